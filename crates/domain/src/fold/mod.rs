@@ -1,0 +1,642 @@
+//! The fold: signals and the calls they touch in, changed calls and new events out.
+//!
+//! [`needs`] says what a batch of signals has to be folded against. The store loads it under its
+//! lock, hands it to a [`Fold`], feeds the signals, and writes what [`Fold::finish`] returns, all
+//! in one transaction. Nothing here waits, reads a clock or fails.
+//!
+//! Events are emitted when the derived record moves forward: never twice, never backwards. A call
+//! that was told to be over is never told to ring or to be answered afterwards; what is learnt
+//! late is told by `call.updated`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+use crate::call::{Call, ContactView, LegView, Status};
+use crate::contact::Matches;
+use crate::derive::{Derived, Frame, derive};
+use crate::event::{EventDraft, EventType};
+use crate::facts::Facts;
+use crate::id::{CallId, ConnectionId, IdMint};
+use crate::media::{Message, MessageDirection, MessageStatus, Presence, PresenceReport};
+use crate::phone::PhoneNumber;
+use crate::signal::{CallFact, Direction, Fact, LegFact, LegKind, Signal};
+
+mod emit;
+
+/// How long a call may stay open without a sign of life before the reaper gives it up.
+pub const LOST_AFTER: SignedDuration = SignedDuration::from_hours(4);
+/// How long an unanswered call whose devices have all stopped may still ring somewhere else.
+pub const QUIET_AFTER: SignedDuration = SignedDuration::from_secs(10);
+/// How long after its end a call may still change before it is called final.
+pub const FINAL_AFTER: SignedDuration = SignedDuration::from_mins(10);
+
+/// Everything stored about a call; the record is derived from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallState {
+    /// Our id.
+    pub id: CallId,
+    /// The connection it came through.
+    pub connection_id: ConnectionId,
+    /// The platform.
+    pub platform: String,
+    /// What is known.
+    pub facts: Facts,
+    /// How far its events have got.
+    pub told: Told,
+    /// The contact found for the outside party.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<ContactView>,
+    /// The other contacts that matched, for the pop.
+    #[serde(default)]
+    pub matches: Matches,
+    /// The number the directory was last asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matched: Option<String>,
+    /// When we first stored it.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// The call this one became part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<CallId>,
+}
+
+/// What subscribers have been told about a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Told {
+    /// The furthest stage.
+    pub stage: Stage,
+    /// True while the last word was "on hold".
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
+    /// True once the record is final.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub finalized: bool,
+    /// Recordings, voicemails, transfers and pops already told, by kind and id.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub marks: BTreeSet<String>,
+}
+
+/// How far a call has got in the eyes of subscribers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Nothing told.
+    #[default]
+    Nothing,
+    /// `call.ring`.
+    Ringing,
+    /// `call.started`.
+    Started,
+    /// `call.ended`, `call.missed` or `call.rejected`.
+    Over,
+}
+
+impl CallState {
+    fn new(id: CallId, context: &FoldContext<'_>) -> Self {
+        Self {
+            id,
+            connection_id: context.connection_id,
+            platform: context.platform.to_owned(),
+            facts: Facts::default(),
+            told: Told::default(),
+            contact: None,
+            matches: Matches::default(),
+            matched: None,
+            created_at: context.now,
+            updated_at: context.now,
+            merged_into: None,
+        }
+    }
+
+    /// The record as it stands, for an app of that country.
+    #[must_use]
+    pub fn derive(&self, country: &str) -> Derived {
+        derive(
+            &self.facts,
+            &Frame {
+                id: self.id,
+                platform: &self.platform,
+                connection_id: self.connection_id,
+                country,
+                created_at: self.created_at,
+                updated_at: self.updated_at,
+                contact: self.contact.as_ref(),
+                was_terminal: self.told.stage == Stage::Over,
+                merged_into: self.merged_into,
+            },
+        )
+    }
+}
+
+/// The stored state of one message, by the platform's id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageState {
+    /// The message with the furthest status reported.
+    pub message: Message,
+    /// True once its arrival or sending was told.
+    pub told: bool,
+}
+
+/// The stored presence of one agent on one platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PresenceState {
+    /// The report that counts: the latest by platform time.
+    pub report: PresenceReport,
+    /// When it was so, platform time.
+    pub at: Timestamp,
+}
+
+/// The key under which an agent's presence is stored: extension, user id or e-mail.
+#[must_use]
+pub fn presence_key(report: &PresenceReport) -> Option<String> {
+    let named = [
+        ("ext", &report.extension),
+        ("user", &report.user_id),
+        ("mail", &report.email),
+    ];
+    named
+        .iter()
+        .find_map(|(kind, value)| value.as_ref().map(|value| format!("{kind}:{value}")))
+}
+
+/// What a batch of signals has to be folded against.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Calls that carry any of these keys.
+    pub keys: BTreeSet<String>,
+    /// All calls of the connection that are not over.
+    pub open_calls: bool,
+    /// Messages by the platform's id.
+    pub messages: BTreeSet<String>,
+    /// Presence by [`presence_key`].
+    pub presence: BTreeSet<String>,
+    /// E.164 numbers the directory may be asked for.
+    pub numbers: BTreeSet<String>,
+}
+
+/// What a batch of signals has to be folded against.
+#[must_use]
+pub fn needs(signals: &[Signal]) -> Needs {
+    let mut needs = Needs::default();
+    for signal in signals {
+        needs.keys.extend(signal.keys.iter().cloned());
+        match &signal.fact {
+            Fact::Snapshot { .. } => needs.open_calls = true,
+            Fact::Message(message) => {
+                needs.messages.insert(message.external_id.clone());
+            }
+            Fact::Presence(report) => needs.presence.extend(presence_key(report)),
+            Fact::Call(CallFact::Remote(party))
+            | Fact::Leg {
+                fact: LegFact::Party(party) | LegFact::Seen { party, .. },
+                ..
+            } => {
+                needs
+                    .numbers
+                    .extend(party.number.as_ref().and_then(|n| n.e164.clone()));
+            }
+            Fact::Call(CallFact::Dialled(number)) => needs.numbers.extend(number.e164.clone()),
+            Fact::Call(_) | Fact::Leg { .. } => {}
+        }
+    }
+    needs
+}
+
+/// What the store found for [`Needs`].
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// Calls, each once.
+    pub calls: Vec<CallState>,
+    /// Messages by the platform's id.
+    pub messages: BTreeMap<String, MessageState>,
+    /// Presence by key.
+    pub presence: BTreeMap<String, PresenceState>,
+}
+
+/// Finds contacts. Storage asks its index; a look-up never fails, it finds nothing.
+pub trait Directory {
+    /// Who has this number.
+    fn find(&self, number: &PhoneNumber) -> Matches;
+}
+
+/// A directory with nobody in it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EmptyDirectory;
+
+impl Directory for EmptyDirectory {
+    fn find(&self, _number: &PhoneNumber) -> Matches {
+        Matches::default()
+    }
+}
+
+/// What a fold runs in.
+#[derive(Clone, Copy)]
+pub struct FoldContext<'a> {
+    /// The connection the signals came through.
+    pub connection_id: ConnectionId,
+    /// Its platform.
+    pub platform: &'a str,
+    /// The app's country, for display numbers.
+    pub country: &'a str,
+    /// Now, by our clock.
+    pub now: Timestamp,
+    /// Where new ids come from.
+    pub mint: &'a IdMint,
+    /// The directory of the app.
+    pub directory: &'a dyn Directory,
+}
+
+/// A call that changed, ready to be written.
+#[derive(Clone, Debug)]
+pub struct ChangedCall {
+    /// What to store.
+    pub state: CallState,
+    /// The record derived from it.
+    pub call: Call,
+    /// Whether lists should show it.
+    pub visible: bool,
+    /// True when it was not stored before.
+    pub is_new: bool,
+    /// When the reaper should look at it; `None` when it is final.
+    pub due_at: Option<Timestamp>,
+}
+
+/// What a fold gives to be written, in one transaction.
+#[derive(Clone, Debug, Default)]
+pub struct Folded {
+    /// Calls to insert or replace.
+    pub calls: Vec<ChangedCall>,
+    /// Fragments that became part of another call before anyone saw them.
+    pub deleted: Vec<CallId>,
+    /// Keys and the call each leads to from now on.
+    pub keys: Vec<(String, CallId)>,
+    /// Messages to insert or replace.
+    pub messages: Vec<MessageState>,
+    /// Presence to insert or replace, by key.
+    pub presence: Vec<(String, PresenceState)>,
+    /// Events, in order.
+    pub events: Vec<EventDraft>,
+}
+
+struct Entry {
+    state: CallState,
+    before: Option<Derived>,
+    is_new: bool,
+}
+
+/// One fold over a batch of signals.
+pub struct Fold<'a> {
+    context: FoldContext<'a>,
+    entries: BTreeMap<CallId, Entry>,
+    by_key: BTreeMap<String, CallId>,
+    touched: BTreeSet<CallId>,
+    messages: BTreeMap<String, MessageState>,
+    presence: BTreeMap<String, PresenceState>,
+    out: Folded,
+}
+
+impl<'a> Fold<'a> {
+    /// Begins a fold against what was loaded.
+    #[must_use]
+    pub fn new(context: FoldContext<'a>, loaded: Loaded) -> Self {
+        let mut fold = Self {
+            context,
+            entries: BTreeMap::new(),
+            by_key: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            messages: loaded.messages,
+            presence: loaded.presence,
+            out: Folded::default(),
+        };
+        for state in loaded.calls {
+            let id = state.id;
+            for key in &state.facts.keys {
+                fold.by_key.insert(key.clone(), id);
+            }
+            let before = Some(state.derive(context.country));
+            fold.entries.insert(
+                id,
+                Entry {
+                    state,
+                    before,
+                    is_new: false,
+                },
+            );
+        }
+        fold
+    }
+
+    /// Takes one signal in.
+    pub fn signal(&mut self, signal: &Signal) {
+        match &signal.fact {
+            Fact::Message(message) => self.message(message),
+            Fact::Presence(report) => self.presence(signal.at, report),
+            Fact::Snapshot { live, gap_from } => {
+                for (id, entry) in &mut self.entries {
+                    let open = entry
+                        .before
+                        .as_ref()
+                        .is_some_and(|b| b.call.ended_at.is_none());
+                    if open && entry.state.facts.apply_snapshot(signal.at, live, *gap_from) {
+                        self.touched.insert(*id);
+                    }
+                }
+            }
+            Fact::Call(_) | Fact::Leg { .. } => {
+                let Some(id) = self.call_for(&signal.keys) else {
+                    return;
+                };
+                let Some(entry) = self.entries.get_mut(&id) else {
+                    return;
+                };
+                let known = entry.state.facts.clone();
+                entry.state.facts.apply(signal);
+                if entry.is_new || entry.state.facts != known {
+                    self.touched.insert(id);
+                }
+            }
+        }
+    }
+
+    /// Lets the reaper look at a loaded call whose time has come.
+    pub fn settle(&mut self, id: CallId) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let Some(before) = &entry.before else { return };
+        let facts = &mut entry.state.facts;
+        let now = self.context.now;
+        let idle = now.duration_since(entry.state.updated_at);
+        if before.soft_end && idle >= QUIET_AFTER {
+            facts.quiet = true;
+        } else if before.call.ended_at.is_none() && idle >= LOST_AFTER {
+            facts.lost_at = Some(facts.last_at.unwrap_or(now));
+        } else if before.call.status.is_terminal() && idle >= FINAL_AFTER {
+            entry.state.told.finalized = true;
+        }
+        self.touched.insert(id);
+    }
+
+    /// Ends the fold: derives the touched calls and works out their events.
+    #[must_use]
+    pub fn finish(mut self) -> Folded {
+        let touched = std::mem::take(&mut self.touched);
+        for id in touched {
+            if let Some(entry) = self.entries.remove(&id) {
+                self.finish_call(entry);
+            }
+        }
+        self.out
+    }
+
+    /// The call these keys lead to: the one known, a new one, or several joined into one.
+    fn call_for(&mut self, keys: &[String]) -> Option<CallId> {
+        if keys.is_empty() {
+            return None;
+        }
+        let mut known: Vec<CallId> = keys
+            .iter()
+            .filter_map(|k| self.by_key.get(k))
+            .copied()
+            .collect();
+        known.sort_unstable();
+        known.dedup();
+        let id = match known.as_slice() {
+            [] => {
+                let id = self.context.mint.call();
+                let state = CallState::new(id, &self.context);
+                self.entries.insert(
+                    id,
+                    Entry {
+                        state,
+                        before: None,
+                        is_new: true,
+                    },
+                );
+                id
+            }
+            [only] => *only,
+            several => self.join(several)?,
+        };
+        for key in keys {
+            if self.by_key.insert(key.clone(), id) != Some(id) {
+                self.out.keys.push((key.clone(), id));
+            }
+        }
+        Some(id)
+    }
+
+    /// Several calls turned out to be one conversation. The one subscribers have heard most of,
+    /// then the oldest, survives.
+    fn join(&mut self, ids: &[CallId]) -> Option<CallId> {
+        let survivor = ids.iter().copied().min_by_key(|id| {
+            self.entries.get(id).map(|e| {
+                let unheard = e.state.told.stage == Stage::Nothing;
+                (
+                    unheard,
+                    e.state.facts.started_or_seen(),
+                    e.state.created_at,
+                    *id,
+                )
+            })
+        })?;
+        for id in ids.iter().copied().filter(|id| *id != survivor) {
+            let Some(mut lost) = self.entries.remove(&id) else {
+                continue;
+            };
+            let entry = self.entries.get_mut(&survivor)?;
+            entry.state.facts.merge(lost.state.facts.clone());
+            entry
+                .state
+                .told
+                .marks
+                .extend(lost.state.told.marks.iter().cloned());
+            for key in &lost.state.facts.keys {
+                self.by_key.insert(key.clone(), survivor);
+                self.out.keys.push((key.clone(), survivor));
+            }
+            self.touched.remove(&id);
+            if lost.state.told.stage > Stage::Nothing {
+                lost.state.merged_into = Some(survivor);
+                self.finish_call(lost);
+            } else if !lost.is_new {
+                self.out.deleted.push(id);
+            }
+        }
+        self.touched.insert(survivor);
+        Some(survivor)
+    }
+
+    fn finish_call(&mut self, mut entry: Entry) {
+        let context = &self.context;
+        entry.state.updated_at = context.now;
+        let mut after = entry.state.derive(context.country);
+        if self.look_up_contact(&mut entry.state, &after) {
+            after = entry.state.derive(self.context.country);
+        }
+        let events = emit::events(&mut entry.state, entry.before.as_ref(), &after);
+        // Having told that it is over makes it so.
+        let after = if entry.state.told.stage == Stage::Over && !after.call.status.is_terminal() {
+            entry.state.derive(self.context.country)
+        } else {
+            after
+        };
+        self.out.events.extend(events);
+        self.out.calls.push(ChangedCall {
+            due_at: due_at(&entry.state, &after, self.context.now),
+            is_new: entry.is_new,
+            visible: after.visible,
+            call: after.call,
+            state: entry.state,
+        });
+    }
+
+    /// Asks the directory once per number of the outside party. Returns whether it was asked.
+    fn look_up_contact(&self, state: &mut CallState, after: &Derived) -> bool {
+        if !after.visible || state.merged_into.is_some() {
+            return false;
+        }
+        let call = &after.call;
+        let outside = match call.direction {
+            Some(Direction::Outbound) => call.to_number.as_ref(),
+            Some(Direction::Inbound) => call.from_number.as_ref(),
+            Some(Direction::Internal) | None => None,
+        };
+        let Some(e164) = outside.filter(|number| number.starts_with('+')) else {
+            return false;
+        };
+        if state.matched.as_ref() == Some(e164) {
+            return false;
+        }
+        let number = PhoneNumber {
+            e164: Some(e164.clone()),
+            kind: crate::phone::NumberKind::Public,
+            raw: e164.clone(),
+        };
+        let found = self.context.directory.find(&number);
+        state.matched = Some(e164.clone());
+        state.contact = found.best.first().map(|best| ContactView {
+            id: best.id,
+            name: best.name.clone(),
+            organisation: best.organisation.clone(),
+            certainty: best.certainty,
+            percent: best.percent,
+            why: best.why.clone(),
+            total: found.total,
+        });
+        state.matches = found;
+        true
+    }
+
+    fn message(&mut self, message: &Message) {
+        let id = message.external_id.clone();
+        let known = self.messages.get(&id);
+        let mut state = known.cloned().unwrap_or(MessageState {
+            message: Message {
+                status: MessageStatus::Pending,
+                ..message.clone()
+            },
+            told: false,
+        });
+        let before = state.clone();
+        state.message.status = state.message.status.max(message.status);
+        state.message.sent_at = state.message.sent_at.min(message.sent_at);
+        state.message.text = state.message.text.take().or_else(|| message.text.clone());
+        state.message.failure = state
+            .message
+            .failure
+            .take()
+            .or_else(|| message.failure.clone());
+        let mut kinds = Vec::new();
+        if !state.told {
+            kinds.push(match message.direction {
+                MessageDirection::Inbound => EventType::MessageReceived,
+                MessageDirection::Outbound => EventType::MessageSent,
+            });
+            state.told = true;
+        }
+        let moved = state.message.status > before.message.status;
+        if moved && message.direction == MessageDirection::Outbound {
+            kinds.push(EventType::MessageDelivered);
+        }
+        if state == before && known.is_some() {
+            return;
+        }
+        for kind in kinds {
+            let data = emit::raw(&serde_json::json!({ "message": state.message }));
+            self.out.events.push(EventDraft {
+                kind,
+                call_id: None,
+                at: message.sent_at,
+                data,
+            });
+        }
+        self.out.messages.retain(|m| m.message.external_id != id);
+        self.out.messages.push(state.clone());
+        self.messages.insert(id, state);
+    }
+
+    fn presence(&mut self, at: Timestamp, report: &PresenceReport) {
+        let Some(key) = presence_key(report) else {
+            return;
+        };
+        let known: Option<(Timestamp, Presence)> = self
+            .presence
+            .get(&key)
+            .map(|state| (state.at, state.report.presence));
+        if known.is_some_and(|(then, _)| then > at) {
+            return;
+        }
+        let changed = known.is_none_or(|(_, presence)| presence != report.presence);
+        if !changed {
+            return;
+        }
+        let state = PresenceState {
+            report: report.clone(),
+            at,
+        };
+        let data = emit::raw(&serde_json::json!({ "presence": {
+            "extension": report.extension, "user_id": report.user_id, "email": report.email,
+            "presence": report.presence, "platform": self.context.platform, "since": at,
+        }}));
+        let kind = EventType::PresenceChanged;
+        self.out.events.push(EventDraft {
+            kind,
+            call_id: None,
+            at,
+            data,
+        });
+        self.out.presence.retain(|(k, _)| *k != key);
+        self.out.presence.push((key.clone(), state.clone()));
+        self.presence.insert(key, state);
+    }
+}
+
+fn due_at(state: &CallState, after: &Derived, now: Timestamp) -> Option<Timestamp> {
+    let wait = if state.told.finalized || state.merged_into.is_some() {
+        return None;
+    } else if after.soft_end {
+        QUIET_AFTER
+    } else if after.call.status.is_terminal() && after.call.ended_at.is_some() {
+        FINAL_AFTER
+    } else {
+        LOST_AFTER
+    };
+    now.checked_add(wait).ok()
+}
+
+impl Facts {
+    /// The earliest platform time known about the call.
+    fn started_or_seen(&self) -> Option<Timestamp> {
+        self.legs
+            .values()
+            .filter_map(|leg| leg.seen_at)
+            .chain(self.started_at)
+            .min()
+    }
+}

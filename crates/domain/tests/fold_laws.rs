@@ -1,0 +1,195 @@
+//! The laws of the merge and the fold, over generated conversations: order, repetition and
+//! grouping of signals must not matter, and subscribers are never told anything twice or
+//! backwards. (The same laws over recorded calls of real platforms are tested where the decoders
+//! are: `crates/adapters/tests`.)
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use switchhook_domain::Timestamp;
+use switchhook_domain::call::Call;
+use switchhook_domain::cause::{Cause, Reason};
+use switchhook_domain::event::EventType;
+use switchhook_domain::facts::Facts;
+use switchhook_domain::phone::{NumberPlan, PhoneNumber};
+use switchhook_domain::replay::Replay;
+use switchhook_domain::signal::{CallFact, LegFact, LegKind, Party, Signal, TransferKind};
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(1_795_312_358_000 + ms).unwrap()
+}
+
+fn number(raw: &str) -> PhoneNumber {
+    PhoneNumber::parse(raw, &NumberPlan::default())
+}
+
+fn leg_fact() -> impl Strategy<Value = LegFact> {
+    let kind = prop_oneof![
+        Just(LegKind::Agent),
+        Just(LegKind::External),
+        Just(LegKind::Routing),
+        Just(LegKind::Helper)
+    ];
+    let cause = prop_oneof![
+        Just(Cause::q850(16)),
+        Just(Cause::q850(21)),
+        Just(Cause::q850(0)),
+        Just(Cause::reason(Reason::NoAnswer)),
+        Just(Cause::reason(Reason::AnsweredElsewhere)),
+    ];
+    prop_oneof![
+        (kind, any::<bool>(), "[0-9]{3}").prop_map(|(kind, origin, extension)| LegFact::Seen {
+            kind,
+            origin,
+            party: Party {
+                extension: Some(extension),
+                number: Some(number("0612345678")),
+                ..Party::default()
+            }
+        }),
+        Just(LegFact::Rang),
+        Just(LegFact::Answered),
+        Just(LegFact::Held),
+        Just(LegFact::Resumed),
+        Just(LegFact::HungUp),
+        Just(LegFact::Moved),
+        "[ab]".prop_map(|bridge| LegFact::Joined { bridge }),
+        "[ab]".prop_map(|bridge| LegFact::Left { bridge }),
+        cause.clone().prop_map(LegFact::Cause),
+        cause.prop_map(LegFact::Ended),
+    ]
+}
+
+fn signal() -> impl Strategy<Value = Signal> {
+    let call_fact = prop_oneof![
+        Just(CallFact::Linked),
+        Just(CallFact::Queue("support".to_owned())),
+        Just(CallFact::Queue("sales".to_owned())),
+        Just(CallFact::VoicemailReached),
+        Just(CallFact::Line(number("+31201234567"))),
+        Just(CallFact::Transferred {
+            kind: TransferKind::Blind,
+            from: Some("l1".to_owned()),
+            to: Some("101".to_owned())
+        }),
+    ];
+    let time = (0_i64..60_000).prop_map(at);
+    let leg = (0_u8..4).prop_map(|n| format!("l{n}"));
+    prop_oneof![
+        4 => (time.clone(), leg.clone(), leg.clone(), leg_fact()).prop_map(
+            |(at, leg, other, fact)| Signal::leg(at, &[leg.clone(), other], &leg, fact)
+        ),
+        1 => (time, leg, call_fact)
+            .prop_map(|(at, leg, fact)| Signal::call(at, &[leg], fact)),
+    ]
+}
+
+fn signals() -> impl Strategy<Value = Vec<Signal>> {
+    prop::collection::vec(signal(), 1..40)
+}
+
+fn facts(signals: &[Signal]) -> Facts {
+    let mut facts = Facts::default();
+    for signal in signals {
+        facts.apply(signal);
+    }
+    facts
+}
+
+fn shuffled(signals: Vec<Signal>) -> impl Strategy<Value = (Vec<Signal>, Vec<Signal>)> {
+    (Just(signals.clone()), Just(signals).prop_shuffle())
+}
+
+fn replay(signals: &[Signal]) -> (Vec<Call>, Vec<(EventType, Call)>) {
+    let mut replay = Replay::new("test", "NL");
+    for signal in signals {
+        replay.notification(at(120_000), std::slice::from_ref(signal));
+    }
+    let (calls, events) = replay.finish();
+    let events = events.into_iter().map(|event| {
+        let data: BTreeMap<String, serde_json::Value> =
+            serde_json::from_str(event.data.get()).unwrap();
+        (
+            event.kind,
+            serde_json::from_value(data["call"].clone()).unwrap(),
+        )
+    });
+    (calls, events.collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_order_of_signals_does_not_matter((a, b) in signals().prop_flat_map(shuffled)) {
+        prop_assert_eq!(facts(&a), facts(&b));
+    }
+
+    #[test]
+    fn repeating_signals_does_not_matter(signals in signals()) {
+        let twice: Vec<Signal> = signals.iter().chain(&signals).cloned().collect();
+        prop_assert_eq!(facts(&signals), facts(&twice));
+    }
+
+    #[test]
+    fn merging_halves_is_applying_the_whole(a in signals(), b in signals(), c in signals()) {
+        let whole = facts(&[a.clone(), b.clone(), c.clone()].concat());
+        let (a, b, c) = (facts(&a), facts(&b), facts(&c));
+        let join = |x: &Facts, y: &Facts| { let mut x = x.clone(); x.merge(y.clone()); x };
+        prop_assert_eq!(&join(&join(&a, &b), &c), &whole);
+        prop_assert_eq!(&join(&a, &join(&b, &c)), &whole);
+        prop_assert_eq!(&join(&c, &join(&b, &a)), &whole);
+        prop_assert_eq!(&join(&whole, &whole), &whole);
+    }
+
+    #[test]
+    fn facts_survive_storage(signals in signals()) {
+        let facts = facts(&signals);
+        let stored = serde_json::to_string(&facts).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Facts>(&stored).unwrap(), facts);
+    }
+
+    #[test]
+    fn nothing_is_told_twice_or_backwards(signals in signals()) {
+        let (_, events) = replay(&signals);
+        let mut once = BTreeMap::new();
+        let mut stage = BTreeMap::new();
+        for (kind, call) in &events {
+            let rank = match kind {
+                EventType::CallRing => 1,
+                EventType::CallStarted => 2,
+                EventType::CallEnded | EventType::CallMissed | EventType::CallRejected => 3,
+                _ => 0,
+            };
+            if rank > 0 {
+                let seen = once.entry((call.id, rank)).or_insert(0);
+                *seen += 1;
+                prop_assert!(*seen == 1, "{:?} was told twice", kind);
+                let before = stage.insert(call.id, rank).unwrap_or(0);
+                prop_assert!(before < rank, "{:?} came after stage {}", kind, before);
+            }
+            let over = stage.get(&call.id) == Some(&3);
+            prop_assert!(!over || call.status.is_terminal(), "{:?} reopened a call", kind);
+        }
+    }
+
+    #[test]
+    fn the_record_makes_sense_whatever_the_platform_says(signals in signals()) {
+        let (calls, _) = replay(&signals);
+        for call in calls {
+            prop_assert!(call.hold_seconds >= 0);
+            prop_assert!(call.duration_seconds.is_none_or(|d| d >= 0));
+            prop_assert!(call.ring_seconds.is_none_or(|d| d >= 0));
+            if call.status.is_terminal() {
+                prop_assert!(call.end_cause.is_some());
+            } else {
+                prop_assert!(call.ended_at.is_none() && call.end_cause.is_none());
+            }
+            for pair in call.holds.windows(2) {
+                prop_assert!(pair[0].to.is_some_and(|to| to < pair[1].from), "holds overlap");
+            }
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! The adapter contract: what a phone platform must be able to do for us.
+//!
+//! An adapter is a stateless translator. `verify` and `decode` are pure and synchronous: same
+//! bytes, same answer, no clock, no network; they are run from fixtures, by property tests and
+//! by fuzzers. Only [`Adapter::connect`] touches the network. How to add one:
+//! `ARCHITECTURE.md`, "Adding a platform".
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use switchhook_domain::Timestamp;
+use switchhook_domain::id::{AppId, ConnectionId};
+use switchhook_domain::phone::NumberPlan;
+use switchhook_domain::signal::Signal;
+use tokio_util::sync::CancellationToken;
+
+/// A text that must not be shown: credentials and webhook secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself. Every use of this is a place to look at in a review.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// What an adapter says about itself.
+#[derive(Clone, Debug)]
+pub struct AdapterSpec {
+    /// The platform's name in URLs, the API and the database: lower case, no spaces.
+    pub platform: &'static str,
+    /// The name a person reads.
+    pub title: &'static str,
+    /// One sentence for the administrator: how events arrive.
+    pub summary: &'static str,
+    /// The settings of a connection, in the order in which a form should ask for them.
+    pub config: &'static [ConfigField],
+    /// What it can do.
+    pub capabilities: &'static [Capability],
+    /// How notifications arrive.
+    pub transports: &'static [Transport],
+    /// The status code for a bad signature, so that this platform does the least harm with it.
+    pub bad_signature_status: u16,
+}
+
+/// How notifications arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// The platform posts to us.
+    Webhook,
+    /// We keep a socket open.
+    Socket,
+    /// We read a queue.
+    Queue,
+}
+
+/// Something a platform can do. The fixtures must show every reporting capability claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// Reports ringing.
+    Ringing,
+    /// Reports the answer.
+    Answered,
+    /// Reports hold and resume.
+    Hold,
+    /// Reports transfers.
+    Transfer,
+    /// Tells a declined call from a missed one.
+    Rejected,
+    /// Reports voicemail.
+    Voicemail,
+    /// Reports recordings.
+    Recording,
+    /// Reports text messages.
+    Messages,
+    /// Reports presence.
+    Presence,
+    /// Reports the queue of a call.
+    Queue,
+}
+
+/// What a setting looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldKind {
+    /// One line of text.
+    Text,
+    /// `http`, `https`, `ws` or `wss` address.
+    Url,
+    /// Credential: sealed at rest, never returned. May be given as `env:NAME` or `file:PATH`.
+    Secret,
+    /// Whole number.
+    Integer,
+    /// Yes or no.
+    Boolean,
+    /// One of the given words.
+    Choice(&'static [&'static str]),
+    /// Several lines of text, each one value.
+    List,
+}
+
+/// One setting of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct ConfigField {
+    /// Member of the `config` object.
+    pub name: &'static str,
+    /// The name a person reads.
+    pub label: &'static str,
+    /// One sentence of help, with an example.
+    pub help: &'static str,
+    /// What it looks like.
+    pub kind: FieldKind,
+    /// True when a connection cannot work without it.
+    pub required: bool,
+    /// Used when it is not given.
+    pub default: Option<&'static str>,
+}
+
+/// A connection as an adapter sees it: settings resolved, secrets opened.
+#[derive(Clone, Debug)]
+pub struct ConnectionContext {
+    /// Whose connection.
+    pub app_id: AppId,
+    /// Our id of it.
+    pub id: ConnectionId,
+    /// The name the administrator gave it.
+    pub name: String,
+    /// Settings, defaults filled in; members of [`FieldKind::Secret`] are not here.
+    pub config: Map<String, Value>,
+    /// Credentials by the name of their setting.
+    pub credentials: BTreeMap<String, Secret>,
+    /// The webhook secret; a second one while it is being rotated. The first is the newer one.
+    pub webhook_secrets: Vec<Secret>,
+    /// How to read national numbers.
+    pub numbers: NumberPlan,
+}
+
+impl ConnectionContext {
+    /// A text setting, trimmed; `None` when absent or empty.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.config
+            .get(name)
+            .and_then(Value::as_str)
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+    }
+}
+
+/// A notification that came by HTTP, before anything is believed of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Inbound<'a> {
+    /// The body exactly as received.
+    pub body: &'a [u8],
+    /// `Content-Type`, as received; empty when there was none.
+    pub content_type: &'a str,
+    /// All headers, names in lower case; a value that is no text is left out.
+    pub headers: &'a [(String, String)],
+    /// The query string, decoded, in order.
+    pub query: &'a [(String, String)],
+}
+
+impl<'a> Inbound<'a> {
+    /// A notification without headers or query, as fixtures and sockets give it.
+    #[must_use]
+    pub fn body_only(body: &'a [u8]) -> Self {
+        Self {
+            body,
+            content_type: "",
+            headers: &[],
+            query: &[],
+        }
+    }
+
+    /// The first header of that (lower-case) name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The first query parameter of that name.
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<&'a str> {
+        self.query
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// Why a notification is not believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// There is no signature where the platform puts one.
+    #[error("no signature found; {0}")]
+    Unsigned(&'static str),
+    /// The signature does not fit the bytes and the secret.
+    #[error("the signature does not match")]
+    BadSignature,
+    /// The bytes are not even in the shape that carries a signature.
+    #[error("not a signed body: {0}")]
+    Malformed(&'static str),
+}
+
+/// Why a believed notification could not be understood. It is kept as `dead` with this reason.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Not the format it should be.
+    #[error("not readable: {0}")]
+    Syntax(String),
+    /// A field is missing or has the wrong type; its path is named.
+    #[error("field `{field}` {problem}")]
+    Field {
+        /// Path of the field, such as `target.id`.
+        field: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl DecodeError {
+    /// A field at fault.
+    #[must_use]
+    pub fn field(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Field {
+            field: field.into(),
+            problem: problem.into(),
+        }
+    }
+}
+
+/// What a notification turned out to say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decoded {
+    /// What it says; empty when it is understood but of no interest to a call record.
+    pub signals: Vec<Signal>,
+    /// The platform's own name of the event, for the event log (`ringing`, `ChannelHold`, …).
+    pub event: String,
+}
+
+/// What a live socket tells the supervisor about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// Connected and subscribed; notifications flow from now on.
+    Up,
+    /// Not connected; the sentence says why and what to do, for the administrator.
+    Down(String),
+}
+
+/// Where a live socket puts what it hears. Cheap to clone.
+#[async_trait]
+pub trait NotificationSink: Send + Sync {
+    /// Hands over one frame, in the order received. Returns once there is room in the bounded
+    /// queue; frames of one connection are folded in the order of these calls.
+    async fn frame(&self, bytes: Vec<u8>);
+
+    /// Hands over what the adapter itself concludes (a snapshot after reconnecting).
+    async fn signals(&self, event: &str, signals: Vec<Signal>);
+
+    /// Reports the state of the link. Repeating a state changes nothing.
+    async fn link(&self, state: LinkState);
+
+    /// Now, by the engine's clock.
+    fn now(&self) -> Timestamp;
+
+    /// When the last frame was taken in before this run, if known: the start of a gap.
+    fn last_heard(&self) -> Option<Timestamp>;
+}
+
+/// Why a live socket came to an end. The supervisor waits and calls `connect` again.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LinkError {
+    /// Worth trying again soon.
+    #[error("{0}")]
+    Retry(String),
+    /// Trying again will not help before somebody changes something (credentials, settings).
+    #[error("{0}")]
+    Misconfigured(String),
+}
+
+/// A phone platform. See the module documentation.
+#[async_trait]
+pub trait Adapter: Send + Sync + 'static {
+    /// What it is and what it can do.
+    fn spec(&self) -> &'static AdapterSpec;
+
+    /// Checks the settings of a new connection beyond what the field list says. The error names
+    /// the field at fault.
+    fn check_config(&self, _connection: &ConnectionContext) -> Result<(), DecodeError> {
+        Ok(())
+    }
+
+    /// Decides whether the bytes come from the platform: over the raw bytes, in constant time,
+    /// failing closed when no secret is set. Returns what `decode` should read, which is the
+    /// body itself or what was wrapped in it.
+    fn verify<'a>(
+        &self,
+        inbound: &Inbound<'a>,
+        connection: &ConnectionContext,
+    ) -> Result<Cow<'a, [u8]>, Rejection>;
+
+    /// Understands a believed payload.
+    fn decode(
+        &self,
+        payload: &[u8],
+        connection: &ConnectionContext,
+    ) -> Result<Decoded, DecodeError>;
+
+    /// Cuts a recorded stream into notifications, for `switchhook fold` and the fixtures. One a
+    /// line unless the platform frames otherwise.
+    fn split<'a>(&self, recorded: &'a [u8]) -> Vec<&'a [u8]> {
+        recorded
+            .split(|byte| *byte == b'\n')
+            .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+            .filter(|line| !line.iter().all(u8::is_ascii_whitespace))
+            .collect()
+    }
+
+    /// For webhooks that arrive without a hook id: what in the verified-or-not payload names the
+    /// account (Dialpad's company id). Never trusted by itself; the signature is still checked
+    /// against the connection it leads to.
+    fn account_hint(&self, _inbound: &Inbound<'_>) -> Option<String> {
+        None
+    }
+
+    /// True when a connection with these settings keeps a socket or queue of ours.
+    fn is_live(&self, _connection: &ConnectionContext) -> bool {
+        false
+    }
+
+    /// Keeps one live connection until it breaks or `stop` is cancelled. The supervisor adds the
+    /// jittered reconnect; this function connects once.
+    async fn connect(
+        &self,
+        _connection: Arc<ConnectionContext>,
+        _sink: Arc<dyn NotificationSink>,
+        _stop: CancellationToken,
+    ) -> Result<(), LinkError> {
+        Err(LinkError::Misconfigured(
+            "this platform keeps no live connection".to_owned(),
+        ))
+    }
+}

@@ -1,0 +1,266 @@
+//! The connections as the call path needs them: opened, in memory, found by hook id in one look.
+//! The database is the truth; this is a copy that is refreshed when something changes here, when
+//! a hook is not known, and every few seconds for what other nodes changed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use switchhook_domain::id::{AppId, ConnectionId};
+use switchhook_domain::phone::NumberPlan;
+
+use crate::adapter::{Adapter, ConnectionContext, Secret};
+use crate::seal::{self, MasterKey};
+use crate::store::{App, Connection, Store, StoreError, StoreResult};
+
+/// A connection ready for use.
+#[derive(Clone)]
+pub struct ReadyConnection {
+    /// Its app.
+    pub app: Arc<App>,
+    /// The row.
+    pub row: Arc<Connection>,
+    /// What the adapter sees.
+    pub context: Arc<ConnectionContext>,
+    /// The adapter.
+    pub adapter: Arc<dyn Adapter>,
+    /// Why it cannot be used, when a secret does not open: one sentence.
+    pub fault: Option<String>,
+}
+
+impl std::fmt::Debug for ReadyConnection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReadyConnection")
+            .field("id", &self.row.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The platforms this server speaks, by name.
+#[derive(Clone, Default)]
+pub struct Platforms(Arc<BTreeMap<&'static str, Arc<dyn Adapter>>>);
+
+impl std::fmt::Debug for Platforms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Platforms {
+    /// The given adapters, each under the name in its spec.
+    #[must_use]
+    pub fn new(adapters: impl IntoIterator<Item = Arc<dyn Adapter>>) -> Self {
+        Self(Arc::new(
+            adapters
+                .into_iter()
+                .map(|a| (a.spec().platform, a))
+                .collect(),
+        ))
+    }
+
+    /// The adapter of that name, any case.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Adapter>> {
+        self.0.get(name.trim().to_ascii_lowercase().as_str())
+    }
+
+    /// All adapters, by name.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<dyn Adapter>> {
+        self.0.values()
+    }
+}
+
+#[derive(Default)]
+struct Known {
+    by_id: HashMap<ConnectionId, ReadyConnection>,
+    by_hook: HashMap<String, ConnectionId>,
+}
+
+/// All connections of all apps.
+pub struct Connections {
+    store: Arc<dyn Store>,
+    platforms: Platforms,
+    master_key: MasterKey,
+    known: RwLock<Known>,
+}
+
+impl std::fmt::Debug for Connections {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connections").finish_non_exhaustive()
+    }
+}
+
+/// The place a secret of a connection is sealed for.
+#[must_use]
+pub fn place(app: AppId, connection: ConnectionId, field: &str) -> String {
+    format!("{app}/{connection}/{field}")
+}
+
+impl Connections {
+    /// An empty copy; call [`Self::refresh`] before use.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, platforms: Platforms, master_key: MasterKey) -> Self {
+        Self {
+            store,
+            platforms,
+            master_key,
+            known: RwLock::default(),
+        }
+    }
+
+    /// Reads all connections anew.
+    ///
+    /// # Errors
+    /// When the database is away; the copy stays as it was.
+    pub async fn refresh(&self) -> StoreResult<()> {
+        let apps: HashMap<AppId, Arc<App>> = self
+            .store
+            .apps()
+            .await?
+            .into_iter()
+            .map(|app| (app.id, Arc::new(app)))
+            .collect();
+        let rows = self.store.connections(None).await?;
+        let ready = rows.into_iter().filter_map(|row| {
+            let app = apps.get(&row.app_id)?;
+            self.prepare(app.clone(), row)
+        });
+        let known = ready.fold(Known::default(), |mut known, connection| {
+            known
+                .by_hook
+                .insert(connection.row.hook_id.clone(), connection.row.id);
+            known.by_id.insert(connection.row.id, connection);
+            known
+        });
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        Ok(())
+    }
+
+    /// The connection of a hook id. A hook that is not known is asked for once at the database,
+    /// since another node may just have made it.
+    ///
+    /// # Errors
+    /// When the hook is not known here and the database is away.
+    pub async fn by_hook(&self, hook_id: &str) -> StoreResult<Option<ReadyConnection>> {
+        if let Some(known) = self.known_hook(hook_id) {
+            return Ok(Some(known));
+        }
+        if !plausible_hook(hook_id) || self.store.connection_by_hook(hook_id).await?.is_none() {
+            return Ok(None);
+        }
+        self.refresh().await?;
+        Ok(self.known_hook(hook_id))
+    }
+
+    fn known_hook(&self, hook_id: &str) -> Option<ReadyConnection> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known
+            .by_hook
+            .get(hook_id)
+            .and_then(|id| known.by_id.get(id))
+            .cloned()
+    }
+
+    /// One connection.
+    #[must_use]
+    pub fn get(&self, id: ConnectionId) -> Option<ReadyConnection> {
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .by_id
+            .get(&id)
+            .cloned()
+    }
+
+    /// All connections, in no particular order.
+    #[must_use]
+    pub fn all(&self) -> Vec<ReadyConnection> {
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .by_id
+            .values()
+            .cloned()
+            .collect()
+    }
+
+    /// Opens the secrets of a row. `None` when this build does not speak its platform.
+    #[must_use]
+    pub fn prepare(&self, app: Arc<App>, row: Connection) -> Option<ReadyConnection> {
+        let adapter = self.platforms.get(&row.platform)?.clone();
+        let mut fault = None;
+        let mut open = |sealed: &str, field: &str| -> Option<Secret> {
+            let opened = self
+                .master_key
+                .open(sealed, &place(row.app_id, row.id, field))
+                .and_then(|secret| seal::resolve(&secret));
+            opened
+                .map_err(|error| fault = Some(format!("`{field}`: {error}")))
+                .ok()
+        };
+        let credentials = row
+            .credentials
+            .iter()
+            .filter_map(|(name, sealed)| Some((name.clone(), open(sealed.as_str()?, name)?)))
+            .collect();
+        let webhook_secrets = row
+            .webhook_secrets
+            .iter()
+            .filter_map(|sealed| open(sealed, "webhook_secret"))
+            .collect();
+        let mut config = row.config.clone();
+        for field in adapter.spec().config {
+            if let (Some(default), None) = (field.default, config.get(field.name)) {
+                config.insert(field.name.to_owned(), default.into());
+            }
+        }
+        let country = config
+            .get("country")
+            .and_then(|c| c.as_str())
+            .unwrap_or(&app.country);
+        let numbers = NumberPlan::for_country(country)
+            .or_else(|| NumberPlan::for_country(&app.country))
+            .unwrap_or_default();
+        let context = ConnectionContext {
+            app_id: row.app_id,
+            id: row.id,
+            name: row.name.clone(),
+            config,
+            credentials,
+            webhook_secrets,
+            numbers,
+        };
+        Some(ReadyConnection {
+            app,
+            row: Arc::new(row),
+            context: Arc::new(context),
+            adapter,
+            fault,
+        })
+    }
+
+    /// The platforms this server speaks.
+    #[must_use]
+    pub fn platforms(&self) -> &Platforms {
+        &self.platforms
+    }
+
+    /// The key secrets are sealed under.
+    #[must_use]
+    pub fn master_key(&self) -> &MasterKey {
+        &self.master_key
+    }
+}
+
+/// Hook ids are ours; anything of another shape is not worth a question to the database.
+fn plausible_hook(hook_id: &str) -> bool {
+    (16..=64).contains(&hook_id.len())
+        && hook_id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+impl From<StoreError> for crate::intake::IntakeError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}

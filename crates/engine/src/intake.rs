@@ -1,0 +1,387 @@
+//! The way in: a notification is verified, decoded, folded and committed, and only then is the
+//! platform told that it arrived.
+//!
+//! What cannot be understood is kept as `dead` and acknowledged, because platforms punish 4xx and
+//! would send it again for ever. What cannot be believed leaves only a digest, and no more than
+//! [`REJECTED_PER_MINUTE`] rows a minute for each connection, so that nobody can fill the disk.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use switchhook_domain::Timestamp;
+use switchhook_domain::id::{ConnectionId, IdMint, NotificationId};
+use switchhook_domain::signal::{MAX_KEYS, Signal};
+
+use crate::adapter::{Inbound, Rejection};
+use crate::connections::{Connections, ReadyConnection};
+use crate::metrics::{EventLabels, Metrics, NotificationLabels};
+use crate::ports::{Clock, Entropy};
+use crate::seal;
+use crate::store::{
+    Changeset, Committed, FoldInput, Notification, Store, StoreError, StoreResult, Verdict,
+};
+
+/// The largest body taken in, in bytes. Transcripts of Dialpad pass 100 kB.
+pub const MAX_BODY: usize = 1024 * 1024;
+/// The most rows a minute for rejected notifications of one connection.
+pub const REJECTED_PER_MINUTE: u32 = 30;
+
+/// What became of a webhook.
+#[derive(Debug)]
+pub enum Received {
+    /// Committed. The number of events it gave.
+    Accepted {
+        /// How many events it gave.
+        events: usize,
+    },
+    /// Committed as not understood, with the reason.
+    Dead(String),
+}
+
+/// Why a webhook was not taken in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IntakeError {
+    /// No connection has this hook, or it belongs to another platform.
+    #[error("no connection has this hook")]
+    UnknownHook,
+    /// The app is switched off.
+    #[error("the app is not active")]
+    InactiveApp,
+    /// Not believed. The status is the one that does the least harm with this platform.
+    #[error("{rejection}")]
+    Rejected {
+        /// Why.
+        rejection: Rejection,
+        /// HTTP status to answer with.
+        status: u16,
+    },
+    /// The connection cannot work: a secret does not open.
+    #[error("the connection is not usable: {0}")]
+    Misconfigured(String),
+    /// The database is away; the platform should try again.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// The way in.
+#[derive(Clone)]
+pub struct Intake {
+    store: Arc<dyn Store>,
+    connections: Arc<Connections>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    metrics: Metrics,
+    rejected: Arc<Mutex<HashMap<ConnectionId, (i64, u32)>>>,
+}
+
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intake").finish_non_exhaustive()
+    }
+}
+
+impl Intake {
+    /// Wires the way in.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        connections: Arc<Connections>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            store,
+            connections,
+            clock,
+            entropy,
+            metrics,
+            rejected: Arc::default(),
+        }
+    }
+
+    /// Takes in a webhook for a hook id.
+    ///
+    /// # Errors
+    /// See [`IntakeError`]; `Ok` means committed.
+    pub async fn webhook(
+        &self,
+        platform: &str,
+        hook_id: &str,
+        inbound: &Inbound<'_>,
+    ) -> Result<Received, IntakeError> {
+        let connection = self.connections.by_hook(hook_id).await?;
+        let connection = connection
+            .filter(|c| c.row.platform.eq_ignore_ascii_case(platform.trim()))
+            .ok_or(IntakeError::UnknownHook)?;
+        self.for_connection(&connection, inbound).await
+    }
+
+    /// Takes in a webhook that names no hook, as the predecessors' routes do: the connection is
+    /// the one of that platform (and of `app`, when a key named one) whose account the body
+    /// names and whose secret fits; a body that names no account must fit exactly one secret.
+    ///
+    /// # Errors
+    /// See [`IntakeError`]; `Ok` means committed.
+    pub async fn inherited_webhook(
+        &self,
+        platform: &str,
+        app: Option<switchhook_domain::id::AppId>,
+        inbound: &Inbound<'_>,
+    ) -> Result<Received, IntakeError> {
+        let mut candidates: Vec<ReadyConnection> = self.connections.all();
+        candidates.retain(|c| {
+            c.row.platform == platform && c.app.active && app.is_none_or(|app| c.app.id == app)
+        });
+        candidates.sort_by_key(|c| c.row.id);
+        let adapter = self
+            .connections
+            .platforms()
+            .get(platform)
+            .ok_or(IntakeError::UnknownHook)?;
+        let status = adapter.spec().bad_signature_status;
+        if let Some(account) = adapter.account_hint(inbound) {
+            let named = |c: &ReadyConnection| c.context.text("company_id") == Some(&account);
+            if candidates.iter().any(named) {
+                candidates.retain(named);
+            }
+        }
+        let mut fitting = candidates
+            .iter()
+            .filter(|c| c.adapter.verify(inbound, &c.context).is_ok());
+        match (fitting.next(), fitting.next(), candidates.as_slice()) {
+            (Some(only), None, _) => self.for_connection(only, inbound).await,
+            (None, None, [only]) => self.for_connection(only, inbound).await,
+            (None, None, []) => Err(IntakeError::UnknownHook),
+            _ => Err(IntakeError::Rejected {
+                rejection: Rejection::BadSignature,
+                status,
+            }),
+        }
+    }
+
+    async fn for_connection(
+        &self,
+        connection: &ReadyConnection,
+        inbound: &Inbound<'_>,
+    ) -> Result<Received, IntakeError> {
+        let started = std::time::Instant::now();
+        if !connection.app.active {
+            return Err(IntakeError::InactiveApp);
+        }
+        if let Some(fault) = &connection.fault {
+            return Err(IntakeError::Misconfigured(fault.clone()));
+        }
+        let payload = match connection.adapter.verify(inbound, &connection.context) {
+            Ok(payload) => payload,
+            Err(rejection) => return self.reject(connection, inbound, rejection).await,
+        };
+        let received = self.understand(connection, inbound, &payload);
+        let (changeset, outcome) = received;
+        let committed = self.commit(changeset).await?;
+        self.metrics
+            .intake_seconds
+            .observe(started.elapsed().as_secs_f64());
+        Ok(match outcome {
+            None => Received::Accepted {
+                events: committed.events.len(),
+            },
+            Some(reason) => Received::Dead(reason),
+        })
+    }
+
+    /// Decodes one believed payload into the change it means, and why not if it is dead.
+    fn understand(
+        &self,
+        connection: &ReadyConnection,
+        inbound: &Inbound<'_>,
+        payload: &[u8],
+    ) -> (Changeset, Option<String>) {
+        let decoded = connection
+            .adapter
+            .decode(payload, &connection.context)
+            .map(|mut decoded| {
+                decoded
+                    .signals
+                    .retain(|signal| signal.keys.len() <= MAX_KEYS);
+                decoded
+            });
+        let mut notification = self.notification(connection, inbound, Verdict::Accepted);
+        let (signals, reason) = match decoded {
+            Ok(decoded) => {
+                notification.event = Some(decoded.event);
+                (decoded.signals, None)
+            }
+            Err(error) => {
+                notification.verdict = Verdict::Dead;
+                notification.reason = Some(error.to_string());
+                (Vec::new(), Some(error.to_string()))
+            }
+        };
+        self.count(connection, notification.verdict);
+        (
+            self.changeset(connection, signals, Some(notification)),
+            reason,
+        )
+    }
+
+    /// Takes in one frame of a live socket. A frame that is understood but says nothing of
+    /// interest leaves no trace.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn frame(
+        &self,
+        connection: &ReadyConnection,
+        bytes: &[u8],
+    ) -> StoreResult<Committed> {
+        let started = std::time::Instant::now();
+        let inbound = Inbound::body_only(bytes);
+        let (changeset, dead) = self.understand(connection, &inbound, bytes);
+        let nothing = changeset
+            .fold
+            .as_ref()
+            .is_none_or(|fold| fold.signals.is_empty());
+        if nothing && dead.is_none() {
+            return Ok(Committed::default());
+        }
+        let committed = self.commit(changeset).await?;
+        self.metrics
+            .intake_seconds
+            .observe(started.elapsed().as_secs_f64());
+        Ok(committed)
+    }
+
+    /// Takes in what an adapter itself concludes.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn signals(
+        &self,
+        connection: &ReadyConnection,
+        signals: Vec<Signal>,
+    ) -> StoreResult<Committed> {
+        self.commit(self.changeset(connection, signals, None)).await
+    }
+
+    async fn reject(
+        &self,
+        connection: &ReadyConnection,
+        inbound: &Inbound<'_>,
+        rejection: Rejection,
+    ) -> Result<Received, IntakeError> {
+        self.count(connection, Verdict::Rejected);
+        if self.may_note_rejection(connection.row.id) {
+            let mut notification = self.notification(connection, inbound, Verdict::Rejected);
+            notification.body = None;
+            notification.reason = Some(rejection.to_string());
+            self.commit(self.changeset(connection, Vec::new(), Some(notification)))
+                .await?;
+        }
+        let status = connection.adapter.spec().bad_signature_status;
+        Err(IntakeError::Rejected { rejection, status })
+    }
+
+    fn may_note_rejection(&self, id: ConnectionId) -> bool {
+        let minute = self.clock.now().as_second() / 60;
+        let mut rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = rejected.entry(id).or_insert((minute, 0));
+        if entry.0 != minute {
+            *entry = (minute, 0);
+        }
+        entry.1 += 1;
+        entry.1 <= REJECTED_PER_MINUTE
+    }
+
+    fn notification(
+        &self,
+        connection: &ReadyConnection,
+        inbound: &Inbound<'_>,
+        verdict: Verdict,
+    ) -> Notification {
+        let now = self.clock.now();
+        let mint = IdMint::new(now, self.entropy.random());
+        let content_type = inbound.content_type;
+        Notification {
+            id: NotificationId(mint.uuid()),
+            connection_id: connection.row.id,
+            received_at: now,
+            verdict,
+            reason: None,
+            event: None,
+            content_type: (!content_type.is_empty())
+                .then(|| content_type.chars().take(100).collect()),
+            digest: seal::digest(inbound.body),
+            body: Some(inbound.body.to_vec()),
+        }
+    }
+
+    fn changeset(
+        &self,
+        connection: &ReadyConnection,
+        signals: Vec<Signal>,
+        notification: Option<Notification>,
+    ) -> Changeset {
+        let at: Timestamp = notification
+            .as_ref()
+            .map_or_else(|| self.clock.now(), |n| n.received_at);
+        Changeset {
+            app_id: connection.app.id,
+            at,
+            random: self.entropy.random(),
+            notification,
+            fold: (!signals.is_empty()).then(|| FoldInput {
+                connection_id: connection.row.id,
+                platform: connection.adapter.spec().platform.into(),
+                country: connection.app.country.as_str().into(),
+                signals,
+                settle: Vec::new(),
+            }),
+            events: Vec::new(),
+            link: None,
+        }
+    }
+
+    /// Commits a change and counts its events.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn commit(&self, changeset: Changeset) -> StoreResult<Committed> {
+        let committed = self.store.commit(changeset).await;
+        match &committed {
+            Ok(committed) => {
+                for event in &committed.events {
+                    let labels = EventLabels {
+                        r#type: event.kind.as_str(),
+                    };
+                    self.metrics.events.get_or_create(&labels).inc();
+                }
+            }
+            Err(StoreError::Unavailable(_)) => {
+                self.metrics.store_unavailable.inc();
+            }
+            Err(_) => {}
+        }
+        committed
+    }
+
+    fn count(&self, connection: &ReadyConnection, verdict: Verdict) {
+        let labels = NotificationLabels {
+            platform: connection.adapter.spec().platform,
+            verdict: verdict.as_str(),
+        };
+        self.metrics.notifications.get_or_create(&labels).inc();
+    }
+
+    /// The clock the way in reads.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The entropy the way in draws from.
+    #[must_use]
+    pub fn entropy(&self) -> &Arc<dyn Entropy> {
+        &self.entropy
+    }
+}

@@ -1,0 +1,19 @@
+//! The application around the domain: it takes notifications in, has them verified and decoded,
+//! folds them into calls inside one commit, wakes the sockets, and keeps live connections alive.
+//!
+//! The outside is reached through ports only: [`adapter::Adapter`] (phone platforms),
+//! [`store::Store`] (the database), [`ports::Clock`] and [`ports::Entropy`] (time and chance).
+//! No HTTP framework, no SQL and no vendor's field name is known here.
+
+pub mod access;
+pub mod adapter;
+pub mod admin;
+pub mod connections;
+pub mod hub;
+pub mod intake;
+pub mod link;
+pub mod metrics;
+pub mod ports;
+pub mod reaper;
+pub mod seal;
+pub mod store;
