@@ -1,0 +1,119 @@
+// Against a real server that rings by itself (the demo):
+//   SWITCHHOOK_URL=http://127.0.0.1:4000 SWITCHHOOK_SIGN_IN_LINK=http://…/sign-in?token=… npm run e2e
+
+import { expect, test, type BrowserContext, type Page } from "@playwright/test";
+import { expectAccessible, expectNoSidewaysScroll, isLive, shoot, watchErrors } from "./helpers";
+
+const url = process.env["SWITCHHOOK_URL"];
+const link = process.env["SWITCHHOOK_SIGN_IN_LINK"];
+
+test.skip(!url || !link, "SWITCHHOOK_URL and SWITCHHOOK_SIGN_IN_LINK name the server under test");
+test.describe.configure({ mode: "serial" });
+
+type Cookies = Awaited<ReturnType<BrowserContext["storageState"]>>;
+let signedIn: Cookies;
+
+const NAMELESS = /^(Unknown caller|Unknown number|Number withheld|No number sent|\d+ possible callers)$/;
+
+/** The id of a ringing card that carries a name, as soon as there is one. */
+async function namedRinging(page: Page, timeout: number): Promise<{ id: string; name: string }> {
+  let found = { id: "", name: "" };
+  await expect
+    .poll(
+      async () => {
+        const cards = await page.locator('#calls [data-status="ringing"] .who').all();
+        for (const card of cards) {
+          const name = ((await card.textContent({ timeout: 500 }).catch(() => "")) ?? "").trim();
+          const id = ((await card.getAttribute("id", { timeout: 500 }).catch(() => "")) ?? "").replace(/^who-/, "");
+          if (id && name && !NAMELESS.test(name)) found = { id, name };
+        }
+        return found.id;
+      },
+      { timeout, intervals: [100], message: "a ringing card with a name" },
+    )
+    .not.toBe("");
+  return found;
+}
+
+const cardOf = (page: Page, id: string) => page.locator(`#calls [aria-labelledby="who-${id}"]`);
+
+test("without a session the page says how to get a link", async ({ page }) => {
+  await page.goto(url ?? "");
+  await expect(page.getByRole("heading", { name: "Sign in with a link" })).toBeVisible();
+  await expectAccessible(page, "signed out");
+  await shoot(page, "real-signin");
+});
+
+test("the link signs in; a named caller rings within five seconds, is answered, and lands in Today", async ({ page, context }) => {
+  test.setTimeout(180_000);
+  const errors = watchErrors(page);
+  await page.goto(link ?? "");
+  const loaded = Date.now();
+  await isLive(page);
+  expect(new URL(page.url()).pathname).toBe("/");
+  signedIn = await context.storageState();
+
+  const { id, name } = await namedRinging(page, Math.max(1_000, 5_000 - (Date.now() - loaded)));
+  await expect(page).toHaveTitle(/^● \d+:\d\d /);
+  await expect(cardOf(page, id).locator(".timer")).toHaveText(/^\d+:\d\d$/);
+  await shoot(page, "real-ringing-light-1440");
+  await expect(cardOf(page, id)).toHaveAttribute("data-status", "active", { timeout: 60_000 });
+  await shoot(page, "real-active-light-1440");
+  const row = page.locator(`#list [data-call="${id}"]`);
+  await expect(row).toBeVisible({ timeout: 90_000 });
+  await expect(row).toContainText(name);
+  await expect(cardOf(page, id)).toHaveCount(0);
+  expect(errors).toEqual([]);
+});
+
+test("the used link says that it is used up", async ({ browser }) => {
+  const context = await browser.newContext({ locale: "en-GB" });
+  const page = await context.newPage();
+  await page.goto(link ?? "");
+  await expect(page.getByText("That link is used up or too old.")).toBeVisible();
+  await context.close();
+});
+
+test("the keyboard alone opens a call, the sheet, and goes back", async ({ browser }) => {
+  const context = await browser.newContext({ storageState: signedIn, locale: "en-GB", viewport: { width: 1440, height: 900 } });
+  const page = await context.newPage();
+  await page.goto(url ?? "");
+  await isLive(page);
+  await expect(page.locator("#list .row").first()).toBeVisible();
+  await page.getByRole("tab", { name: /Today/ }).focus();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("ArrowDown");
+  const id = await page.evaluate(() => (document.activeElement as HTMLElement | null)?.dataset["call"] ?? "");
+  expect(id).not.toBe("");
+  await page.keyboard.press("Enter");
+  await expect(page.locator(`#list [data-call="${id}"]`)).toHaveAttribute("aria-current", "true");
+  await expect(page.locator("#work").getByText("This call")).toBeVisible();
+  await page.keyboard.press("?");
+  await expect(page.getByRole("dialog", { name: "Keyboard" })).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+  await context.close();
+});
+
+for (const scheme of ["light", "dark"] as const) {
+  for (const width of [1440, 768, 320]) {
+    test(`looks right and is accessible, ${scheme}, ${width} px`, async ({ browser }) => {
+      const context = await browser.newContext({
+        storageState: signedIn,
+        locale: "en-GB",
+        colorScheme: scheme,
+        viewport: { width, height: width === 320 ? 640 : 900 },
+      });
+      const page = await context.newPage();
+      const errors = watchErrors(page);
+      await page.goto(url ?? "");
+      await isLive(page);
+      await page.locator("#calls [data-status]").first().waitFor({ timeout: 20_000 }).catch(() => null);
+      await expectNoSidewaysScroll(page);
+      await expectAccessible(page, `${scheme} ${width}`);
+      await shoot(page, `real-${scheme}-${width}`, width === 320);
+      expect(errors).toEqual([]);
+      await context.close();
+    });
+  }
+}

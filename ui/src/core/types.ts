@@ -1,0 +1,191 @@
+// The wire contract as the page reads it. Ids and times are strings on the wire
+// (a Dialpad id does not fit a JavaScript number); absent values are null.
+
+export type Status =
+  | "ringing"
+  | "active"
+  | "held"
+  | "ended"
+  | "missed"
+  | "rejected"
+  | "voicemail";
+
+export type NumberKind =
+  | "public"
+  | "extension"
+  | "short_code"
+  | "emergency"
+  | "sip"
+  | "withheld"
+  | "unknown";
+
+export interface Party {
+  number: string | null;
+  raw: string | null;
+  kind: NumberKind;
+  display: string | null;
+  name: string | null;
+}
+
+export interface Agent {
+  id: string | null;
+  extension: string | null;
+  user_id: string | null;
+  email: string | null;
+  name: string | null;
+}
+
+export type Certainty = "certain" | "likely" | "possible" | "fallback";
+
+export interface ContactMatch {
+  id: string;
+  name: string;
+  organisation: string | null;
+  certainty: Certainty;
+  percent: number;
+  why: string | null;
+}
+
+export interface Contact extends ContactMatch {
+  total: number;
+}
+
+export interface Leg {
+  id: string;
+  kind: "agent" | "external" | "routing";
+  extension: string | null;
+  user_id: string | null;
+  name: string | null;
+  number: string | null;
+  started_at: string | null;
+  rang_at: string | null;
+  answered_at: string | null;
+  ended_at: string | null;
+  end_cause: string | null;
+  hangup_cause: number | null;
+}
+
+export interface Hold {
+  from: string;
+  to: string | null;
+}
+
+export interface Transfer {
+  at: string;
+  kind: "blind" | "attended" | "unknown";
+  from: string | null;
+  to: string | null;
+}
+
+export interface Recording {
+  id: string;
+  url: string | null;
+  state: "pending" | "available" | "expired" | "gone";
+  started_at: string | null;
+  duration_seconds: number | null;
+}
+
+export interface Voicemail {
+  id: string;
+  url: string | null;
+  transcript: string | null;
+  duration_seconds: number | null;
+}
+
+export interface Call {
+  id: string;
+  platform: string;
+  connection_id: string;
+  external_call_id: string | null;
+  direction: "inbound" | "outbound" | "internal" | null;
+  status: Status;
+  from_number: string | null;
+  to_number: string | null;
+  from: Party | null;
+  to: Party | null;
+  agent: Agent | null;
+  queue: string | null;
+  contact: Contact | null;
+  started_at: string | null;
+  rang_at: string | null;
+  answered_at: string | null;
+  ended_at: string | null;
+  created_at: string | null;
+  updated_at: string | null;
+  ring_seconds: number | null;
+  duration_seconds: number | null;
+  hold_seconds: number | null;
+  end_cause: string | null;
+  hangup_cause: number | null;
+  ended_by: "agent" | "remote" | "system" | null;
+  recording_url: string | null;
+  recordings: Recording[];
+  voicemail: Voicemail | null;
+  holds: Hold[];
+  transfers: Transfer[];
+  legs: Leg[];
+  missing: string[];
+  merged_into: string | null;
+}
+
+export interface Pop {
+  action: "navigate" | "chooser" | "intake";
+  matches: ContactMatch[];
+  total: number;
+}
+
+export interface Connection {
+  id: string;
+  platform: string;
+  name: string;
+  state: string;
+  reason: string | null;
+  since: string | null;
+}
+
+export interface HelloFrame {
+  type: "hello";
+  app_id: string;
+  epoch: string;
+  seq: number;
+  recovered: boolean;
+  server_time: string;
+  ping_seconds: number;
+}
+
+export interface SnapshotFrame {
+  type: "snapshot";
+  epoch: string;
+  seq: number;
+  calls: Call[];
+}
+
+export interface EventFrame {
+  type: "event";
+  event: string;
+  seq: number;
+  id: string;
+  epoch: string;
+  call_id: string | null;
+  at: string | null;
+  timestamp: string | null;
+  data: {
+    call?: Call;
+    connection?: Connection;
+    action?: Pop["action"];
+    matches?: ContactMatch[];
+    total?: number;
+  };
+}
+
+export interface PongFrame {
+  type: "pong";
+  server_time: string;
+}
+
+export type Frame = HelloFrame | SnapshotFrame | EventFrame | PongFrame;
+
+export interface Me {
+  app: { id: string; name: string; country: string | null };
+  role: string;
+}
