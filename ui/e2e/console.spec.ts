@@ -37,6 +37,22 @@ async function namedRinging(page: Page, timeout: number): Promise<{ id: string; 
 
 const cardOf = (page: Page, id: string) => page.locator(`#calls [aria-labelledby="who-${id}"]`);
 
+/** What a ringing card turns into; "gone" when it left before that was seen. */
+async function afterRinging(page: Page, id: string): Promise<string> {
+  let status = "ringing";
+  await expect
+    .poll(
+      async () => {
+        const card = cardOf(page, id);
+        status = (await card.count()) === 0 ? "gone" : ((await card.getAttribute("data-status", { timeout: 500 }).catch(() => null)) ?? "gone");
+        return status;
+      },
+      { timeout: 60_000, intervals: [100], message: "the card stops ringing" },
+    )
+    .not.toBe("ringing");
+  return status;
+}
+
 test("without a session the page says how to get a link", async ({ page }) => {
   await page.goto(url ?? "");
   await expect(page.getByRole("heading", { name: "Sign in with a link" })).toBeVisible();
@@ -53,11 +69,15 @@ test("the link signs in; a named caller rings within five seconds, is answered, 
   expect(new URL(page.url()).pathname).toBe("/");
   signedIn = await context.storageState();
 
-  const { id, name } = await namedRinging(page, Math.max(1_000, 5_000 - (Date.now() - loaded)));
+  let { id, name } = await namedRinging(page, Math.max(1_000, 5_000 - (Date.now() - loaded)));
   await expect(page).toHaveTitle(/^● \d+:\d\d /);
   await expect(cardOf(page, id).locator(".timer")).toHaveText(/^\d+:\d\d$/);
   await shoot(page, "real-ringing-light-1440");
-  await expect(cardOf(page, id)).toHaveAttribute("data-status", "active", { timeout: 60_000 });
+  // Some of the demo's callers are not answered; the next one is.
+  for (let tries = 0; (await afterRinging(page, id)) !== "active"; tries += 1) {
+    expect(tries, "calls that were not answered").toBeLessThan(6);
+    ({ id, name } = await namedRinging(page, 30_000));
+  }
   await shoot(page, "real-active-light-1440");
   const row = page.locator(`#list [data-call="${id}"]`);
   await expect(row).toBeVisible({ timeout: 90_000 });

@@ -137,7 +137,10 @@ pub fn judge(number: &PhoneNumber, candidates: &[Contact]) -> Matches {
                 Some(hit) => (true, hit),
                 None => (false, similar()?),
             };
-            let kind = hit.label.as_deref().unwrap_or("number");
+            let kind = match hit.label.as_deref() {
+                Some(label) => format!("{label} number"),
+                None => "number".to_owned(),
+            };
             let (certainty, percent, why) = if is_exact {
                 (
                     Certainty::Certain,
@@ -224,7 +227,7 @@ mod tests {
         );
         assert_eq!(found.action(), PopAction::Navigate);
         assert_eq!(found.best[0].certainty, Certainty::Certain);
-        assert_eq!(found.best[0].why, "the number is their mobile");
+        assert_eq!(found.best[0].why, "the number is their mobile number");
     }
 
     #[test]

@@ -113,7 +113,7 @@ pub fn derive(facts: &Facts, frame: &Frame<'_>) -> Derived {
         ended_at,
         created_at: frame.created_at,
         updated_at: frame.updated_at,
-        ring_seconds: ring_seconds(rang_at, reading.answered_at, ended_at),
+        ring_seconds: reading.ring_seconds(rang_at, ended_at),
         duration_seconds: duration_seconds(reading.answered_at, ended_at),
         hold_seconds: hold_seconds(facts, &holds, frame.updated_at),
         end_cause: status.is_terminal().then_some(end_cause).flatten(),
@@ -131,7 +131,12 @@ pub fn derive(facts: &Facts, frame: &Frame<'_>) -> Derived {
         holds,
         transfers: reading.transfers(),
         legs: reading.legs(),
-        missing: reading.missing(status, soft_end),
+        // What is not known of a call that became part of another is said there.
+        missing: if frame.merged_into.is_some() {
+            Vec::new()
+        } else {
+            reading.missing(status, soft_end)
+        },
         merged_into: frame.merged_into,
     };
     let call = with_inherited_names(call);
@@ -250,7 +255,10 @@ impl<'a> Reading<'a> {
         if let Some(stated) = &self.facts.direction {
             return Some(stated.value);
         }
-        let (_, origin) = self.origin()?;
+        let Some((_, origin)) = self.origin() else {
+            let both = !self.agents.is_empty() && !self.externals.is_empty();
+            return (self.originated() && both).then_some(Direction::Outbound);
+        };
         match origin.kind {
             LegKind::External => Some(Direction::Inbound),
             LegKind::Agent if !self.externals.is_empty() || self.knows_remote() => {
@@ -279,7 +287,9 @@ impl<'a> Reading<'a> {
         let agents = up(&self.agents);
         if !self.externals.is_empty() {
             let externals = up(&self.externals);
-            return earliest_meeting(&agents, &externals);
+            // Forwarded to a telephone outside: two outside parties talk, none of ours.
+            return earliest_meeting(&agents, &externals)
+                .or_else(|| earliest_meeting(&externals, &externals));
         }
         if self.direction == Some(Direction::Internal) && !self.knows_remote() {
             return earliest_meeting(&agents, &agents);
@@ -309,6 +319,21 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// Until somebody answered; unanswered, until the last device stopped (the caller may go on
+    /// to a mailbox after that) or it was over.
+    fn ring_seconds(&self, rang_at: Option<Timestamp>, ended_at: Option<Timestamp>) -> Option<i64> {
+        let devices = || self.agents.iter().filter(|(_, leg)| leg.rang_at.is_some());
+        let stopped = || {
+            let ends: Option<Vec<Timestamp>> = devices().map(|(_, leg)| leg.end()).collect();
+            ends?.into_iter().max()
+        };
+        let unanswered = || stopped().into_iter().chain(ended_at).min();
+        Some(seconds_between(
+            rang_at?,
+            self.answered_at.or_else(unanswered)?,
+        ))
+    }
+
     fn started_at(&self) -> Option<Timestamp> {
         let legs = self.all().filter_map(|(_, leg)| leg.seen_at).min();
         [legs, self.facts.started_at].into_iter().flatten().min()
@@ -323,20 +348,37 @@ impl<'a> Reading<'a> {
     }
 
     fn has_anchor(&self) -> bool {
-        self.facts.direction.is_some() || self.knows_remote() || self.origin().is_some()
+        self.facts.direction.is_some()
+            || self.knows_remote()
+            || self.origin().is_some()
+            || self.originated()
+    }
+
+    /// Begun by the platform on somebody's order (click-to-dial through a technical half-leg):
+    /// everybody on it was called.
+    fn originated(&self) -> bool {
+        self.facts
+            .legs
+            .values()
+            .any(|leg| leg.kind == LegKind::Helper && leg.origin)
     }
 
     /// A call that was sent on, and nobody has been seen at the other end yet.
     fn waits_for_successor(&self) -> bool {
         self.agents.iter().any(|(id, leg)| {
-            let since = leg.answered_at.or(leg.seen_at);
-            let followed = |(other, next): &Leg<'a>| other != id && next.seen_at > since;
-            leg.moved && leg.answered_at.is_some() && !self.all().any(|other| followed(&other))
+            let followed = |(other, next): Leg<'a>| {
+                let picked_up = next.answered_at.is_some() && next.kind == LegKind::Agent;
+                other != *id && !next.moved && (picked_up || next.seen_at > leg.answered_at)
+            };
+            leg.moved && leg.answered_at.is_some() && !self.all().any(followed)
         })
     }
 
     fn is_over(&self) -> bool {
         if self.facts.stated_end.at.is_some() || self.facts.lost_at.is_some() {
+            return true;
+        }
+        if self.facts.quiet && self.is_soft_end() {
             return true;
         }
         if !self.has_anchor() || self.waits_for_successor() {
@@ -348,7 +390,7 @@ impl<'a> Reading<'a> {
             return !self.routing.is_empty() && ended(&self.routing);
         }
         if ended(&self.agents) && ended(&self.externals) {
-            return self.answered_at.is_some() || self.facts.quiet || ended(&self.routing);
+            return self.answered_at.is_some() || ended(&self.routing);
         }
         // One person alone is no conversation: the outside party has gone for good when it began
         // the call or had been answered.
@@ -365,10 +407,22 @@ impl<'a> Reading<'a> {
             && (began || self.answered_at.is_some())
     }
 
+    /// Nobody is left to talk: everyone who answered has gone, and whoever still seems to ring
+    /// is a device of the group that somebody else answered for.
     fn is_soft_end(&self) -> bool {
-        let people_gone =
-            self.people().count() > 0 && self.people().all(|(_, leg)| leg.end().is_some());
-        self.has_anchor() && people_gone
+        let gone = |leg: &LegFacts| {
+            let lost_the_race = leg.answered_at.is_none()
+                && leg
+                    .rang_at
+                    .is_some_and(|rang| self.answered_at.is_some_and(|at| rang < at));
+            leg.end().is_some() || lost_the_race
+        };
+        let mut somebody_ended = false;
+        let all_gone = self.people().all(|(_, leg)| {
+            somebody_ended |= leg.end().is_some();
+            gone(leg)
+        });
+        self.has_anchor() && all_gone && somebody_ended
     }
 
     fn is_voicemail(&self) -> bool {
@@ -529,7 +583,7 @@ impl<'a> Reading<'a> {
                     .iter()
                     .copied()
                     .find(|(id, _)| Some(*id) != from.map(|(id, _)| id));
-                (from.map(party), dialled.or(other.map(party)))
+                (from.map(party).or(remote), dialled.or(other.map(party)))
             }
             Some(Direction::Inbound) | None => (
                 remote,
@@ -759,6 +813,13 @@ impl<'a> Reading<'a> {
         if self.waits_for_successor() {
             missing.push("transfer_target".to_owned());
         }
+        let line_known = match self.direction {
+            Some(Direction::Inbound | Direction::Outbound) => self.facts.line.is_some(),
+            Some(Direction::Internal) | None => true,
+        };
+        if !line_known {
+            missing.push("line".to_owned());
+        }
         if soft_end {
             missing.push("end_not_confirmed".to_owned());
         }
@@ -853,18 +914,6 @@ fn talk_reason(
         .find_map(|c| c.reason.filter(|r| telling(*r)))
         .or_else(|| own.and_then(|c| c.reason).filter(|r| telling(*r)))
         .or(Some(Reason::Normal))
-}
-
-fn ring_seconds(
-    rang_at: Option<Timestamp>,
-    answered_at: Option<Timestamp>,
-    ended_at: Option<Timestamp>,
-) -> Option<i64> {
-    let until = match (answered_at, ended_at) {
-        (Some(a), Some(e)) => Some(a.min(e)),
-        (a, e) => a.or(e),
-    };
-    Some(seconds_between(rang_at?, until?))
 }
 
 fn duration_seconds(answered_at: Option<Timestamp>, ended_at: Option<Timestamp>) -> Option<i64> {

@@ -77,12 +77,10 @@ pub struct PartyFacts {
 }
 
 impl PartyFacts {
-    fn apply(&mut self, at: Timestamp, party: &Party) {
+    fn apply(&mut self, at: Timestamp, party: &Party) -> bool {
         let number = party.number.as_ref();
-        join(
-            &mut self.number,
-            number.map(|n| Said::new(rank(n.kind), at, n.clone())),
-        );
+        let number = number.map(|n| Said::new(rank(n.kind), at, n.clone()));
+        let mut news = join(&mut self.number, number);
         for (slot, text) in [
             (&mut self.name, &party.name),
             (&mut self.extension, &party.extension),
@@ -90,8 +88,9 @@ impl PartyFacts {
             (&mut self.email, &party.email),
         ] {
             let text = text.as_ref().filter(|text| !text.trim().is_empty());
-            join(slot, text.map(|text| Said::new(0, at, text.clone())));
+            news |= join(slot, text.map(|text| Said::new(0, at, text.clone())));
         }
+        news
     }
 
     fn merge(&mut self, other: Self) {
@@ -206,37 +205,38 @@ impl LegFacts {
         self.ended_at.or(self.lost_at)
     }
 
-    fn apply(&mut self, at: Timestamp, fact: &LegFact) {
-        match fact {
+    /// Takes one statement in. Returns whether it said anything new.
+    fn apply(&mut self, at: Timestamp, fact: &LegFact) -> bool {
+        let news = match fact {
             LegFact::Seen {
                 kind,
                 origin,
                 party,
             } => {
-                self.kind = self.kind.max(*kind);
-                self.origin |= origin;
-                self.party.apply(at, party);
+                let kind = update(&mut self.kind, |known| known.max(*kind));
+                let origin = update(&mut self.origin, |known| known | origin);
+                self.party.apply(at, party) | kind | origin
             }
             LegFact::Party(party) => self.party.apply(at, party),
-            LegFact::Rang => self.rang_at = earliest(self.rang_at, Some(at)),
-            LegFact::Answered => self.answered_at = earliest(self.answered_at, Some(at)),
+            LegFact::Rang => update(&mut self.rang_at, |known| earliest(known, Some(at))),
+            LegFact::Answered => update(&mut self.answered_at, |known| earliest(known, Some(at))),
             LegFact::Held => bounded_insert(&mut self.holds, (at, HoldMark::Held)),
             LegFact::Resumed => bounded_insert(&mut self.holds, (at, HoldMark::Resumed)),
             LegFact::Joined { bridge } => {
-                bounded_insert(&mut self.bridges, (at, BridgeMark::Joined, bridge.clone()));
+                bounded_insert(&mut self.bridges, (at, BridgeMark::Joined, bridge.clone()))
             }
             LegFact::Left { bridge } => {
-                bounded_insert(&mut self.bridges, (at, BridgeMark::Left, bridge.clone()));
+                bounded_insert(&mut self.bridges, (at, BridgeMark::Left, bridge.clone()))
             }
-            LegFact::Cause(cause) => self.cause = self.cause.merge(*cause),
-            LegFact::HungUp => self.hung_up_at = earliest(self.hung_up_at, Some(at)),
-            LegFact::Moved => self.moved = true,
+            LegFact::Cause(cause) => update(&mut self.cause, |known| known.merge(*cause)),
+            LegFact::HungUp => update(&mut self.hung_up_at, |known| earliest(known, Some(at))),
+            LegFact::Moved => update(&mut self.moved, |_| true),
             LegFact::Ended(cause) => {
-                self.cause = self.cause.merge(*cause);
-                self.ended_at = self.ended_at.max(Some(at));
+                let cause = update(&mut self.cause, |known| known.merge(*cause));
+                update(&mut self.ended_at, |known| known.max(Some(at))) | cause
             }
-        }
-        self.seen_at = earliest(self.seen_at, Some(at));
+        };
+        update(&mut self.seen_at, |known| earliest(known, Some(at))) | news
     }
 
     fn merge(&mut self, other: Self) {
@@ -343,70 +343,71 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Takes one signal in. [`Fact::Snapshot`], [`Fact::Message`] and [`Fact::Presence`] are not
-    /// about one call and change nothing here.
-    pub fn apply(&mut self, signal: &Signal) {
+    /// Takes one signal in. Returns whether it said anything new. [`Fact::Snapshot`],
+    /// [`Fact::Message`] and [`Fact::Presence`] are not about one call and change nothing here.
+    pub fn apply(&mut self, signal: &Signal) -> bool {
+        let mut news = false;
         for key in &signal.keys {
-            bounded_insert(&mut self.keys, key.clone());
+            if !self.keys.contains(key) {
+                news |= bounded_insert(&mut self.keys, key.clone());
+            }
         }
-        match &signal.fact {
+        news |= match &signal.fact {
             Fact::Call(fact) => self.apply_call(signal.at, fact),
             Fact::Leg { leg, fact } => {
                 if let Some(known) = self.legs.get_mut(leg) {
-                    known.apply(signal.at, fact);
+                    known.apply(signal.at, fact)
                 } else if self.legs.len() < MAX_LEGS {
                     self.legs
                         .entry(leg.clone())
                         .or_default()
-                        .apply(signal.at, fact);
+                        .apply(signal.at, fact)
+                } else {
+                    false
                 }
             }
-            Fact::Snapshot { .. } | Fact::Message(_) | Fact::Presence(_) => return,
-        }
+            Fact::Snapshot { .. } | Fact::Message(_) | Fact::Presence(_) => return news,
+        };
+        // A later word about something known is a sign of life, but no news by itself.
         self.last_at = self.last_at.max(Some(signal.at));
+        news
     }
 
-    fn apply_call(&mut self, at: Timestamp, fact: &CallFact) {
+    fn apply_call(&mut self, at: Timestamp, fact: &CallFact) -> bool {
         match fact {
-            CallFact::Linked => {}
-            CallFact::Started => self.started_at = earliest(self.started_at, Some(at)),
-            CallFact::Direction(direction) => {
-                join(
-                    &mut self.direction,
-                    Some(Latest {
-                        at,
-                        value: *direction,
-                    }),
-                );
-            }
+            CallFact::Linked => false,
+            CallFact::Started => update(&mut self.started_at, |known| earliest(known, Some(at))),
+            CallFact::Direction(direction) => join(
+                &mut self.direction,
+                Some(Latest {
+                    at,
+                    value: *direction,
+                }),
+            ),
             CallFact::Remote(party) => self.remote.apply(at, party),
-            CallFact::Line(number) => {
-                join(
-                    &mut self.line,
-                    Some(Said::new(rank(number.kind), at, number.clone())),
-                );
+            CallFact::Line(number) => join(
+                &mut self.line,
+                Some(Said::new(rank(number.kind), at, number.clone())),
+            ),
+            CallFact::Dialled(number) => join(
+                &mut self.dialled,
+                Some(Said::new(rank(number.kind), at, number.clone())),
+            ),
+            CallFact::Queue(name) => join(
+                &mut self.queue,
+                Some(Latest {
+                    at,
+                    value: name.clone(),
+                }),
+            ),
+            CallFact::Ended { cause, by } => update(&mut self.stated_end, |known| StatedEnd {
+                at: known.at.max(Some(at)),
+                cause: known.cause.merge(*cause),
+                by: known.by.max(*by),
+            }),
+            CallFact::Outcome(outcome) => {
+                update(&mut self.outcome, |known| known.max(Some(*outcome)))
             }
-            CallFact::Dialled(number) => {
-                join(
-                    &mut self.dialled,
-                    Some(Said::new(rank(number.kind), at, number.clone())),
-                );
-            }
-            CallFact::Queue(name) => {
-                join(
-                    &mut self.queue,
-                    Some(Latest {
-                        at,
-                        value: name.clone(),
-                    }),
-                );
-            }
-            CallFact::Ended { cause, by } => {
-                self.stated_end.at = self.stated_end.at.max(Some(at));
-                self.stated_end.cause = self.stated_end.cause.merge(*cause);
-                self.stated_end.by = self.stated_end.by.max(*by);
-            }
-            CallFact::Outcome(outcome) => self.outcome = self.outcome.max(Some(*outcome)),
             CallFact::Transferred { kind, from, to } => {
                 let fact = TransferFact {
                     at,
@@ -414,30 +415,28 @@ impl Facts {
                     from: from.clone(),
                     to: to.clone(),
                 };
-                bounded_insert(&mut self.transfers, fact);
+                bounded_insert(&mut self.transfers, fact)
             }
             CallFact::VoicemailReached => {
-                self.voicemail_at = earliest(self.voicemail_at, Some(at));
+                update(&mut self.voicemail_at, |known| earliest(known, Some(at)))
             }
             CallFact::Voicemail { id, voicemail } => {
-                if let Some(slot) = bounded_entry(&mut self.voicemails, id) {
-                    slot.merge(voicemail.clone());
-                }
-                self.voicemail_at = earliest(self.voicemail_at, Some(at));
+                let reached = update(&mut self.voicemail_at, |known| earliest(known, Some(at)));
+                merged(&mut self.voicemails, id, |known| {
+                    known.merge(voicemail.clone());
+                }) | reached
             }
-            CallFact::Recording { id, recording } => {
-                if let Some(slot) = bounded_entry(&mut self.recordings, id) {
-                    slot.merge(recording.clone());
-                }
-            }
+            CallFact::Recording { id, recording } => merged(&mut self.recordings, id, |known| {
+                known.merge(recording.clone());
+            }),
             CallFact::Transcript(text) => self.merge_transcript(Some(cut(text))),
-            CallFact::HoldTotal(ms) => {
-                self.hold_total_ms = self.hold_total_ms.max(Some((*ms).max(0)));
-            }
+            CallFact::HoldTotal(ms) => update(&mut self.hold_total_ms, |known| {
+                known.max(Some((*ms).max(0)))
+            }),
         }
     }
 
-    /// Marks legs that were found gone, and the span in which nobody listened. Returns whether
+    /// Marks legs that were there before `at` and were found gone, and the span in which nobody listened. Returns whether
     /// anything about the call changed.
     pub fn apply_snapshot(
         &mut self,
@@ -447,7 +446,8 @@ impl Facts {
     ) -> bool {
         let mut changed = false;
         for (id, leg) in &mut self.legs {
-            if leg.end().is_none() && !live.contains(id) {
+            let was_there = leg.seen_at.is_none_or(|seen| seen <= at);
+            if leg.end().is_none() && was_there && !live.contains(id) {
                 leg.lost_at = Some(at);
                 changed = true;
             }
@@ -498,24 +498,35 @@ impl Facts {
         self.last_at = self.last_at.max(other.last_at);
     }
 
-    fn merge_transcript(&mut self, other: Option<String>) {
-        let key = |text: &Option<String>| text.as_ref().map(|t| (t.len(), t.clone()));
-        if key(&other) > key(&self.transcript) {
+    /// The longer text is the more complete one.
+    fn merge_transcript(&mut self, other: Option<String>) -> bool {
+        let length = |text: &Option<String>| text.as_ref().map(String::len);
+        let longer = (length(&other), &other) > (length(&self.transcript), &self.transcript);
+        if longer {
             self.transcript = other;
         }
+        longer
     }
 }
 
-fn join<T: Ord>(slot: &mut Option<T>, other: Option<T>) {
-    if other > *slot {
+/// Puts a value in the place of the known one; true when it is another one.
+fn update<T: PartialEq + Copy>(slot: &mut T, value: impl FnOnce(T) -> T) -> bool {
+    let known = *slot;
+    *slot = value(known);
+    *slot != known
+}
+
+/// Keeps the greater value; true when it is the other one.
+fn join<T: Ord>(slot: &mut Option<T>, other: Option<T>) -> bool {
+    let news = other > *slot;
+    if news {
         *slot = other;
     }
+    news
 }
 
-fn bounded_insert<T: Ord>(set: &mut BTreeSet<T>, value: T) {
-    if set.len() < MAX_MARKS {
-        set.insert(value);
-    }
+fn bounded_insert<T: Ord>(set: &mut BTreeSet<T>, value: T) -> bool {
+    set.len() < MAX_MARKS && set.insert(value)
 }
 
 fn bounded_entry<'a, T: Default>(map: &'a mut BTreeMap<String, T>, id: &str) -> Option<&'a mut T> {
@@ -523,6 +534,21 @@ fn bounded_entry<'a, T: Default>(map: &'a mut BTreeMap<String, T>, id: &str) -> 
         return None;
     }
     Some(map.entry(id.to_owned()).or_default())
+}
+
+/// Merges into the entry of that id; true when the entry is new or has changed.
+fn merged<T: Default + Clone + PartialEq>(
+    map: &mut BTreeMap<String, T>,
+    id: &str,
+    merge: impl FnOnce(&mut T),
+) -> bool {
+    let is_new = !map.contains_key(id);
+    let Some(slot) = bounded_entry(map, id) else {
+        return false;
+    };
+    let before = slot.clone();
+    merge(slot);
+    is_new || *slot != before
 }
 
 fn union<T: Ord>(set: &mut BTreeSet<T>, other: BTreeSet<T>) {

@@ -264,3 +264,22 @@ impl Signal {
         }
     }
 }
+
+/// Stands for the time of a notification that carries none (only dialects that are not a
+/// platform's own leave it out). Adapters have no clock: whoever took the notification in puts
+/// the time of its arrival in this place, with [`date_undated`].
+pub const UNDATED: Timestamp = Timestamp::UNIX_EPOCH;
+
+/// Puts the time of arrival in the place of every [`UNDATED`].
+pub fn date_undated(signals: &mut [Signal], arrived_at: Timestamp) {
+    for signal in signals {
+        if signal.at == UNDATED {
+            signal.at = arrived_at;
+        }
+        if let Fact::Message(message) = &mut signal.fact
+            && message.sent_at == UNDATED
+        {
+            message.sent_at = arrived_at;
+        }
+    }
+}

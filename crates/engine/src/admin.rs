@@ -223,8 +223,10 @@ impl Admin {
         };
         let name = checked_name(&name, "name")?;
         let id = ConnectionId(self.mint().uuid());
-        let CheckedConfig { config, credentials } =
-            self.checked_config(app.id, id, &*adapter, new.config)?;
+        let CheckedConfig {
+            config,
+            credentials,
+        } = self.checked_config(app.id, id, &*adapter, new.config)?;
         let secret = match new.webhook_secret {
             Some(secret) => checked_secret(secret)?,
             None => random_text(&*self.entropy, 32),
@@ -330,7 +332,10 @@ impl Admin {
                 ));
             }
         }
-        Ok(CheckedConfig { config, credentials })
+        Ok(CheckedConfig {
+            config,
+            credentials,
+        })
     }
 }
 

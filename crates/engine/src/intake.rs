@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::{ConnectionId, IdMint, NotificationId};
-use switchhook_domain::signal::{MAX_KEYS, Signal};
+use switchhook_domain::signal::{MAX_KEYS, Signal, date_undated};
 
 use crate::adapter::{Inbound, Rejection};
 use crate::connections::{Connections, ReadyConnection};
@@ -208,7 +208,8 @@ impl Intake {
             });
         let mut notification = self.notification(connection, inbound, Verdict::Accepted);
         let (signals, reason) = match decoded {
-            Ok(decoded) => {
+            Ok(mut decoded) => {
+                date_undated(&mut decoded.signals, notification.received_at);
                 notification.event = Some(decoded.event);
                 (decoded.signals, None)
             }

@@ -6,7 +6,7 @@ use switchhook_domain::Timestamp;
 
 /// What time it is.
 pub trait Clock: Send + Sync + Debug {
-    /// Now, UTC.
+    /// Now, UTC, to the microsecond: what a database keeps.
     fn now(&self) -> Timestamp;
 }
 
@@ -33,7 +33,8 @@ impl Clock for SystemClock {
         reason = "this is the one place that reads the clock"
     )]
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        let now = Timestamp::now();
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 }
 

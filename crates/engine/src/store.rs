@@ -12,6 +12,7 @@
 //! * Changesets handed over one after the other by one caller for one app are folded in that
 //!   order.
 //! * Every read and write is scoped by the app it names; a foreign id is an unknown id.
+//! * Times are kept to the microsecond. A NUL character in a text may come back as U+FFFD.
 
 use std::sync::Arc;
 
@@ -42,6 +43,10 @@ pub enum StoreError {
     /// Stored data cannot be read back; names table and row.
     #[error("stored data is damaged: {0}")]
     Damaged(String),
+    /// The database cannot be used at all: an address that is none, or a schema of a newer
+    /// version. Only opening gives this.
+    #[error("the database cannot be used: {0}")]
+    Unusable(String),
 }
 
 /// What the store gives back.
@@ -324,6 +329,15 @@ pub struct CallPage {
 
 /// Totals are counted up to here, so that a list stays fast at any size.
 pub const COUNT_LIMIT: u64 = 10_000;
+
+/// How many calls one page looks at, at most. Start, numbers and "open" have an index; status,
+/// direction, platform, connection and agent are tested call by call. A page may therefore be
+/// short or empty and still say in [`CallPage::next`] where to go on, and the total counts what
+/// matches among as many of the newest calls.
+pub const SCAN_LIMIT: u32 = 50_000;
+
+/// The most contacts that are judged for one number.
+pub const CANDIDATE_LIMIT: u32 = 100;
 
 /// The open calls of an app, and the position in the log they are true for.
 #[derive(Clone, Debug, PartialEq, Eq)]

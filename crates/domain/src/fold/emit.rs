@@ -52,7 +52,8 @@ pub(super) fn events(
     before: Option<&Derived>,
     after: &Derived,
 ) -> Vec<EventDraft> {
-    if !after.visible {
+    // A call that became part of another is told to be over, so that nobody waits for it.
+    if !after.visible && state.merged_into.is_none() {
         return Vec::new();
     }
     let mut emitter = Emitter {
@@ -263,7 +264,7 @@ fn significant(call: &Call) -> Call {
     for leg in &mut call.legs {
         leg.started_at = None;
         leg.rang_at = mark(leg.rang_at);
-        leg.answered_at = mark(leg.answered_at);
+        leg.answered_at = None;
         leg.ended_at = mark(leg.ended_at);
         leg.end_cause = None;
         leg.hangup_cause = None;

@@ -354,9 +354,7 @@ impl<'a> Fold<'a> {
                 let Some(entry) = self.entries.get_mut(&id) else {
                     return;
                 };
-                let known = entry.state.facts.clone();
-                entry.state.facts.apply(signal);
-                if entry.is_new || entry.state.facts != known {
+                if entry.state.facts.apply(signal) || entry.is_new {
                     self.touched.insert(id);
                 }
             }

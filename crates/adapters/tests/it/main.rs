@@ -1,0 +1,16 @@
+//! One test binary for the adapters: fixtures in, signals and call records out.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
+#[cfg(test)]
+mod asterisk;
+mod dialpad;
+mod fixture;
+mod laws;
+mod registry;
+mod simulate;
