@@ -3,7 +3,7 @@
 //! What lives here: typed ids, telephone numbers, signals (what a platform said), the merge of
 //! signals into the facts of one conversation, the call record derived from the facts, and the
 //! events that fall out when the record moves forward. Start reading at [`signal`], then
-//! [`facts`], [`derive`] and [`fold`].
+//! [`facts`], [`mod@derive`] and [`fold`].
 //!
 //! What never lives here: HTTP, SQL, async, a clock or randomness. Time comes in with the signal,
 //! ids come from an [`id::IdMint`] that is handed in. Every function is repeatable.

@@ -7,7 +7,6 @@
 //!
 //! Nothing is concluded here. What the facts mean is said in [`crate::derive`].
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -15,10 +14,16 @@ use serde::{Deserialize, Serialize};
 use crate::Timestamp;
 use crate::cause::{Cause, EndedBy};
 use crate::media::{Recording, Voicemail, earliest};
-use crate::phone::{NumberKind, PhoneNumber};
-use crate::signal::{
-    CallFact, Direction, Fact, LegFact, LegKind, Outcome, Party, Signal, TransferKind,
-};
+use crate::phone::PhoneNumber;
+use crate::signal::{CallFact, Direction, Fact, Outcome, Signal, TransferKind};
+
+mod leg;
+mod party;
+
+pub use leg::{BridgeMark, HoldMark, LegFacts};
+pub use party::{Latest, PartyFacts, Said};
+
+use party::rank;
 
 /// The most legs kept of one call; a platform that reports more is misbehaving.
 pub const MAX_LEGS: usize = 256;
@@ -26,235 +31,6 @@ pub const MAX_LEGS: usize = 256;
 pub const MAX_MARKS: usize = 512;
 /// The longest transcript kept, in bytes.
 pub const MAX_TRANSCRIPT: usize = 64 * 1024;
-
-/// A value with the rank of its source and the time it was said. Merging keeps the higher rank;
-/// among equals what was said first.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Said<T> {
-    rank: u8,
-    at: Reverse<Timestamp>,
-    /// What was said.
-    pub value: T,
-}
-
-impl<T> Said<T> {
-    fn new(rank: u8, at: Timestamp, value: T) -> Self {
-        Self {
-            rank,
-            at: Reverse(at),
-            value,
-        }
-    }
-}
-
-/// A value that may change while the call lasts; the latest one counts.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Latest<T> {
-    at: Timestamp,
-    /// What was said.
-    pub value: T,
-}
-
-/// Who is on one side, each member from its best source.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct PartyFacts {
-    /// Telephone number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub number: Option<Said<PhoneNumber>>,
-    /// Name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<Said<String>>,
-    /// Extension or device name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub extension: Option<Said<String>>,
-    /// The platform's user id.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<Said<String>>,
-    /// E-mail.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub email: Option<Said<String>>,
-}
-
-impl PartyFacts {
-    fn apply(&mut self, at: Timestamp, party: &Party) -> bool {
-        let number = party.number.as_ref();
-        let number = number.map(|n| Said::new(rank(n.kind), at, n.clone()));
-        let mut news = join(&mut self.number, number);
-        for (slot, text) in [
-            (&mut self.name, &party.name),
-            (&mut self.extension, &party.extension),
-            (&mut self.user_id, &party.user_id),
-            (&mut self.email, &party.email),
-        ] {
-            let text = text.as_ref().filter(|text| !text.trim().is_empty());
-            news |= join(slot, text.map(|text| Said::new(0, at, text.clone())));
-        }
-        news
-    }
-
-    fn merge(&mut self, other: Self) {
-        join(&mut self.number, other.number);
-        join(&mut self.name, other.name);
-        join(&mut self.extension, other.extension);
-        join(&mut self.user_id, other.user_id);
-        join(&mut self.email, other.email);
-    }
-}
-
-/// A number that can be called back is worth more than one that cannot.
-fn rank(kind: NumberKind) -> u8 {
-    match kind {
-        NumberKind::Unknown => 0,
-        NumberKind::Withheld => 1,
-        NumberKind::Sip => 2,
-        NumberKind::Extension => 3,
-        NumberKind::ShortCode => 4,
-        NumberKind::Emergency => 5,
-        NumberKind::Public => 6,
-    }
-}
-
-/// What a leg did with the other side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HoldMark {
-    /// Put it on hold.
-    Held,
-    /// Took it back.
-    Resumed,
-}
-
-/// What a leg did with a bridge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BridgeMark {
-    /// Left it. Before [`BridgeMark::Joined`], so that leaving and joining at one instant reads
-    /// as a move.
-    Left,
-    /// Joined it.
-    Joined,
-}
-
-/// The facts of one leg.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct LegFacts {
-    /// Whose leg it is.
-    pub kind: LegKind,
-    /// True when it began the conversation.
-    #[serde(skip_serializing_if = "is_false")]
-    pub origin: bool,
-    /// Who is on it.
-    pub party: PartyFacts,
-    /// Earliest time it was seen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seen_at: Option<Timestamp>,
-    /// Earliest ring.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rang_at: Option<Timestamp>,
-    /// Earliest answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub answered_at: Option<Timestamp>,
-    /// Holds and resumes.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub holds: BTreeSet<(Timestamp, HoldMark)>,
-    /// Bridges joined and left.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub bridges: BTreeSet<(Timestamp, BridgeMark, String)>,
-    /// Why it ended, from all that was said about it.
-    pub cause: Cause,
-    /// Earliest time its own party hung up.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hung_up_at: Option<Timestamp>,
-    /// True when the call moved on without it.
-    #[serde(skip_serializing_if = "is_false")]
-    pub moved: bool,
-    /// Latest end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ended_at: Option<Timestamp>,
-    /// When it was found gone after nobody had listened; a reported end wins over it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lost_at: Option<Timestamp>,
-}
-
-impl Default for LegFacts {
-    fn default() -> Self {
-        Self {
-            kind: LegKind::Helper,
-            origin: false,
-            party: PartyFacts::default(),
-            seen_at: None,
-            rang_at: None,
-            answered_at: None,
-            holds: BTreeSet::new(),
-            bridges: BTreeSet::new(),
-            cause: Cause::default(),
-            hung_up_at: None,
-            moved: false,
-            ended_at: None,
-            lost_at: None,
-        }
-    }
-}
-
-impl LegFacts {
-    /// When it was over, as far as known.
-    #[must_use]
-    pub fn end(&self) -> Option<Timestamp> {
-        self.ended_at.or(self.lost_at)
-    }
-
-    /// Takes one statement in. Returns whether it said anything new.
-    fn apply(&mut self, at: Timestamp, fact: &LegFact) -> bool {
-        let news = match fact {
-            LegFact::Seen {
-                kind,
-                origin,
-                party,
-            } => {
-                let kind = update(&mut self.kind, |known| known.max(*kind));
-                let origin = update(&mut self.origin, |known| known | origin);
-                self.party.apply(at, party) | kind | origin
-            }
-            LegFact::Party(party) => self.party.apply(at, party),
-            LegFact::Rang => update(&mut self.rang_at, |known| earliest(known, Some(at))),
-            LegFact::Answered => update(&mut self.answered_at, |known| earliest(known, Some(at))),
-            LegFact::Held => bounded_insert(&mut self.holds, (at, HoldMark::Held)),
-            LegFact::Resumed => bounded_insert(&mut self.holds, (at, HoldMark::Resumed)),
-            LegFact::Joined { bridge } => {
-                bounded_insert(&mut self.bridges, (at, BridgeMark::Joined, bridge.clone()))
-            }
-            LegFact::Left { bridge } => {
-                bounded_insert(&mut self.bridges, (at, BridgeMark::Left, bridge.clone()))
-            }
-            LegFact::Cause(cause) => update(&mut self.cause, |known| known.merge(*cause)),
-            LegFact::HungUp => update(&mut self.hung_up_at, |known| earliest(known, Some(at))),
-            LegFact::Moved => update(&mut self.moved, |_| true),
-            LegFact::Ended(cause) => {
-                let cause = update(&mut self.cause, |known| known.merge(*cause));
-                update(&mut self.ended_at, |known| known.max(Some(at))) | cause
-            }
-        };
-        update(&mut self.seen_at, |known| earliest(known, Some(at))) | news
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.kind = self.kind.max(other.kind);
-        self.origin |= other.origin;
-        self.party.merge(other.party);
-        self.seen_at = earliest(self.seen_at, other.seen_at);
-        self.rang_at = earliest(self.rang_at, other.rang_at);
-        self.answered_at = earliest(self.answered_at, other.answered_at);
-        union(&mut self.holds, other.holds);
-        union(&mut self.bridges, other.bridges);
-        self.cause = self.cause.merge(other.cause);
-        self.hung_up_at = earliest(self.hung_up_at, other.hung_up_at);
-        self.moved |= other.moved;
-        self.ended_at = self.ended_at.max(other.ended_at);
-        self.lost_at = earliest(self.lost_at, other.lost_at);
-    }
-}
 
 /// One transfer as reported.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,0 +1,142 @@
+//! How many notifications a second a store makes durable: each is folded into its call (as rich
+//! as a Dialpad event: nine facts, three keys, 1.2 KB of body) and committed with its events
+//! before it is acknowledged.
+//!
+//! ```text
+//! cargo bench -p switchhook-storage                      SQLite, fsync before every answer
+//! SWITCHHOOK_BENCH_POSTGRES=postgres://… cargo bench …   PostgreSQL as well, in that database
+//! ```
+
+#![allow(clippy::unwrap_used, reason = "a benchmark")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
+use switchhook_domain::cause::{Cause, Reason};
+use switchhook_domain::signal::{CallFact, Direction, LegFact, LegKind, Party, Signal};
+use switchhook_engine::store::{Changeset, Store};
+use switchhook_storage::{Durability, OpenOptions, open};
+use switchhook_testkit::conformance::world::{START, World, phone};
+use tokio::runtime::Runtime;
+
+/// As in the server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+/// The notifications of one call: ringing, connected, hangup.
+fn call(world: &World) -> [Changeset; 3] {
+    let n = CALLS.fetch_add(1, Ordering::Relaxed);
+    let begins = START + SignedDuration::from_millis(i64::try_from(n).unwrap() * 10);
+    let id = 5_780_678_246_121_472 + n * 3;
+    let keys: Vec<String> = (0..3).map(|k| format!("call:{}", id + k)).collect();
+    let leg = (id + 1).to_string();
+    let caller = Party {
+        number: Some(phone(&format!("+316{:08}", n % 100_000_000))),
+        name: Some("Jansen Installatietechniek".to_owned()),
+        ..Party::default()
+    };
+    let agent = Party {
+        number: Some(phone("+31201234567")),
+        name: Some("Fatima el Amrani".to_owned()),
+        user_id: Some("5137131486658560".to_owned()),
+        email: Some("fatima@example.nl".to_owned()),
+        ..Party::default()
+    };
+    let after = |seconds| begins + SignedDuration::from_secs(seconds);
+    let mut told = vec![
+        Signal::leg(
+            begins,
+            &keys,
+            &leg,
+            LegFact::Seen { kind: LegKind::Agent, origin: false, party: agent },
+        ),
+        Signal::leg(
+            begins,
+            &keys,
+            &id.to_string(),
+            LegFact::Seen { kind: LegKind::Routing, origin: false, party: Party::default() },
+        ),
+        Signal::call(begins, &keys, CallFact::Direction(Direction::Inbound)),
+        Signal::call(begins, &keys, CallFact::Remote(caller)),
+        Signal::call(begins, &keys, CallFact::Line(phone("+31201234567"))),
+        Signal::call(begins, &keys, CallFact::Queue("Support".to_owned())),
+        Signal::leg(after(1), &keys, &leg, LegFact::Rang),
+    ];
+    let ringing = heard(world, told.clone());
+    told.push(Signal::leg(after(5), &keys, &leg, LegFact::Answered));
+    let connected = heard(world, told.clone());
+    let cause = Cause::reason(Reason::Normal);
+    told.push(Signal::leg(after(95), &keys, &leg, LegFact::Ended(cause)));
+    told.push(Signal::call(after(95), &keys, CallFact::HoldTotal(0)));
+    [ringing, connected, heard(world, told)]
+}
+
+fn heard(world: &World, signals: Vec<Signal>) -> Changeset {
+    world.clock.advance(SignedDuration::from_micros(37));
+    let mut change = world.heard(signals);
+    if let Some(note) = &mut change.notification {
+        note.body = Some(vec![b'x'; 1_200]);
+    }
+    change
+}
+
+/// So many callers at once, together so many notifications; the time until all are acknowledged.
+async fn run(world: &Arc<World>, callers: u64, notifications: u64) -> Duration {
+    let each = notifications.div_ceil(callers * 3);
+    let prepared: Vec<Vec<[Changeset; 3]>> =
+        (0..callers).map(|_| (0..each).map(|_| call(world)).collect()).collect();
+    let start = Instant::now();
+    let tasks: Vec<_> = prepared
+        .into_iter()
+        .map(|calls| {
+            let world = Arc::clone(world);
+            tokio::spawn(async move {
+                for change in calls.into_iter().flatten() {
+                    world.store.commit(change).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let elapsed = start.elapsed();
+    let done = u32::try_from(each * callers * 3).unwrap();
+    elapsed * u32::try_from(notifications).unwrap() / done
+}
+
+
+fn cpu(name: &str) -> f64 {
+    let mut total = 0.0;
+    for task in std::fs::read_dir("/proc/self/task").unwrap() {
+        let path = task.unwrap().path();
+        let comm = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
+        if comm.trim().starts_with(name) {
+            let stat = std::fs::read_to_string(path.join("schedstat")).unwrap_or_default();
+            total += stat.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9;
+        }
+    }
+    total
+}
+fn main() {
+    let n: u64 = std::env::args().nth(1).unwrap().parse().unwrap();
+    let dir = std::env::args().nth(2).unwrap();
+    let runtime = Runtime::new().unwrap();
+    let folder = tempfile::tempdir_in(dir).unwrap();
+    let url = std::env::args().nth(3).unwrap_or(format!("sqlite://{}", folder.path().join("bench.db").display()));
+    let durability = if std::env::var("NORMAL").is_ok() { Durability::Normal } else { Durability::Full };
+    let store: Arc<dyn Store> = runtime.block_on(open(&url, OpenOptions { durability, ..OpenOptions::default() })).unwrap();
+    let world = Arc::new(runtime.block_on(World::new(&store, std::process::id().into())));
+    for c in [1, 64, 256] {
+        let m = if c == 1 { n / 20 } else { n };
+        let (w0, c0, t0) = (cpu("sqlite-write"), cpu("sqlite-checkpoi"), cpu("tokio"));
+        let took = runtime.block_on(run(&world, c, m));
+        println!("c={c}: {:.0}/s; writer cpu {:.1} us, checkpoint {:.1} us, tokio {:.1} us per changeset", m as f64 / took.as_secs_f64(), (cpu("sqlite-write") - w0) * 1e6 / m as f64, (cpu("sqlite-checkpoi") - c0) * 1e6 / m as f64, (cpu("tokio") - t0) * 1e6 / m as f64);
+    }
+    runtime.block_on(store.close());
+    for e in std::fs::read_dir(folder.path()).unwrap() { let e = e.unwrap(); println!("{:?} {} MB", e.file_name(), e.metadata().unwrap().len() / 1000000); }
+}

@@ -1,0 +1,250 @@
+//! Reading calls: lists, one, the snapshot, and what the reaper should look at.
+//!
+//! A list walks one index in its order. What has an index (open, numbers, start) narrows the
+//! walk; everything else is tested row by row on at most `scan_limit` rows (see
+//! [`switchhook_engine::store::SCAN_LIMIT`]). Lists are planned for their values each time: a
+//! plan for any value would be a bad one for some.
+
+use deadpool_postgres::Object;
+use switchhook_domain::Timestamp;
+use switchhook_domain::id::{AppId, CallId, ConnectionId};
+use switchhook_engine::store::{
+    COUNT_LIMIT, CallCursor, CallPage, CallQuery, DueCall, SNAPSHOT_LIMIT, Snapshot, StoreError,
+    StoreResult,
+};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Row, Transaction};
+
+use super::reader::{Readers, at_once};
+use super::session::{At, column, column_count, column_time, fault};
+use crate::columns::{clean, direction_name, key, open_statuses};
+
+type Value = (Box<dyn ToSql + Sync + Send>, Type);
+
+/// A `WHERE` being put together.
+pub(super) struct Filter {
+    /// Conditions that narrow the walk along the index.
+    indexed: String,
+    /// Conditions tested row by row.
+    tested: String,
+    values: Vec<Value>,
+}
+
+impl Filter {
+    pub(super) fn new(app: AppId, query: &CallQuery) -> Self {
+        let mut filter = Self {
+            indexed: "app_id = $1 AND visible".to_owned(),
+            tested: String::new(),
+            values: vec![(Box::new(app.0), Type::UUID)],
+        };
+        filter.choose_index(query);
+        filter.range(query);
+        filter.test(query);
+        filter
+    }
+
+    fn bind(&mut self, value: impl ToSql + Sync + Send + 'static, kind: Type) -> usize {
+        self.values.push((Box::new(value), kind));
+        self.values.len()
+    }
+
+    fn bind_text(&mut self, text: &str) -> usize {
+        self.bind(text.to_owned(), Type::TEXT)
+    }
+
+    fn choose_index(&mut self, query: &CallQuery) {
+        let from = query.from_number.as_deref().map(|number| self.bind_text(&key(number)));
+        let to = query.to_number.as_deref().map(|number| self.bind_text(&key(number)));
+        let from = from.map(|n| format!(" AND from_number = ${n}"));
+        let to = to.map(|n| format!(" AND to_number = ${n}"));
+        if query.open_only {
+            let statuses = open_statuses().join("', '");
+            self.indexed.push_str(&format!(" AND open AND status IN ('{statuses}')"));
+            self.tested.extend([from, to].into_iter().flatten());
+        } else if let Some(from) = from {
+            self.indexed.push_str(&from);
+            self.tested.extend(to);
+        } else if let Some(to) = to {
+            self.indexed.push_str(&to);
+        }
+    }
+
+    fn range(&mut self, query: &CallQuery) {
+        if let Some(since) = query.since {
+            let n = self.bind(At::from(since), Type::TIMESTAMPTZ);
+            self.indexed.push_str(&format!(" AND sort_at >= ${n}"));
+        }
+        if let Some(until) = query.until {
+            let n = self.bind(At::from(until), Type::TIMESTAMPTZ);
+            self.indexed.push_str(&format!(" AND sort_at < ${n}"));
+        }
+    }
+
+    fn test(&mut self, query: &CallQuery) {
+        if !query.statuses.is_empty() {
+            let names: Vec<&str> = query.statuses.iter().map(|s| s.as_str()).collect();
+            self.tested.push_str(&format!(" AND status IN ('{}')", names.join("', '")));
+        }
+        if let Some(direction) = query.direction {
+            self.tested.push_str(&format!(" AND direction = '{}'", direction_name(direction)));
+        }
+        if let Some(platform) = &query.platform {
+            let n = self.bind_text(&clean(platform));
+            self.tested.push_str(&format!(" AND platform = ${n}"));
+        }
+        if let Some(connection) = query.connection_id {
+            let n = self.bind(connection.0, Type::UUID);
+            self.tested.push_str(&format!(" AND connection_id = ${n}"));
+        }
+        if let Some(agent) = &query.agent {
+            let n = self.bind_text(&clean(agent));
+            self.tested.push_str(&format!(" AND (agent_extension = ${n} OR agent_user = ${n})"));
+        }
+    }
+
+    pub(super) fn go_on_after(&mut self, cursor: CallCursor) {
+        let at = self.bind(At::from(cursor.sort_at), Type::TIMESTAMPTZ);
+        let id = self.bind(cursor.id.0, Type::UUID);
+        self.indexed.push_str(&format!(" AND (sort_at, id) < (${at}, ${id})"));
+    }
+
+    /// The rows that match, in order; no more than `scan_limit` are looked at.
+    fn matching(&self, columns: &str, scan_limit: u32) -> String {
+        let Self { indexed, tested, .. } = self;
+        let order = "ORDER BY sort_at DESC, id DESC";
+        if tested.is_empty() {
+            return format!("SELECT {columns} FROM calls WHERE {indexed} {order}");
+        }
+        format!(
+            "SELECT {columns} FROM (SELECT * FROM calls WHERE {indexed} {order} \
+             LIMIT {scan_limit}) walked WHERE true{tested} {order}"
+        )
+    }
+
+    /// The statement that gives a page.
+    pub(super) fn page(&self, limit: u32, offset: u32, scan_limit: u32) -> String {
+        let matching = self.matching("sort_at, id, record", scan_limit);
+        format!("{matching} LIMIT {limit} OFFSET {offset}")
+    }
+
+    /// The statement that counts.
+    pub(super) fn count(&self, scan_limit: u32) -> String {
+        let matching = self.matching("1", scan_limit);
+        format!("SELECT count(*) AS total FROM ({matching} LIMIT {COUNT_LIMIT}) n")
+    }
+
+    async fn run(&self, reads: &Transaction<'_>, sql: &str) -> StoreResult<Vec<Row>> {
+        let params: Vec<(&(dyn ToSql + Sync), Type)> = self
+            .values
+            .iter()
+            .map(|(value, kind)| (value.as_ref() as &(dyn ToSql + Sync), kind.clone()))
+            .collect();
+        reads.query_typed(sql, &params).await.map_err(fault)
+    }
+}
+
+pub(super) async fn list(
+    db: &Readers,
+    app: AppId,
+    query: &CallQuery,
+    scan_limit: u32,
+) -> StoreResult<CallPage> {
+    let mut client = db.get().await?;
+    let reads = at_once(&mut client).await?;
+    let page = read_page(&reads, app, query, scan_limit).await?;
+    reads.commit().await.map_err(fault)?;
+    Ok(page)
+}
+
+async fn read_page(
+    reads: &Transaction<'_>,
+    app: AppId,
+    query: &CallQuery,
+    scan_limit: u32,
+) -> StoreResult<CallPage> {
+    let mut filter = Filter::new(app, query);
+    let counted = filter.run(reads, &filter.count(scan_limit)).await?;
+    let total = counted.first().map_or(Ok(0), |row| column_count(row, "total"))?;
+    if let Some(cursor) = query.after {
+        filter.go_on_after(cursor);
+    }
+    let limit = query.limit.clamp(1, 100);
+    let rows = filter.run(reads, &filter.page(limit + 1, query.offset, scan_limit)).await?;
+    let shown = &rows[..rows.len().min(limit as usize)];
+    let calls = shown.iter().map(|row| column(row, "record")).collect::<StoreResult<_>>()?;
+    let last = shown.last().map(cursor).transpose()?;
+    let full = shown.len() == limit as usize;
+    let next = if rows.len() > shown.len() {
+        last
+    } else {
+        match end_of_scan(reads, &filter, scan_limit).await? {
+            Some(_) if full => last,
+            end => end,
+        }
+    };
+    Ok(CallPage { calls, total, next })
+}
+
+fn cursor(row: &Row) -> StoreResult<CallCursor> {
+    Ok(CallCursor { sort_at: column_time(row, "sort_at")?, id: CallId(column(row, "id")?) })
+}
+
+/// The last row looked at, when there were as many as may be.
+async fn end_of_scan(
+    reads: &Transaction<'_>,
+    filter: &Filter,
+    scan_limit: u32,
+) -> StoreResult<Option<CallCursor>> {
+    if filter.tested.is_empty() {
+        return Ok(None);
+    }
+    let sql = format!(
+        "SELECT sort_at, id FROM calls WHERE {} ORDER BY sort_at DESC, id DESC \
+         LIMIT 1 OFFSET {}",
+        filter.indexed,
+        scan_limit.saturating_sub(1)
+    );
+    filter.run(reads, &sql).await?.first().map(cursor).transpose()
+}
+
+pub(super) async fn one(db: &Readers, app: AppId, id: CallId) -> StoreResult<Option<String>> {
+    let sql = "SELECT record FROM calls WHERE app_id = $1 AND id = $2";
+    db.one(sql, &[&app.0, &id.0]).await?.map(|row| column(&row, "record")).transpose()
+}
+
+pub(super) async fn snapshot(db: &Readers, app: AppId) -> StoreResult<Snapshot> {
+    let mut client: Object = db.get().await?;
+    let reads = at_once(&mut client).await?;
+    let sql = "SELECT epoch, head_seq FROM apps WHERE id = $1";
+    let head = reads.query_opt(sql, &[&app.0]).await.map_err(fault)?;
+    let head = head.ok_or(StoreError::NotFound("app"))?;
+    let statuses = open_statuses().join("', '");
+    let sql = format!(
+        "SELECT record FROM calls WHERE app_id = $1 AND open AND visible \
+         AND status IN ('{statuses}') ORDER BY sort_at DESC, id DESC LIMIT {SNAPSHOT_LIMIT}"
+    );
+    let rows = reads.query(&sql, &[&app.0]).await.map_err(fault)?;
+    reads.commit().await.map_err(fault)?;
+    Ok(Snapshot {
+        epoch: column(&head, "epoch")?,
+        seq: column_count(&head, "head_seq")?,
+        calls: rows.iter().map(|row| column(row, "record")).collect::<StoreResult<_>>()?,
+    })
+}
+
+pub(super) async fn due(db: &Readers, now: Timestamp, limit: u32) -> StoreResult<Vec<DueCall>> {
+    let sql = "SELECT c.app_id, c.id, c.connection_id, c.platform, a.country \
+               FROM calls c JOIN apps a ON a.id = c.app_id WHERE c.due_at <= $1 \
+               ORDER BY c.due_at, c.id LIMIT $2";
+    let rows = db.query(sql, &[&At::from(now), &i64::from(limit)]).await?;
+    let due = rows.iter().map(|row| {
+        Ok(DueCall {
+            app_id: AppId(column(row, "app_id")?),
+            call_id: CallId(column(row, "id")?),
+            connection_id: ConnectionId(column(row, "connection_id")?),
+            platform: column(row, "platform")?,
+            country: column(row, "country")?,
+        })
+    });
+    due.collect()
+}

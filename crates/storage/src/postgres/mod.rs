@@ -1,0 +1,310 @@
+//! The store on PostgreSQL: see the crate's documentation for the shape.
+//!
+//! Row-level security has its seam in one place each: [`writer::Session`] for the call path and
+//! [`reader::Readers`] for everything else are the only ones that hold connections.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use async_trait::async_trait;
+use switchhook_domain::Timestamp;
+use switchhook_domain::contact::Contact;
+use switchhook_domain::event::{Event, EventType};
+use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, KeyId, NotificationId};
+use switchhook_engine::store::{
+    ApiKey, App, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery, DueCall,
+    Grant, LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult,
+    Wake,
+};
+use tokio::sync::mpsc::error::SendTimeoutError;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::OpenOptions;
+use crate::migrate::{self, MigrationStatus};
+use crate::queue::{MAX_WAIT, closed};
+use crate::working::Work;
+
+mod apps;
+mod calls;
+mod connections;
+mod contacts;
+mod events;
+mod flush;
+mod listen;
+mod load;
+mod messages;
+mod notifications;
+mod people;
+mod prune;
+mod reader;
+mod session;
+mod writer;
+
+use listen::Listener;
+use reader::Readers;
+use session::Target;
+use writer::{Job, Writer};
+
+/// Wake-ups a receiver may fall behind before it has to read the log.
+const WAKES: usize = 4096;
+/// Pooled connections per reader asked for: here a reader waits for the network, not for a core.
+const POOL_PER_READER: usize = 4;
+
+/// The store.
+pub(crate) struct PostgresStore {
+    writers: Vec<mpsc::Sender<Job>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    listener: JoinHandle<()>,
+    closing: watch::Sender<bool>,
+    readers: Readers,
+    wakes: broadcast::Sender<Wake>,
+    scan_limit: u32,
+}
+
+/// Opens the database.
+pub(crate) async fn open(url: &str, options: OpenOptions) -> StoreResult<PostgresStore> {
+    let target = Target::parse(url)?;
+    if options.migrate {
+        migrate::run_postgres(&mut target.connect().await?).await?;
+    }
+    let (wakes, _) = broadcast::channel(WAKES);
+    let (closing, _) = watch::channel(false);
+    let node: Arc<str> = format!("{:016x}", RandomState::new().build_hasher().finish()).into();
+    let count = options.writers.max(1);
+    let mut writers = Vec::with_capacity(count);
+    let mut tasks = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (jobs, queue) = mpsc::channel((options.queue / count).max(1));
+        writers.push(jobs);
+        let writer = Writer {
+            target: target.clone(),
+            jobs: queue,
+            closing: closing.subscribe(),
+            wakes: wakes.clone(),
+            node: Arc::clone(&node),
+            session: None,
+        };
+        tasks.push(tokio::spawn(writer.run()));
+    }
+    let readers = Readers::new(&target, options.readers.max(1) * POOL_PER_READER)?;
+    let heads = HashMap::new();
+    let listener = Listener { target, wakes: wakes.clone(), node, heads };
+    let store = PostgresStore {
+        writers,
+        tasks: Mutex::new(tasks),
+        listener: tokio::spawn(listener.run()),
+        closing,
+        readers,
+        wakes,
+        scan_limit: options.scan_limit.max(1),
+    };
+    store.ping().await?;
+    Ok(store)
+}
+
+/// Which migrations the database has and lacks.
+pub(crate) async fn migration_status(url: &str) -> StoreResult<MigrationStatus> {
+    let client = Target::parse(url)?.connect().await?;
+    let applied = migrate::postgres_applied(&client).await?;
+    Ok(migrate::status(&migrate::postgres(), applied))
+}
+
+impl PostgresStore {
+    /// An app has the same writer all the time, so that its changesets keep their order.
+    fn writer(&self, app: AppId) -> &mpsc::Sender<Job> {
+        let tail = u64::from_be_bytes([0, 0, 0, 0, 0, 0, 0, app.0.as_bytes()[15]]);
+        let index = usize::try_from(tail).unwrap_or(0) % self.writers.len();
+        &self.writers[index]
+    }
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn commit(&self, changeset: Changeset) -> StoreResult<Committed> {
+        let (reply, answer) = oneshot::channel();
+        let writer = self.writer(changeset.app_id);
+        let work = Arc::new(Work::new(changeset));
+        let job = Job { work, reply, since: Instant::now() };
+        writer.send_timeout(job, MAX_WAIT).await.map_err(|error| match error {
+            SendTimeoutError::Timeout(_) => {
+                StoreError::Unavailable("too much is waiting".to_owned())
+            }
+            SendTimeoutError::Closed(_) => closed(),
+        })?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    fn wakes(&self) -> broadcast::Receiver<Wake> {
+        self.wakes.subscribe()
+    }
+
+    async fn events_after(
+        &self,
+        app: AppId,
+        after: u64,
+        limit: u32,
+        types: &[EventType],
+    ) -> StoreResult<Vec<Arc<Event>>> {
+        events::after(&self.readers, app, after, limit, types).await
+    }
+
+    async fn log_position(&self, app: AppId) -> StoreResult<LogPosition> {
+        events::position(&self.readers, app).await
+    }
+
+    async fn snapshot(&self, app: AppId) -> StoreResult<Snapshot> {
+        calls::snapshot(&self.readers, app).await
+    }
+
+    async fn calls(&self, app: AppId, query: &CallQuery) -> StoreResult<CallPage> {
+        calls::list(&self.readers, app, query, self.scan_limit).await
+    }
+
+    async fn call(&self, app: AppId, id: CallId) -> StoreResult<Option<String>> {
+        calls::one(&self.readers, app, id).await
+    }
+
+    async fn messages(&self, app: AppId, query: &MessageQuery) -> StoreResult<(Vec<String>, u64)> {
+        messages::list(&self.readers, app, query).await
+    }
+
+    async fn due_calls(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DueCall>> {
+        calls::due(&self.readers, now, limit).await
+    }
+
+    async fn notifications(
+        &self,
+        app: AppId,
+        limit: u32,
+        before: Option<NotificationId>,
+    ) -> StoreResult<Vec<Notification>> {
+        notifications::list(&self.readers, app, limit, before).await
+    }
+
+    async fn prune(
+        &self,
+        notifications_before: Timestamp,
+        events_before: Timestamp,
+        limit: u32,
+    ) -> StoreResult<(u64, u64)> {
+        prune::prune(&self.readers, notifications_before, events_before, limit).await
+    }
+
+    async fn create_app(&self, app: &App) -> StoreResult<()> {
+        apps::create(&self.readers, app).await
+    }
+
+    async fn app(&self, id: AppId) -> StoreResult<Option<App>> {
+        apps::one(&self.readers, id).await
+    }
+
+    async fn apps(&self) -> StoreResult<Vec<App>> {
+        apps::all(&self.readers).await
+    }
+
+    async fn create_key(&self, key: &ApiKey) -> StoreResult<()> {
+        people::create_key(&self.readers, key).await
+    }
+
+    async fn key_by_lookup(&self, lookup: &str) -> StoreResult<Option<ApiKey>> {
+        people::key_by_lookup(&self.readers, lookup).await
+    }
+
+    async fn keys(&self, app: AppId) -> StoreResult<Vec<ApiKey>> {
+        people::keys(&self.readers, app).await
+    }
+
+    async fn revoke_key(&self, app: AppId, id: KeyId, at: Timestamp) -> StoreResult<()> {
+        people::revoke_key(&self.readers, app, id, at).await
+    }
+
+    async fn put_sign_in_link(&self, grant: &Grant) -> StoreResult<()> {
+        people::put_sign_in_link(&self.readers, grant).await
+    }
+
+    async fn take_sign_in_link(
+        &self,
+        hash: &[u8; 32],
+        now: Timestamp,
+    ) -> StoreResult<Option<Grant>> {
+        people::take_sign_in_link(&self.readers, hash, now).await
+    }
+
+    async fn put_session(&self, grant: &Grant) -> StoreResult<()> {
+        people::put_session(&self.readers, grant).await
+    }
+
+    async fn session(&self, hash: &[u8; 32], now: Timestamp) -> StoreResult<Option<Grant>> {
+        people::session(&self.readers, hash, now).await
+    }
+
+    async fn delete_session(&self, hash: &[u8; 32]) -> StoreResult<()> {
+        people::delete_session(&self.readers, hash).await
+    }
+
+    async fn create_connection(&self, connection: &Connection) -> StoreResult<()> {
+        connections::create(&self.readers, connection).await
+    }
+
+    async fn connection(&self, app: AppId, id: ConnectionId) -> StoreResult<Option<Connection>> {
+        connections::one(&self.readers, app, id).await
+    }
+
+    async fn connection_by_hook(&self, hook_id: &str) -> StoreResult<Option<Connection>> {
+        connections::by_hook(&self.readers, hook_id).await
+    }
+
+    async fn connections(&self, app: Option<AppId>) -> StoreResult<Vec<Connection>> {
+        connections::list(&self.readers, app).await
+    }
+
+    async fn delete_connection(&self, app: AppId, id: ConnectionId) -> StoreResult<()> {
+        connections::delete(&self.readers, app, id).await
+    }
+
+    async fn put_contacts(&self, app: AppId, contacts: &[Contact]) -> StoreResult<()> {
+        contacts::put(&self.readers, app, contacts).await
+    }
+
+    async fn contact(&self, app: AppId, id: ContactId) -> StoreResult<Option<Contact>> {
+        contacts::one(&self.readers, app, id).await
+    }
+
+    async fn contacts(
+        &self,
+        app: AppId,
+        query: &ContactQuery,
+    ) -> StoreResult<(Vec<Contact>, u64)> {
+        contacts::list(&self.readers, app, query).await
+    }
+
+    async fn delete_contact(&self, app: AppId, id: ContactId) -> StoreResult<()> {
+        contacts::delete(&self.readers, app, id).await
+    }
+
+    async fn ping(&self) -> StoreResult<()> {
+        self.readers.query("SELECT 1", &[]).await.map(drop)
+    }
+
+    async fn close(&self) {
+        self.closing.send_replace(true);
+        let tasks = {
+            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *tasks)
+        };
+        for task in tasks {
+            drop(task.await);
+        }
+        self.listener.abort();
+        self.readers.close();
+    }
+}

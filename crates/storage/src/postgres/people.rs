@@ -1,0 +1,131 @@
+//! Who may come in: API keys, one-time sign-in links, sessions.
+
+use switchhook_domain::Timestamp;
+use switchhook_domain::id::{AppId, KeyId};
+use switchhook_engine::store::{ApiKey, Grant, Role, StoreError, StoreResult};
+use tokio_postgres::Row;
+
+use super::reader::Readers;
+use super::session::{At, column, column_time, column_time_opt};
+use crate::columns::{bytes32, clean, damaged};
+
+const KEY: &str = "id, app_id, name, lookup, hash, hint, created_at, expires_at, revoked_at";
+
+pub(super) async fn create_key(db: &Readers, key: &ApiKey) -> StoreResult<()> {
+    let sql =
+        format!("INSERT INTO api_keys ({KEY}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+    let (name, lookup, hint) = (clean(&key.name), clean(&key.lookup), clean(&key.hint));
+    let hash = key.hash.as_slice();
+    let created_at = At::from(key.created_at);
+    let (expires_at, revoked_at) = (key.expires_at.map(At::from), key.revoked_at.map(At::from));
+    db.execute(
+        &sql,
+        &[
+            &key.id.0, &key.app_id.0, &name, &lookup, &hash, &hint, &created_at, &expires_at,
+            &revoked_at,
+        ],
+    )
+    .await
+    .map(drop)
+}
+
+pub(super) async fn key_by_lookup(db: &Readers, lookup: &str) -> StoreResult<Option<ApiKey>> {
+    let sql = format!("SELECT {KEY} FROM api_keys WHERE lookup = $1");
+    db.one(&sql, &[&clean(lookup)]).await?.as_ref().map(key_from_row).transpose()
+}
+
+pub(super) async fn keys(db: &Readers, app: AppId) -> StoreResult<Vec<ApiKey>> {
+    let sql =
+        format!("SELECT {KEY} FROM api_keys WHERE app_id = $1 ORDER BY created_at DESC, id DESC");
+    db.query(&sql, &[&app.0]).await?.iter().map(key_from_row).collect()
+}
+
+pub(super) async fn revoke_key(
+    db: &Readers,
+    app: AppId,
+    id: KeyId,
+    at: Timestamp,
+) -> StoreResult<()> {
+    let sql = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3) \
+               WHERE id = $1 AND app_id = $2";
+    let found = db.execute(sql, &[&id.0, &app.0, &At::from(at)]).await?;
+    if found == 0 { Err(StoreError::NotFound("key")) } else { Ok(()) }
+}
+
+pub(super) async fn put_sign_in_link(db: &Readers, grant: &Grant) -> StoreResult<()> {
+    put(db, "sign_in_links", grant).await
+}
+
+/// Takes the link, and sweeps out the links and sessions whose time is over.
+pub(super) async fn take_sign_in_link(
+    db: &Readers,
+    hash: &[u8; 32],
+    now: Timestamp,
+) -> StoreResult<Option<Grant>> {
+    let now = At::from(now);
+    // Of two at once, the one that deletes the row has it.
+    let sql = "DELETE FROM sign_in_links WHERE token_hash = $1 \
+               RETURNING app_id, role, expires_at";
+    let taken = db.one(sql, &[&hash.as_slice()]).await?;
+    db.execute("DELETE FROM sign_in_links WHERE expires_at <= $1", &[&now]).await?;
+    db.execute("DELETE FROM sessions WHERE expires_at <= $1", &[&now]).await?;
+    let Some(row) = taken else { return Ok(None) };
+    let grant = grant_from_row(&row, hash)?;
+    Ok(Some(grant).filter(|grant| At::from(grant.expires_at).0 > now.0))
+}
+
+pub(super) async fn put_session(db: &Readers, grant: &Grant) -> StoreResult<()> {
+    put(db, "sessions", grant).await
+}
+
+pub(super) async fn session(
+    db: &Readers,
+    hash: &[u8; 32],
+    now: Timestamp,
+) -> StoreResult<Option<Grant>> {
+    let sql = "SELECT app_id, role, expires_at FROM sessions \
+               WHERE token_hash = $1 AND expires_at > $2";
+    let found = db.one(sql, &[&hash.as_slice(), &At::from(now)]).await?;
+    found.map(|row| grant_from_row(&row, hash)).transpose()
+}
+
+pub(super) async fn delete_session(db: &Readers, hash: &[u8; 32]) -> StoreResult<()> {
+    let sql = "DELETE FROM sessions WHERE token_hash = $1";
+    db.execute(sql, &[&hash.as_slice()]).await.map(drop)
+}
+
+async fn put(db: &Readers, table: &str, grant: &Grant) -> StoreResult<()> {
+    let sql = format!(
+        "INSERT INTO {table} (token_hash, app_id, role, expires_at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (token_hash) DO UPDATE SET app_id = excluded.app_id, role = excluded.role, \
+         expires_at = excluded.expires_at"
+    );
+    let (hash, expires_at) = (grant.token_hash.as_slice(), At::from(grant.expires_at));
+    db.execute(&sql, &[&hash, &grant.app_id.0, &grant.role.as_str(), &expires_at])
+        .await
+        .map(drop)
+}
+
+fn grant_from_row(row: &Row, hash: &[u8; 32]) -> StoreResult<Grant> {
+    let role = Role::from_name(column(row, "role")?);
+    Ok(Grant {
+        token_hash: *hash,
+        app_id: AppId(column(row, "app_id")?),
+        role: role.ok_or_else(|| damaged("a grant", "role"))?,
+        expires_at: column_time(row, "expires_at")?,
+    })
+}
+
+fn key_from_row(row: &Row) -> StoreResult<ApiKey> {
+    Ok(ApiKey {
+        id: KeyId(column(row, "id")?),
+        app_id: AppId(column(row, "app_id")?),
+        name: column(row, "name")?,
+        lookup: column(row, "lookup")?,
+        hash: bytes32(column(row, "hash")?, "api_keys", "hash")?,
+        hint: column(row, "hint")?,
+        created_at: column_time(row, "created_at")?,
+        expires_at: column_time_opt(row, "expires_at")?,
+        revoked_at: column_time_opt(row, "revoked_at")?,
+    })
+}

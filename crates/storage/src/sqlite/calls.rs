@@ -1,0 +1,247 @@
+//! Reading calls: lists, one, the snapshot, and what the reaper should look at.
+//!
+//! A list walks one index in its order. What has an index (open, numbers, start) narrows the
+//! walk; everything else is tested row by row on at most `scan_limit` rows (see
+//! [`switchhook_engine::store::SCAN_LIMIT`]). `INDEXED BY` makes a plan that would scan or sort
+//! the table an error instead of a slow answer.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params, params_from_iter};
+use switchhook_domain::Timestamp;
+use switchhook_domain::id::{AppId, CallId, ConnectionId};
+use switchhook_engine::store::{
+    COUNT_LIMIT, CallCursor, CallPage, CallQuery, DueCall, SNAPSHOT_LIMIT, Snapshot, StoreError,
+    StoreResult,
+};
+
+use super::events::head;
+use super::session::{blob, fault, optional, uuid};
+use crate::columns::{clean, direction_name, key, micros, open_statuses, time};
+
+/// A `WHERE` being put together.
+struct Filter {
+    index: &'static str,
+    /// Conditions that narrow the walk along the index.
+    indexed: String,
+    /// Conditions tested row by row.
+    tested: String,
+    values: Vec<Value>,
+}
+
+impl Filter {
+    fn new(app: AppId, query: &CallQuery) -> Self {
+        let mut filter = Self {
+            index: "calls_list",
+            indexed: "app_id = ?1 AND visible = 1".to_owned(),
+            tested: String::new(),
+            values: vec![Value::Blob(blob(&app.0).to_vec())],
+        };
+        filter.choose_index(query);
+        filter.range(query);
+        filter.test(query);
+        filter
+    }
+
+    fn bind(&mut self, value: Value) -> usize {
+        self.values.push(value);
+        self.values.len()
+    }
+
+    fn bind_text(&mut self, text: &str) -> usize {
+        self.bind(Value::Text(text.to_owned()))
+    }
+
+    fn choose_index(&mut self, query: &CallQuery) {
+        let from = query.from_number.as_deref().map(|number| self.bind_text(&key(number)));
+        let to = query.to_number.as_deref().map(|number| self.bind_text(&key(number)));
+        let from = from.map(|n| format!(" AND from_number = ?{n}"));
+        let to = to.map(|n| format!(" AND to_number = ?{n}"));
+        if query.open_only {
+            self.index = "calls_open";
+            let statuses = open_statuses().join("', '");
+            self.indexed.push_str(&format!(" AND open = 1 AND status IN ('{statuses}')"));
+            self.tested.extend([from, to].into_iter().flatten());
+        } else if let Some(from) = from {
+            self.index = "calls_from";
+            self.indexed.push_str(&from);
+            self.tested.extend(to);
+        } else if let Some(to) = to {
+            self.index = "calls_to";
+            self.indexed.push_str(&to);
+        }
+    }
+
+    fn range(&mut self, query: &CallQuery) {
+        if let Some(since) = query.since {
+            let n = self.bind(Value::Integer(micros(since)));
+            self.indexed.push_str(&format!(" AND sort_at >= ?{n}"));
+        }
+        if let Some(until) = query.until {
+            let n = self.bind(Value::Integer(micros(until)));
+            self.indexed.push_str(&format!(" AND sort_at < ?{n}"));
+        }
+    }
+
+    fn test(&mut self, query: &CallQuery) {
+        if !query.statuses.is_empty() {
+            let names: Vec<&str> = query.statuses.iter().map(|s| s.as_str()).collect();
+            self.tested.push_str(&format!(" AND status IN ('{}')", names.join("', '")));
+        }
+        if let Some(direction) = query.direction {
+            self.tested.push_str(&format!(" AND direction = '{}'", direction_name(direction)));
+        }
+        if let Some(platform) = &query.platform {
+            let n = self.bind_text(&clean(platform));
+            self.tested.push_str(&format!(" AND platform = ?{n}"));
+        }
+        if let Some(connection) = query.connection_id {
+            let n = self.bind(Value::Blob(blob(&connection.0).to_vec()));
+            self.tested.push_str(&format!(" AND connection_id = ?{n}"));
+        }
+        if let Some(agent) = &query.agent {
+            let n = self.bind_text(&clean(agent));
+            self.tested.push_str(&format!(" AND (agent_extension = ?{n} OR agent_user = ?{n})"));
+        }
+    }
+
+    fn go_on_after(&mut self, cursor: CallCursor) {
+        let at = self.bind(Value::Integer(micros(cursor.sort_at)));
+        let id = self.bind(Value::Blob(blob(&cursor.id.0).to_vec()));
+        self.indexed.push_str(&format!(" AND (sort_at, id) < (?{at}, ?{id})"));
+    }
+
+    /// The rows that match, in order; no more than `scan_limit` are looked at.
+    fn matching(&self, columns: &str, scan_limit: u32) -> String {
+        let Self { index, indexed, tested, .. } = self;
+        let order = "ORDER BY sort_at DESC, id DESC";
+        if tested.is_empty() {
+            return format!("SELECT {columns} FROM calls INDEXED BY {index} WHERE {indexed} {order}");
+        }
+        format!(
+            "SELECT {columns} FROM (SELECT row, id, connection_id, platform, status, direction, \
+             to_number, from_number, agent_extension, agent_user, sort_at \
+             FROM calls INDEXED BY {index} WHERE {indexed} {order} LIMIT {scan_limit}) \
+             WHERE 1 = 1{tested}"
+        )
+    }
+}
+
+pub(super) fn list(
+    conn: &Connection,
+    app: AppId,
+    query: &CallQuery,
+    scan_limit: u32,
+) -> StoreResult<CallPage> {
+    let mut filter = Filter::new(app, query);
+    let total = count(conn, &filter, scan_limit)?;
+    if let Some(cursor) = query.after {
+        filter.go_on_after(cursor);
+    }
+    let limit = query.limit.clamp(1, 100);
+    let sql = format!(
+        "SELECT m.sort_at, m.id, b.record \
+         FROM ({} LIMIT ?{} OFFSET ?{}) m CROSS JOIN call_bodies b ON b.row = m.row \
+         ORDER BY m.sort_at DESC, m.id DESC",
+        filter.matching("row, sort_at, id", scan_limit),
+        filter.values.len() + 1,
+        filter.values.len() + 2,
+    );
+    let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
+    let cut = [Value::Integer((limit + 1).into()), Value::Integer(query.offset.into())];
+    let values = params_from_iter(filter.values.iter().chain(&cut));
+    let mut rows = statement.query(values).map_err(fault)?;
+    let mut page = CallPage { total, ..CallPage::default() };
+    let mut last = None;
+    while let Some(row) = rows.next().map_err(fault)? {
+        if page.calls.len() == limit as usize {
+            page.next = last;
+            return Ok(page);
+        }
+        let sort_at = time(row.get(0).map_err(fault)?);
+        last = Some(CallCursor { sort_at, id: CallId(uuid(row, 1).map_err(fault)?) });
+        page.calls.push(row.get(2).map_err(fault)?);
+    }
+    page.next = end_of_scan(conn, &filter, scan_limit)?;
+    if page.calls.len() == limit as usize && page.next.is_some() {
+        page.next = last;
+    }
+    Ok(page)
+}
+
+fn count(conn: &Connection, filter: &Filter, scan_limit: u32) -> StoreResult<u64> {
+    let matching = filter.matching("1", scan_limit);
+    let sql = format!("SELECT count(*) FROM ({matching} LIMIT {COUNT_LIMIT})");
+    let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
+    let total: i64 = statement
+        .query_row(params_from_iter(&filter.values), |row| row.get(0))
+        .map_err(fault)?;
+    Ok(u64::try_from(total).unwrap_or(0))
+}
+
+/// The last row looked at, when there were as many as may be.
+fn end_of_scan(
+    conn: &Connection,
+    filter: &Filter,
+    scan_limit: u32,
+) -> StoreResult<Option<CallCursor>> {
+    if filter.tested.is_empty() {
+        return Ok(None);
+    }
+    let sql = format!(
+        "SELECT sort_at, id FROM calls INDEXED BY {} WHERE {} \
+         ORDER BY sort_at DESC, id DESC LIMIT 1 OFFSET {}",
+        filter.index,
+        filter.indexed,
+        scan_limit.saturating_sub(1)
+    );
+    let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
+    // Only the values of the conditions that are in this statement count.
+    let used = statement.parameter_count();
+    let values = filter.values.iter().take(used);
+    optional(statement.query_row(params_from_iter(values), |row| {
+        Ok(CallCursor { sort_at: time(row.get(0)?), id: CallId(uuid(row, 1)?) })
+    }))
+}
+
+pub(super) fn one(conn: &Connection, app: AppId, id: CallId) -> StoreResult<Option<String>> {
+    let sql = "SELECT b.record FROM calls c JOIN call_bodies b ON b.row = c.row \
+               WHERE c.app_id = ?1 AND c.id = ?2";
+    let mut statement = conn.prepare_cached(sql).map_err(fault)?;
+    optional(statement.query_row([blob(&app.0), blob(&id.0)], |row| row.get(0)))
+}
+
+pub(super) fn snapshot(conn: &Connection, app: AppId) -> StoreResult<Snapshot> {
+    let (_, position) = head(conn, app)?.ok_or(StoreError::NotFound("app"))?;
+    let statuses = open_statuses().join("', '");
+    let sql = format!(
+        "SELECT b.record FROM (SELECT row, sort_at, id FROM calls INDEXED BY calls_open \
+         WHERE app_id = ?1 AND open = 1 AND visible = 1 AND status IN ('{statuses}') \
+         ORDER BY sort_at DESC, id DESC LIMIT {SNAPSHOT_LIMIT}) m \
+         CROSS JOIN call_bodies b ON b.row = m.row ORDER BY m.sort_at DESC, m.id DESC"
+    );
+    let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
+    let rows = statement.query_map([blob(&app.0)], |row| row.get(0)).map_err(fault)?;
+    let calls = rows.collect::<rusqlite::Result<_>>().map_err(fault)?;
+    Ok(Snapshot { epoch: position.epoch, seq: position.head, calls })
+}
+
+pub(super) fn due(conn: &Connection, now: Timestamp, limit: u32) -> StoreResult<Vec<DueCall>> {
+    let sql = "SELECT c.app_id, c.id, c.connection_id, c.platform, a.country \
+               FROM (SELECT row, due_at FROM calls INDEXED BY calls_due \
+               WHERE due_at <= ?1 ORDER BY due_at, row LIMIT ?2) d \
+               CROSS JOIN calls c ON c.row = d.row JOIN apps a ON a.id = c.app_id \
+               ORDER BY d.due_at, c.id";
+    let mut statement = conn.prepare_cached(sql).map_err(fault)?;
+    let rows = statement
+        .query_map(params![micros(now), limit], |row| {
+            Ok(DueCall {
+                app_id: AppId(uuid(row, 0)?),
+                call_id: CallId(uuid(row, 1)?),
+                connection_id: ConnectionId(uuid(row, 2)?),
+                platform: row.get(3)?,
+                country: row.get(4)?,
+            })
+        })
+        .map_err(fault)?;
+    rows.collect::<rusqlite::Result<_>>().map_err(fault)
+}

@@ -1,0 +1,79 @@
+//! What every store must do, as one suite for all of them: new promises go in here, never into
+//! the tests of one back end. Each area is a function over a fresh, empty store; [`run_all`] runs
+//! them all. They panic where a promise is broken.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test suite: a broken promise ends it"
+)]
+
+use std::future::Future;
+use std::sync::Arc;
+
+use switchhook_engine::store::Store;
+
+pub mod calls;
+pub mod connections;
+pub mod contacts;
+pub mod folding;
+pub mod isolation;
+pub mod log;
+pub mod messages;
+pub mod people;
+pub mod prune;
+pub mod world;
+
+/// Hands the list of all areas to a macro, so that a test harness can make a test of each:
+/// `for_each_area!(my_macro, extra)` calls `my_macro!(extra, area::test, …)`.
+#[macro_export]
+macro_rules! for_each_area {
+    ($macro:ident, $extra:ident) => {
+        $macro!(
+            $extra,
+            log::events_are_numbered_without_gaps,
+            log::wakes_tell_of_own_commits,
+            log::a_refused_changeset_leaves_no_trace,
+            log::commits_of_one_caller_keep_their_order,
+            log::notifications_are_kept_with_their_verdict,
+            calls::lists_page_both_ways,
+            calls::filters_select,
+            calls::a_scan_is_bounded_and_can_go_on,
+            calls::the_snapshot_has_the_open_calls,
+            folding::signals_find_their_call_again,
+            folding::two_calls_become_one,
+            folding::an_unseen_fragment_disappears,
+            folding::a_snapshot_of_the_platform_ends_what_is_gone,
+            folding::the_reaper_finds_what_is_due,
+            folding::any_text_is_accepted,
+            people::apps_and_keys,
+            people::links_work_once_and_sessions_until_they_end,
+            connections::connections_come_and_go,
+            connections::a_connection_remembers_when_it_was_heard,
+            contacts::contacts_are_found,
+            contacts::a_caller_is_matched,
+            messages::messages_move_forward,
+            messages::presence_is_told_when_it_changes,
+            prune::the_log_loses_its_beginning_only,
+            isolation::a_foreign_id_is_an_unknown_id,
+        );
+    };
+}
+
+macro_rules! run_one {
+    ($fresh:ident, $($area:ident :: $test:ident),* $(,)?) => {$(
+        let store = $fresh().await;
+        $area::$test(Arc::clone(&store)).await;
+        store.close().await;
+    )*};
+}
+
+/// Runs every area, each on a store of its own.
+pub async fn run_all<F, Made>(fresh: F)
+where
+    F: Fn() -> Made,
+    Made: Future<Output = Arc<dyn Store>>,
+{
+    crate::for_each_area!(run_one, fresh);
+}

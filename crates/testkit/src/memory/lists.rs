@@ -1,0 +1,210 @@
+//! Lists of the reference store: collect, sort, cut.
+
+use jiff::Timestamp;
+use switchhook_domain::contact::Contact;
+use switchhook_domain::id::AppId;
+use switchhook_engine::store::{
+    COUNT_LIMIT, CallCursor, CallPage, CallQuery, ContactQuery, DueCall, MessageQuery,
+};
+
+use super::{All, StoredCall, micros};
+
+/// The record as it is sent.
+pub(super) fn record(call: &StoredCall) -> String {
+    serde_json::to_string(&call.call).unwrap_or_default()
+}
+
+impl StoredCall {
+    fn cursor(&self) -> CallCursor {
+        let at = self.call.started_at.unwrap_or(self.call.created_at);
+        CallCursor { sort_at: micros(at), id: self.call.id }
+    }
+
+    /// Conditions that an index answers.
+    fn is_indexed(&self, query: &CallQuery) -> bool {
+        let call = &self.call;
+        let at = self.cursor().sort_at;
+        let open = !query.open_only || (self.is_open() && !call.status.is_terminal());
+        let since = query.since.is_none_or(|since| at >= micros(since));
+        let until = query.until.is_none_or(|until| at < micros(until));
+        let from = query.open_only
+            || query.from_number.is_none()
+            || query.from_number == call.from_number;
+        let to = query.open_only
+            || query.from_number.is_some()
+            || query.to_number.is_none()
+            || query.to_number == call.to_number;
+        self.visible && open && since && until && from && to
+    }
+
+    /// The other conditions, tested call by call.
+    fn is_wanted(&self, query: &CallQuery) -> bool {
+        let call = &self.call;
+        let agent = |wanted: &String| {
+            call.agent.as_ref().is_some_and(|agent| {
+                [&agent.extension, &agent.user_id].into_iter().flatten().any(|id| id == wanted)
+            })
+        };
+        (query.from_number.is_none() || query.from_number == call.from_number)
+            && (query.to_number.is_none() || query.to_number == call.to_number)
+            && (query.statuses.is_empty() || query.statuses.contains(&call.status))
+            && (query.direction.is_none() || query.direction == call.direction)
+            && query.platform.as_ref().is_none_or(|platform| *platform == call.platform)
+            && query.connection_id.is_none_or(|id| id == call.connection_id)
+            && query.agent.as_ref().is_none_or(agent)
+    }
+}
+
+/// True when some condition has to be tested call by call.
+fn is_scan(query: &CallQuery) -> bool {
+    let numbers = [&query.from_number, &query.to_number].into_iter().flatten().count();
+    !query.statuses.is_empty()
+        || query.direction.is_some()
+        || query.platform.is_some()
+        || query.connection_id.is_some()
+        || query.agent.is_some()
+        || numbers > usize::from(!query.open_only)
+}
+
+impl All {
+    /// The calls an index gives, newest first, from the cursor on; with a scan no more than
+    /// `scan_limit`.
+    fn walked(&self, app: AppId, query: &CallQuery, scan_limit: u32) -> Vec<&StoredCall> {
+        let own = self.calls.iter().filter(|((owner, _), _)| *owner == app);
+        let mut walked: Vec<&StoredCall> =
+            own.map(|(_, call)| call).filter(|call| call.is_indexed(query)).collect();
+        walked.sort_by_key(|call| std::cmp::Reverse((call.cursor().sort_at, call.call.id)));
+        if let Some(after) = query.after {
+            let after = (micros(after.sort_at), after.id);
+            walked.retain(|call| (call.cursor().sort_at, call.call.id) < after);
+        }
+        if is_scan(query) {
+            walked.truncate(scan_limit as usize);
+        }
+        walked
+    }
+
+    /// The calls a query wants.
+    pub(super) fn matching(
+        &self,
+        app: AppId,
+        query: &CallQuery,
+        scan_limit: u32,
+    ) -> Vec<&StoredCall> {
+        let mut walked = self.walked(app, query, scan_limit);
+        walked.retain(|call| call.is_wanted(query));
+        walked
+    }
+
+    pub(super) fn calls(&self, app: AppId, query: &CallQuery, scan_limit: u32) -> CallPage {
+        let all = CallQuery { after: None, ..query.clone() };
+        let total = self.matching(app, &all, scan_limit).len() as u64;
+        let limit = query.limit.clamp(1, 100) as usize;
+        let walked = self.walked(app, query, scan_limit);
+        let full = is_scan(query) && walked.len() == scan_limit as usize;
+        let mut page = self.matching(app, query, scan_limit);
+        page.drain(..page.len().min(query.offset as usize));
+        let more = page.len() > limit;
+        page.truncate(limit);
+        let last_shown = page.last().map(|call| call.cursor());
+        let last_walked = walked.last().map(|call| call.cursor());
+        let next = if more {
+            last_shown
+        } else if full && page.len() == limit {
+            last_shown
+        } else if full {
+            last_walked
+        } else {
+            None
+        };
+        CallPage {
+            calls: page.into_iter().map(record).collect(),
+            total: total.min(COUNT_LIMIT),
+            next,
+        }
+    }
+
+    pub(super) fn messages(&self, app: AppId, query: &MessageQuery) -> (Vec<String>, u64) {
+        let own = self.messages.iter().filter(|(_, (owner, _))| *owner == app);
+        let mut own: Vec<_> =
+            own.map(|(place, (_, state))| (micros(state.message.sent_at), place, state)).collect();
+        own.sort_by_key(|(sent_at, place, _)| std::cmp::Reverse((*sent_at, (*place).clone())));
+        let total = (own.len() as u64).min(COUNT_LIMIT);
+        let page = own.iter().skip(query.offset as usize).take(query.limit.clamp(1, 100) as usize);
+        let record = |state| serde_json::to_string(state).unwrap_or_default();
+        (page.map(|(_, _, state)| record(&state.message)).collect(), total)
+    }
+
+    pub(super) fn due(&self, now: Timestamp, limit: u32) -> Vec<DueCall> {
+        let due = self.calls.iter().filter_map(|(place, call)| Some((call.due_at?, place, call)));
+        let mut due: Vec<_> = due.filter(|(at, _, _)| *at <= micros(now)).collect();
+        due.sort_by_key(|(at, (_, id), _)| (*at, *id));
+        let due = due.into_iter().filter_map(|(_, (app, id), call)| {
+            Some(DueCall {
+                app_id: *app,
+                call_id: *id,
+                connection_id: call.state.connection_id,
+                platform: call.state.platform.clone(),
+                country: self.apps.get(app)?.country.clone(),
+            })
+        });
+        due.take(limit as usize).collect()
+    }
+
+    pub(super) fn contacts(&self, app: AppId, query: &ContactQuery) -> (Vec<Contact>, u64) {
+        let text = query.text.as_ref().map(|text| text.trim().to_lowercase());
+        let own = self.contacts.iter().filter(|((owner, _), _)| *owner == app);
+        let mut found: Vec<&Contact> = own
+            .map(|(_, contact)| contact)
+            .filter(|contact| {
+                let has = |number: &String| {
+                    contact.numbers.iter().any(|n| n.number.e164.as_ref() == Some(number))
+                };
+                query.number.as_ref().is_none_or(has)
+            })
+            .filter(|contact| {
+                let parts =
+                    [Some(&contact.name), contact.organisation.as_ref(), contact.email.as_ref()];
+                let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+                let all = parts.join("\n").to_lowercase();
+                text.as_ref().is_none_or(|text| all.contains(text.as_str()))
+            })
+            .collect();
+        let name = |contact: &Contact| contact.name.to_lowercase().chars().take(200).collect();
+        found.sort_by_key(|contact| {
+            let name: String = name(contact);
+            (name, contact.id)
+        });
+        let total = (found.len() as u64).min(COUNT_LIMIT);
+        let page = found.into_iter().skip(query.offset as usize);
+        (page.take(query.limit.clamp(1, 100) as usize).cloned().collect(), total)
+    }
+
+    /// Takes away from the oldest id on until one is to be kept.
+    pub(super) fn prune(
+        &mut self,
+        notifications_before: Timestamp,
+        events_before: Timestamp,
+        limit: u32,
+    ) -> (u64, u64) {
+        let (mut notifications, mut events) = (0, 0);
+        let apps: Vec<AppId> = self.apps.keys().copied().collect();
+        for app in apps {
+            while notifications < u64::from(limit) {
+                let first = self.notifications.iter().find(|((owner, _), _)| *owner == app);
+                let old = first.filter(|(_, note)| note.received_at < notifications_before);
+                let Some(place) = old.map(|(place, _)| *place) else { break };
+                self.notifications.remove(&place);
+                notifications += 1;
+            }
+            while events < u64::from(limit) {
+                let first = self.events.range((app, 0)..=(app, u64::MAX)).next();
+                let old = first.filter(|(_, event)| event.recorded_at < events_before);
+                let Some(place) = old.map(|(place, _)| *place) else { break };
+                self.events.remove(&place);
+                events += 1;
+            }
+        }
+        (notifications, events)
+    }
+}
