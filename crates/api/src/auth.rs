@@ -1,0 +1,293 @@
+//! Who is asking: an app by its key, a person by the session of the browser, an operator by the
+//! bearer secret. A handler that names one of these extractors cannot forget to check.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+use switchhook_domain::id::AppId;
+use switchhook_engine::access::{Access, AccessError, same_secret};
+use switchhook_engine::seal::digest;
+use switchhook_engine::store::Role;
+
+use crate::problem::{Code, Problem, app_inactive};
+use crate::state::{Inner, Shared};
+
+/// The cookie of a browser session.
+pub(crate) const COOKIE: &str = "switchhook_session";
+/// The headers an API key may come in, the predecessor's first.
+pub(crate) const KEY_HEADERS: [&str; 2] = ["x-app-api-key", "x-api-key"];
+
+/// How the caller proved who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// With an API key.
+    Key,
+    /// With the session of a browser; the hash of its token.
+    Session([u8; 32]),
+}
+
+/// Somebody who may see one app.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    /// What they may see, and as what.
+    pub(crate) access: Access,
+    /// How they proved it.
+    pub(crate) by: By,
+}
+
+impl Caller {
+    /// The app they may see.
+    pub(crate) fn app(&self) -> AppId {
+        self.access.app.id
+    }
+
+    /// Refuses those who may only look.
+    pub(crate) fn may_change(&self) -> Result<(), Problem> {
+        if self.access.role == Role::Admin {
+            return Ok(());
+        }
+        let role = self.access.role.as_str();
+        let detail = format!("You are signed in as {role}. Only administrators change this.");
+        Err(Problem::new(Code::RoleNotAllowed, detail))
+    }
+}
+
+impl FromRequestParts<Shared> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
+        if let Some(key) = key_header(&parts.headers) {
+            return by_key(shared, key).await;
+        }
+        let Some(token) = session_cookie(&parts.headers) else {
+            let detail = "Missing x-app-api-key header. Send your API key in x-app-api-key or \
+                          x-api-key, or sign in with a link.";
+            return Err(Problem::new(Code::KeyMissing, detail));
+        };
+        let changes = !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        if changes && !is_same_origin(&parts.headers, shared.config.public_url.as_deref()) {
+            return Err(cross_site());
+        }
+        by_session(shared, token).await
+    }
+}
+
+/// Checks an API key.
+pub(crate) async fn by_key(shared: &Inner, key: &str) -> Result<Caller, Problem> {
+    let access = shared.gate.key(key.trim()).await?.map_err(refused)?;
+    Ok(Caller {
+        access,
+        by: By::Key,
+    })
+}
+
+/// Checks a session.
+pub(crate) async fn by_session(shared: &Inner, token: &str) -> Result<Caller, Problem> {
+    let access = shared.gate.session(token).await?.map_err(refused)?;
+    Ok(Caller {
+        access,
+        by: By::Session(digest(token.as_bytes())),
+    })
+}
+
+fn refused(error: AccessError) -> Problem {
+    match error {
+        AccessError::Invalid => Problem::new(
+            Code::KeyInvalid,
+            "Invalid API key or session: it is wrong, has expired or was revoked.",
+        ),
+        AccessError::InactiveApp => app_inactive(),
+    }
+}
+
+/// A request of another site that came with this browser's cookie.
+pub(crate) fn cross_site() -> Problem {
+    let detail = "A request with the cookie of a browser must come from a page of this server. \
+                  Programs use an API key instead.";
+    Problem::new(Code::CrossSiteRequest, detail)
+}
+
+/// The API key in the headers.
+pub(crate) fn key_header(headers: &HeaderMap) -> Option<&str> {
+    KEY_HEADERS
+        .iter()
+        .find_map(|name| headers.get(*name)?.to_str().ok())
+}
+
+/// The session's token in the cookies.
+pub(crate) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    cookies
+        .flat_map(|cookies| cookies.split(';'))
+        .find_map(|cookie| {
+            let (name, value) = cookie.trim().split_once('=')?;
+            (name == COOKIE && !value.is_empty()).then_some(value)
+        })
+}
+
+/// Whether a request comes from a page of this server. Browsers say so in `Sec-Fetch-Site`, or
+/// by `Origin`; a page of another site can forge neither. Without both the answer is no.
+pub(crate) fn is_same_origin(headers: &HeaderMap, public_url: Option<&str>) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match text("sec-fetch-site") {
+        Some("same-origin" | "none") => return true,
+        Some(_) => return false,
+        None => {}
+    }
+    let Some(origin) = text("origin").and_then(authority) else {
+        return false;
+    };
+    let public = public_url.and_then(authority);
+    let host = text("host").map(str::to_ascii_lowercase);
+    public.is_some_and(|public| public == origin) || host.is_some_and(|host| same(&host, &origin))
+}
+
+/// Host and port of an address, lower case, with its scheme's own port left out.
+fn authority(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split('/').next().unwrap_or(rest).to_ascii_lowercase();
+    let port = match scheme {
+        "https" | "wss" => ":443",
+        _ => ":80",
+    };
+    Some(
+        authority
+            .strip_suffix(port)
+            .map_or(authority.clone(), str::to_owned),
+    )
+}
+
+fn same(host: &str, origin: &str) -> bool {
+    host == origin
+        || [":80", ":443"]
+            .iter()
+            .any(|port| host.strip_suffix(port) == Some(origin))
+}
+
+/// Somebody who holds the operators' secret.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operator;
+
+impl FromRequestParts<Shared> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
+        let expected = shared
+            .config
+            .internal_secret
+            .as_ref()
+            .map(|secret| secret.expose());
+        let Some(expected) = expected.filter(|secret| !secret.trim().is_empty()) else {
+            let detail = "INTERNAL_API_SECRET environment variable is missing. Set it and start \
+                          the server again.";
+            return Err(Problem::new(Code::OperatorSecretNotSet, detail));
+        };
+        let given = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let Some(given) = given.and_then(bearer) else {
+            let detail = "Missing or invalid Authorization header. Use: Authorization: Bearer \
+                          <secret>";
+            return Err(Problem::new(Code::OperatorSecretMissing, detail));
+        };
+        if same_secret(given, expected) {
+            return Ok(Self);
+        }
+        let detail = "Invalid authentication token. Compare it with INTERNAL_API_SECRET of the \
+                      server.";
+        Err(Problem::new(Code::OperatorSecretWrong, detail))
+    }
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let parse = |(name, value): &(&str, &str)| {
+            let name: axum::http::HeaderName = name.parse().unwrap();
+            (name, value.parse().unwrap())
+        };
+        pairs.iter().map(parse).collect()
+    }
+
+    #[test]
+    fn only_pages_of_this_server_are_of_the_same_origin() {
+        let public = Some("https://cti.example.nl");
+        for (given, expected) in [
+            (&[][..], false),
+            (&[("sec-fetch-site", "same-origin")], true),
+            (&[("sec-fetch-site", "none")], true),
+            (
+                &[
+                    ("sec-fetch-site", "cross-site"),
+                    ("origin", "https://cti.example.nl"),
+                ],
+                false,
+            ),
+            (&[("sec-fetch-site", "same-site")], false),
+            (&[("origin", "https://cti.example.nl")], true),
+            (&[("origin", "https://CTI.example.nl:443")], true),
+            (
+                &[
+                    ("origin", "https://evil.example"),
+                    ("host", "127.0.0.1:4000"),
+                ],
+                false,
+            ),
+            (
+                &[
+                    ("origin", "http://127.0.0.1:4000"),
+                    ("host", "127.0.0.1:4000"),
+                ],
+                true,
+            ),
+            (
+                &[
+                    ("origin", "http://127.0.0.1:4001"),
+                    ("host", "127.0.0.1:4000"),
+                ],
+                false,
+            ),
+            (&[("origin", "null"), ("host", "127.0.0.1:4000")], false),
+        ] {
+            assert_eq!(
+                is_same_origin(&headers(given), public),
+                expected,
+                "{given:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_cookie_is_found_among_others() {
+        let given = headers(&[("cookie", "a=1; switchhook_session=abc; b=2")]);
+        assert_eq!(session_cookie(&given), Some("abc"));
+        assert_eq!(
+            session_cookie(&headers(&[("cookie", "xswitchhook_session=abc")])),
+            None
+        );
+        assert_eq!(
+            session_cookie(&headers(&[("cookie", "switchhook_session=")])),
+            None
+        );
+    }
+
+    #[test]
+    fn a_bearer_is_read_in_any_case() {
+        assert_eq!(bearer("Bearer abc"), Some("abc"));
+        assert_eq!(bearer("bearer  abc "), Some("abc"));
+        assert_eq!(bearer("Basic abc"), None);
+        assert_eq!(bearer("Bearer "), None);
+    }
+}

@@ -1,0 +1,369 @@
+//! Operators: connections of an app to its phone platforms, and the platforms there are.
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use switchhook_domain::id::{AppId, ConnectionId};
+use switchhook_engine::adapter::{Capability, FieldKind, Transport};
+use switchhook_engine::admin::NewConnection;
+use switchhook_engine::store::Connection;
+use utoipa::ToSchema;
+
+use crate::answer;
+use crate::apps::{self, absolute};
+use crate::auth::Operator;
+use crate::body::{self, Object};
+use crate::openapi::errors;
+use crate::params::{Params, path_id};
+use crate::problem::{Code, Problem};
+use crate::schemas::{All, One};
+use crate::state::Shared;
+
+/// A connection to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConnectionRequest {
+    /// The platform; `GET /internal/platforms` lists them.
+    #[schema(example = "dialpad")]
+    platform: String,
+    /// What people call it; the platform's name when left out.
+    #[serde(default)]
+    #[schema(example = "Dialpad klantcontact")]
+    name: String,
+    /// Settings and credentials, as the platform's list of settings names them. Credentials may
+    /// be given as `env:NAME` or `file:PATH`.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    config: Map<String, Value>,
+    /// The secret the platform signs with; made when left out.
+    #[serde(default)]
+    #[schema(nullable = false, min_length = 8)]
+    webhook_secret: Option<String>,
+}
+
+/// A connection.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Connection)]
+pub(crate) struct ConnectionView {
+    /// Its id.
+    id: ConnectionId,
+    /// Whose.
+    app_id: AppId,
+    /// The platform.
+    #[schema(example = "dialpad")]
+    platform: String,
+    /// What people call it.
+    name: String,
+    /// The opaque id in its webhook address.
+    hook_id: String,
+    /// Where the platform should post to; null for platforms that do not post.
+    webhook_url: Option<String>,
+    /// The secret to enter at the platform. Only in the answer to its creation, and not when it
+    /// was given by reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    webhook_secret: Option<String>,
+    /// Its settings, without credentials.
+    #[schema(value_type = Object)]
+    config: Map<String, Value>,
+    /// The names of the credentials that are set.
+    credentials: Vec<String>,
+    /// True when we keep a socket or queue open for it.
+    live: bool,
+    /// `up`, `down`, `starting`; null when it is not live.
+    state: Option<&'static str>,
+    /// Why it is down.
+    reason: Option<String>,
+    /// Since when it has been up or down.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    since: Option<String>,
+    /// Why it cannot be used at all: a secret that does not open.
+    fault: Option<String>,
+    /// When the last notification was accepted.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_heard_at: Option<String>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: String,
+}
+
+/// A platform this server speaks.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Platform {
+    /// Its name in addresses and records.
+    #[schema(example = "dialpad")]
+    platform: &'static str,
+    /// The name people read.
+    #[schema(example = "Dialpad")]
+    title: &'static str,
+    /// How its events arrive.
+    summary: &'static str,
+    /// The settings of a connection, in the order a form should ask for them.
+    config: Vec<Setting>,
+    /// What it can do.
+    #[schema(value_type = Vec<String>)]
+    capabilities: &'static [Capability],
+    /// How notifications arrive: `webhook`, `socket`, `queue`.
+    #[schema(value_type = Vec<String>)]
+    transports: &'static [Transport],
+}
+
+/// A setting of a connection.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Setting {
+    /// Member of `config`.
+    name: &'static str,
+    /// The name people read.
+    label: &'static str,
+    /// A sentence of help.
+    help: &'static str,
+    /// `text`, `url`, `secret`, `integer`, `boolean`, `choice` or `list`.
+    kind: &'static str,
+    /// The words of a choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    choices: Option<&'static [&'static str]>,
+    /// True when a connection cannot work without it.
+    required: bool,
+    /// Used when it is not given.
+    default: Option<&'static str>,
+}
+
+errors!(CreateErrors: OPERATOR OPERATOR_BODY [InvalidId, AppNotFound, AppInactive]);
+errors!(ListErrors: OPERATOR [InvalidId, AppNotFound]);
+errors!(GetErrors: OPERATOR [InvalidId, AppNotFound, ConnectionNotFound]);
+errors!(PlatformErrors: OPERATOR []);
+
+/// Make a connection
+///
+/// The answer has the webhook address and, once, the webhook secret to enter at the platform. A
+/// live connection is started at once.
+#[utoipa::path(
+    post, path = "/internal/apps/{app_id}/connections", tag = "Operators: connections",
+    operation_id = "create_connection",
+    params(("app_id" = String, Path, description = "The app.")),
+    request_body(content = ConnectionRequest, example = json!({
+        "platform": "dialpad", "name": "Dialpad klantcontact", "config": {}
+    })),
+    responses(
+        (status = 201, description = "The connection.", body = One<ConnectionView>,
+            headers(("location" = String, description = "Where it is."))),
+        CreateErrors,
+    ),
+    security(("operator" = [])),
+)]
+pub(crate) async fn create(
+    State(shared): State<Shared>,
+    _: Operator,
+    Path(app_id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    Params::none(&uri)?;
+    let Object(new): Object<ConnectionRequest> =
+        body::json(&headers, body, shared.config.max_json).await?;
+    let app = apps::find(&shared, &app_id).await?;
+    if !app.active {
+        return Err(crate::problem::app_inactive());
+    }
+    let new = NewConnection {
+        platform: new.platform,
+        name: new.name,
+        config: new.config,
+        webhook_secret: new.webhook_secret,
+    };
+    let created = shared.admin.create_connection(app.id, new).await?;
+    shared.links.reconcile();
+    let location = format!("/internal/apps/{}/connections/{}", app.id, created.row.id);
+    let mut view = view(&shared, &headers, created.row);
+    view.webhook_secret = created.webhook_secret;
+    let mut response = answer::one(StatusCode::CREATED, &view)?;
+    if let Ok(value) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, value);
+    }
+    Ok(response)
+}
+
+/// List connections
+///
+/// Oldest first.
+#[utoipa::path(
+    get, path = "/internal/apps/{app_id}/connections", tag = "Operators: connections",
+    operation_id = "list_connections",
+    params(("app_id" = String, Path, description = "The app.")),
+    responses(
+        (status = 200, description = "The connections of the app.", body = All<ConnectionView>),
+        ListErrors,
+    ),
+    security(("operator" = [])),
+)]
+pub(crate) async fn list(
+    State(shared): State<Shared>,
+    _: Operator,
+    Path(app_id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    Params::none(&uri)?;
+    let app = apps::find(&shared, &app_id).await?;
+    let rows = shared.store.connections(Some(app.id)).await?;
+    let views: Vec<_> = rows
+        .into_iter()
+        .map(|row| view(&shared, &headers, row))
+        .collect();
+    answer::one(StatusCode::OK, &views)
+}
+
+/// Get one connection
+#[utoipa::path(
+    get, path = "/internal/apps/{app_id}/connections/{connection_id}",
+    tag = "Operators: connections", operation_id = "get_connection",
+    params(
+        ("app_id" = String, Path, description = "The app."),
+        ("connection_id" = String, Path, description = "The connection."),
+    ),
+    responses(
+        (status = 200, description = "The connection.", body = One<ConnectionView>),
+        GetErrors,
+    ),
+    security(("operator" = [])),
+)]
+pub(crate) async fn get(
+    State(shared): State<Shared>,
+    _: Operator,
+    Path((app_id, connection_id)): Path<(String, String)>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    Params::none(&uri)?;
+    let row = find(&shared, &app_id, &connection_id).await?;
+    answer::one(StatusCode::OK, &view(&shared, &headers, row))
+}
+
+/// Delete a connection
+///
+/// Its webhook address stops working and its live link is closed. Its calls stay.
+#[utoipa::path(
+    delete, path = "/internal/apps/{app_id}/connections/{connection_id}",
+    tag = "Operators: connections", operation_id = "delete_connection",
+    params(
+        ("app_id" = String, Path, description = "The app."),
+        ("connection_id" = String, Path, description = "The connection."),
+    ),
+    responses((status = 204, description = "It is gone."), GetErrors),
+    security(("operator" = [])),
+)]
+pub(crate) async fn delete(
+    State(shared): State<Shared>,
+    _: Operator,
+    Path((app_id, connection_id)): Path<(String, String)>,
+    uri: Uri,
+) -> Result<StatusCode, Problem> {
+    Params::none(&uri)?;
+    let row = find(&shared, &app_id, &connection_id).await?;
+    shared.admin.delete_connection(row.app_id, row.id).await?;
+    shared.links.reconcile();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// List platforms
+///
+/// What this server speaks, and which settings a connection of each has.
+#[utoipa::path(
+    get, path = "/internal/platforms", tag = "Operators: connections",
+    operation_id = "list_platforms",
+    responses((status = 200, description = "All platforms.", body = All<Platform>), PlatformErrors),
+    security(("operator" = [])),
+)]
+pub(crate) async fn platforms(
+    State(shared): State<Shared>,
+    _: Operator,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    Params::none(&uri)?;
+    let platforms = shared.connections.platforms().all().map(|adapter| {
+        let spec = adapter.spec();
+        let settings = spec.config.iter().map(|field| {
+            let (kind, choices) = kind(field.kind);
+            Setting {
+                name: field.name,
+                label: field.label,
+                help: field.help,
+                kind,
+                choices,
+                required: field.required,
+                default: field.default,
+            }
+        });
+        Platform {
+            platform: spec.platform,
+            title: spec.title,
+            summary: spec.summary,
+            config: settings.collect(),
+            capabilities: spec.capabilities,
+            transports: spec.transports,
+        }
+    });
+    answer::one(StatusCode::OK, &platforms.collect::<Vec<_>>())
+}
+
+fn kind(kind: FieldKind) -> (&'static str, Option<&'static [&'static str]>) {
+    match kind {
+        FieldKind::Text => ("text", None),
+        FieldKind::Url => ("url", None),
+        FieldKind::Secret => ("secret", None),
+        FieldKind::Integer => ("integer", None),
+        FieldKind::Boolean => ("boolean", None),
+        FieldKind::Choice(words) => ("choice", Some(words)),
+        FieldKind::List => ("list", None),
+    }
+}
+
+async fn find(shared: &Shared, app_id: &str, id: &str) -> Result<Connection, Problem> {
+    let id = ConnectionId(path_id(id, "connection")?);
+    let app = apps::find(shared, app_id).await?;
+    shared.store.connection(app.id, id).await?.ok_or_else(|| {
+        let detail = "Connection not found. Take the id from the list of this app's connections.";
+        Problem::new(Code::ConnectionNotFound, detail)
+    })
+}
+
+fn view(shared: &Shared, headers: &HeaderMap, row: Connection) -> ConnectionView {
+    let ready = shared.connections.get(row.id);
+    let live = ready
+        .as_ref()
+        .is_some_and(|c| c.adapter.is_live(&c.context));
+    let posts = ready
+        .as_ref()
+        .is_none_or(|c| c.adapter.spec().transports.contains(&Transport::Webhook));
+    let link = shared.links.states().remove(&row.id).or(row.link);
+    let link = link.filter(|_| live);
+    let state = live.then(|| match link.as_ref().map(|link| link.up) {
+        Some(true) => "up",
+        Some(false) => "down",
+        None => "starting",
+    });
+    let path = format!("/webhooks/{}/{}", row.platform, row.hook_id);
+    ConnectionView {
+        id: row.id,
+        app_id: row.app_id,
+        platform: row.platform,
+        name: row.name,
+        webhook_url: posts.then(|| absolute(shared, headers, &path)),
+        hook_id: row.hook_id,
+        webhook_secret: None,
+        config: row.config,
+        credentials: row.credentials.keys().cloned().collect(),
+        live,
+        state,
+        reason: link.as_ref().and_then(|link| link.reason.clone()),
+        since: link.map(|link| answer::time(link.since)),
+        fault: ready.and_then(|c| c.fault),
+        last_heard_at: row.last_heard_at.map(answer::time),
+        created_at: answer::time(row.created_at),
+    }
+}

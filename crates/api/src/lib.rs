@@ -1,0 +1,42 @@
+//! The HTTP side: REST, WebSocket, the page, and the description of it all.
+//!
+//! Start reading at [`router()`], which lists every route; each resource has one file with its
+//! requests, answers, handlers and their description. Around all of them lies `outer`, which
+//! writes errors ([`problem`]) and gives requests their ids. Who may do what is decided by the
+//! extractors in `auth`.
+//!
+//! What is not here: rules about calls (domain), storage, and what platforms mean (adapters).
+
+mod answer;
+mod apps;
+mod auth;
+mod body;
+mod calls;
+mod connections;
+mod contacts;
+mod docs;
+mod events;
+mod frame;
+mod health;
+mod keys;
+mod me;
+mod messages;
+mod metrics;
+mod new_contact;
+mod notifications;
+mod openapi;
+mod outer;
+mod page;
+mod paging;
+mod params;
+pub mod problem;
+mod router;
+mod schemas;
+mod sign_in;
+mod state;
+mod webhooks;
+mod ws;
+
+pub use openapi::{openapi, openapi_json};
+pub use router::router;
+pub use state::{ApiConfig, ApiState, WsConfig};

@@ -1,0 +1,69 @@
+//! Every route in one place, and what lies around them.
+
+use axum::{Router, middleware};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::state::{ApiState, Inner, Shared};
+use crate::{
+    apps, calls, connections, contacts, docs, events, health, keys, me, messages, metrics,
+    notifications, openapi, outer, page, sign_in, webhooks, ws,
+};
+
+/// Answers smaller than this are not worth compressing, in bytes.
+const WORTH_COMPRESSING: u64 = 1024;
+
+/// All routes with their description, not yet wired to anything.
+pub(crate) fn routes() -> OpenApiRouter<Shared> {
+    let compressed = OpenApiRouter::new()
+        .routes(routes!(calls::list))
+        .routes(routes!(calls::active))
+        .routes(routes!(events::list))
+        .routes(routes!(contacts::list, contacts::create))
+        .routes(routes!(messages::list))
+        .routes(routes!(page::page))
+        .routes(routes!(docs::description))
+        .routes(routes!(docs::reference))
+        .routes(routes!(docs::error))
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(WORTH_COMPRESSING)));
+    OpenApiRouter::with_openapi(openapi::base())
+        .merge(compressed)
+        .routes(routes!(calls::get))
+        .routes(routes!(contacts::import))
+        .routes(routes!(contacts::get, contacts::delete))
+        .routes(routes!(me::me))
+        .routes(routes!(me::status))
+        .routes(routes!(sign_in::sign_in))
+        .routes(routes!(sign_in::sign_out))
+        .routes(routes!(ws::upgrade))
+        .routes(routes!(webhooks::dialpad))
+        .routes(routes!(webhooks::hook))
+        .routes(routes!(apps::list, apps::create))
+        .routes(routes!(apps::get))
+        .routes(routes!(apps::sign_in_link))
+        .routes(routes!(keys::create))
+        .routes(routes!(keys::list))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(connections::list, connections::create))
+        .routes(routes!(connections::get, connections::delete))
+        .routes(routes!(connections::platforms))
+        .routes(routes!(notifications::list))
+        .routes(routes!(health::health))
+        .routes(routes!(health::ready))
+        .routes(routes!(metrics::metrics))
+}
+
+/// The whole HTTP side of the server.
+pub fn router(state: ApiState) -> Router {
+    let shared = Inner::new(state);
+    let files = axum::routing::any(page::fallback)
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(WORTH_COMPRESSING)));
+    let (router, _) = routes().split_for_parts();
+    router
+        .route("/docs/style.css", axum::routing::get(docs::style))
+        .fallback_service(files.with_state(shared.clone()))
+        .layer(middleware::from_fn_with_state(shared.clone(), outer::outer))
+        .with_state(shared)
+}

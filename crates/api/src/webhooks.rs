@@ -1,0 +1,225 @@
+//! Where phone platforms post to. The bytes go on exactly as they came; nothing of them is logged
+//! here, and the answer says no more than the platform needs.
+
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::Response;
+use serde::Serialize;
+use switchhook_domain::id::AppId;
+use switchhook_engine::adapter::{Inbound, Rejection};
+use switchhook_engine::intake::{IntakeError, MAX_BODY, Received};
+use utoipa::ToSchema;
+
+use crate::answer;
+use crate::auth::{by_key, key_header};
+use crate::body;
+use crate::openapi::errors;
+use crate::problem::{Code, Problem};
+use crate::state::Shared;
+
+/// What became of a notification.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Receipt {
+    /// True: it is stored, durably. Do not send it again.
+    #[schema(example = true)]
+    received: bool,
+    /// False when it is stored but was not understood; left out otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    understood: Option<bool>,
+    /// Why it was not understood.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    reason: Option<String>,
+}
+
+errors!(HookErrors: [
+    WebhookMalformed, SignatureInvalid, HookNotFound, BodyTooSlow, BodyTooLarge, InternalError,
+    ConnectionUnusable, StoreUnavailable, TimedOut,
+]);
+errors!(InheritedErrors: [
+    WebhookMalformed, SignatureInvalid, WebhookAppUnknown, KeyInvalid, BodyTooSlow, BodyTooLarge,
+    InternalError, ConnectionUnusable, StoreUnavailable, TimedOut,
+]);
+
+/// Take in a notification
+///
+/// Where a platform posts to. Each connection has its own address and its own secret. The answer
+/// comes after the notification is stored; what is believed but not understood is kept and
+/// acknowledged as well, because sending it again would not help.
+#[utoipa::path(
+    post, path = "/webhooks/{platform}/{hook_id}", tag = "Webhooks", operation_id = "take_webhook",
+    params(
+        ("platform" = String, Path, description = "The platform.", example = "dialpad"),
+        ("hook_id" = String, Path, description = "The opaque id of the connection's hook."),
+    ),
+    request_body(content = String, content_type = "application/octet-stream",
+        description = "What the platform sends, signed as it does."),
+    responses((status = 200, description = "It is stored.", body = Receipt), HookErrors),
+    security(()),
+)]
+pub(crate) async fn hook(
+    State(shared): State<Shared>,
+    Path((platform, hook_id)): Path<(String, String)>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let body = body::read(body, MAX_BODY).await?;
+    let parts = Parts::of(&headers, &uri);
+    let received = shared
+        .intake
+        .webhook(&platform, &hook_id, &parts.inbound(&body))
+        .await;
+    answer(received, Code::HookNotFound)
+}
+
+/// Take in a Dialpad notification, inherited address
+///
+/// The predecessor's address, without a hook id. The connection is found by the account in the
+/// body and the secret that fits, or by the key of an app.
+#[utoipa::path(
+    post, path = "/webhooks/dialpad", tag = "Webhooks", operation_id = "take_dialpad_webhook",
+    params(("x-app-api-key" = Option<String>, Header, description = "Names the app.")),
+    request_body(content = String, content_type = "application/jwt",
+        description = "A compact JWT, or JSON with `x-dialpad-signature`."),
+    responses((status = 200, description = "It is stored.", body = Receipt), InheritedErrors),
+    security((), ("key" = [])),
+)]
+pub(crate) async fn dialpad(
+    State(shared): State<Shared>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let body = body::read(body, MAX_BODY).await?;
+    let app = named_app(&shared, &headers).await?;
+    let parts = Parts::of(&headers, &uri);
+    let inbound = parts.inbound(&body);
+    let received = shared
+        .intake
+        .inherited_webhook("dialpad", app, &inbound)
+        .await;
+    answer(received, Code::WebhookAppUnknown)
+}
+
+/// The app a key in the headers names. An app that is switched off looks like a key that is none.
+async fn named_app(shared: &Shared, headers: &HeaderMap) -> Result<Option<AppId>, Problem> {
+    let Some(key) = key_header(headers) else {
+        return Ok(None);
+    };
+    match by_key(shared, key).await {
+        Ok(caller) => Ok(Some(caller.app())),
+        Err(problem) if problem.code() == Code::AppInactive => {
+            let detail = "Invalid API key: it is wrong, has expired or was revoked.";
+            Err(Problem::new(Code::KeyInvalid, detail))
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Headers and query as adapters read them.
+struct Parts {
+    headers: Vec<(String, String)>,
+    query: Vec<(String, String)>,
+}
+
+impl Parts {
+    fn of(headers: &HeaderMap, uri: &Uri) -> Self {
+        let readable = headers.iter().filter_map(|(name, value)| {
+            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+        });
+        // Platforms may put anything into the query; what cannot be read is not there.
+        let query = Query::<Vec<(String, String)>>::try_from_uri(uri);
+        Self {
+            headers: readable.collect(),
+            query: query.map(|Query(pairs)| pairs).unwrap_or_default(),
+        }
+    }
+
+    fn inbound<'a>(&'a self, body: &'a [u8]) -> Inbound<'a> {
+        let kind = header::CONTENT_TYPE;
+        let content_type = self.headers.iter().find(|(name, _)| *name == kind.as_str());
+        Inbound {
+            body,
+            content_type: content_type.map_or("", |(_, value)| value.as_str()),
+            headers: &self.headers,
+            query: &self.query,
+        }
+    }
+}
+
+fn answer(received: Result<Received, IntakeError>, unknown: Code) -> Result<Response, Problem> {
+    let receipt = match received {
+        Ok(Received::Accepted { .. }) => Receipt {
+            received: true,
+            understood: None,
+            reason: None,
+        },
+        Ok(Received::Dead(reason)) => Receipt {
+            received: true,
+            understood: Some(false),
+            reason: Some(reason),
+        },
+        Err(error) => return refused(error, unknown),
+    };
+    answer::plain(StatusCode::OK, &receipt)
+}
+
+fn refused(error: IntakeError, unknown: Code) -> Result<Response, Problem> {
+    Err(match error {
+        IntakeError::UnknownHook | IntakeError::InactiveApp if unknown == Code::HookNotFound => {
+            let detail = "No connection has this webhook address. Copy webhook_url from the \
+                          connection again.";
+            Problem::new(unknown, detail)
+        }
+        IntakeError::UnknownHook | IntakeError::InactiveApp => {
+            let detail = "Unknown or unauthorized app. Make a connection for this account, and use \
+                          its own webhook address.";
+            Problem::new(unknown, detail)
+        }
+        IntakeError::Rejected { rejection, status } => return rejected(&rejection, status),
+        IntakeError::Misconfigured(reason) => {
+            tracing::warn!(
+                reason,
+                "a webhook came for a connection that cannot be used"
+            );
+            let detail = "The connection cannot be used at the moment. Its operator is told why.";
+            Problem::new(Code::ConnectionUnusable, detail)
+        }
+        IntakeError::Unavailable(_) => Problem::new(
+            Code::StoreUnavailable,
+            "The database does not answer. Send it again in a moment.",
+        ),
+    })
+}
+
+/// The status is the platform's; where that is the usual 401, a body that is not even of the
+/// shape that carries a signature gets 400, as the predecessor answered.
+fn rejected(rejection: &Rejection, status: u16) -> Result<Response, Problem> {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED);
+    if status.is_success() {
+        // A platform that punishes every other answer is told nothing.
+        let receipt = Receipt {
+            received: true,
+            understood: None,
+            reason: None,
+        };
+        return answer::plain(status, &receipt);
+    }
+    let problem = match rejection {
+        Rejection::Malformed(what) if status == StatusCode::UNAUTHORIZED => {
+            let detail = format!("Invalid JWT format or body: {what}.");
+            return Err(Problem::new(Code::WebhookMalformed, detail));
+        }
+        Rejection::Malformed(what) => format!("The body carries no signature: {what}."),
+        Rejection::Unsigned(what) => format!("Invalid webhook signature: none was found; {what}."),
+        Rejection::BadSignature => {
+            "Invalid webhook signature. Compare the secret at the platform with the one of the \
+             connection."
+                .to_owned()
+        }
+    };
+    Err(Problem::new(Code::SignatureInvalid, problem).with_status(status))
+}

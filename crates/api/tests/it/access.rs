@@ -1,0 +1,342 @@
+//! Every route of the description × no credential, a wrong one, another app's id. A route that is
+//! not covered fails the test, so a new one cannot be forgotten.
+
+use std::collections::BTreeMap;
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::client::Answer;
+use crate::world::{OPERATOR, World, ringing};
+
+/// What a route may want to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wants {
+    Nothing,
+    Caller,
+    Operator,
+    Upgrade,
+}
+
+/// Every operation and what it wants, written down here by hand: the description is compared
+/// with it, not trusted.
+const OPERATIONS: [(&str, Wants); 35] = [
+    ("get_page", Wants::Nothing),
+    ("get_health", Wants::Nothing),
+    ("get_ready", Wants::Nothing),
+    ("get_openapi", Wants::Nothing),
+    ("get_docs", Wants::Nothing),
+    ("get_error_page", Wants::Nothing),
+    ("sign_in", Wants::Nothing),
+    ("sign_out", Wants::Nothing),
+    ("take_webhook", Wants::Nothing),
+    ("take_dialpad_webhook", Wants::Nothing),
+    ("listen", Wants::Upgrade),
+    ("list_calls", Wants::Caller),
+    ("list_active_calls", Wants::Caller),
+    ("get_call", Wants::Caller),
+    ("list_events", Wants::Caller),
+    ("list_messages", Wants::Caller),
+    ("list_contacts", Wants::Caller),
+    ("create_contact", Wants::Caller),
+    ("import_contacts", Wants::Caller),
+    ("get_contact", Wants::Caller),
+    ("delete_contact", Wants::Caller),
+    ("get_me", Wants::Caller),
+    ("get_status", Wants::Caller),
+    ("get_metrics", Wants::Operator),
+    ("create_app", Wants::Operator),
+    ("list_apps", Wants::Operator),
+    ("get_app", Wants::Operator),
+    ("create_sign_in_link", Wants::Operator),
+    ("create_key", Wants::Operator),
+    ("list_keys", Wants::Operator),
+    ("revoke_key", Wants::Operator),
+    ("create_connection", Wants::Operator),
+    ("list_connections", Wants::Operator),
+    ("get_connection", Wants::Operator),
+    ("delete_connection", Wants::Operator),
+];
+/// The rest of them; an array of its own so that both stay readable.
+const MORE: [(&str, Wants); 2] = [
+    ("list_platforms", Wants::Operator),
+    ("list_notifications", Wants::Operator),
+];
+
+struct Route {
+    id: String,
+    method: Method,
+    path: String,
+    security: Value,
+}
+
+fn routes() -> Vec<Route> {
+    let api = serde_json::to_value(switchhook_api::openapi()).unwrap();
+    let mut routes = Vec::new();
+    for (path, item) in api["paths"].as_object().unwrap() {
+        for (method, about) in item.as_object().unwrap() {
+            routes.push(Route {
+                id: about["operationId"].as_str().unwrap().to_owned(),
+                method: method.to_ascii_uppercase().parse().unwrap(),
+                path: path.clone(),
+                security: about["security"].clone(),
+            });
+        }
+    }
+    routes
+}
+
+/// Real ids of one app for every parameter of a path.
+struct Ids(BTreeMap<&'static str, String>);
+
+impl Ids {
+    async fn of(world: &World, name: &str) -> (Self, crate::world::Tenant) {
+        let tenant = world.tenant(name).await;
+        let hook = world.hook(&tenant).await;
+        world.ring(&hook, 1).await;
+        let call = world.get(&tenant, "/api/calls").await.body["data"][0]["id"].clone();
+        let contact = json!({"name": "Jan", "numbers": ["0612345678"]});
+        let contact =
+            world.post(&tenant, "/api/contacts", &contact).await.body["data"]["id"].clone();
+        let keys = format!("/internal/apps/{}/keys", tenant.id);
+        let key = world.operate(Method::GET, &keys, None).await.body["data"][0]["id"].clone();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let ids = BTreeMap::from([
+            ("call", text(&call)),
+            ("contact", text(&contact)),
+            ("app_id", tenant.id.clone()),
+            ("key_id", text(&key)),
+            ("connection_id", hook.connection_id),
+            ("platform", "dialpad".to_owned()),
+            ("hook_id", hook.path.rsplit('/').next().unwrap().to_owned()),
+            ("code", "call_not_found".to_owned()),
+        ]);
+        (Self(ids), tenant)
+    }
+
+    fn fill(&self, route: &Route) -> String {
+        let id = if route.path.contains("/contacts/") {
+            "contact"
+        } else {
+            "call"
+        };
+        let mut path = route.path.replace("{id}", &self.0[id]);
+        for (name, value) in &self.0 {
+            path = path.replace(&format!("{{{name}}}"), value);
+        }
+        assert!(
+            !path.contains('{'),
+            "{path} has a parameter this test does not know"
+        );
+        path
+    }
+}
+
+async fn send(request: RequestBuilder, route: &Route) -> Answer {
+    let request = match (route.method.as_str(), route.path.as_str()) {
+        ("POST", "/api/contacts/import") => request.json(&json!([])),
+        ("POST", path) if path.ends_with("/contacts") => {
+            request.json(&json!({"name": "x", "numbers": []}))
+        }
+        ("POST", path) if path.ends_with("/apps") => request.json(&json!({"name": "x"})),
+        ("POST", path) if path.ends_with("/connections") => {
+            request.json(&json!({"platform": "dialpad"}))
+        }
+        _ => request,
+    };
+    Answer::of(request.send().await.unwrap()).await
+}
+
+#[test]
+fn every_route_is_covered() {
+    let known: BTreeMap<_, _> = OPERATIONS.into_iter().chain(MORE).collect();
+    for route in routes() {
+        let wants = known.get(route.id.as_str());
+        let wants = wants.unwrap_or_else(|| panic!("{} is not covered by this test", route.id));
+        let says = |name: &str| {
+            route
+                .security
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|one| one.get(name).is_some())
+        };
+        let open = route
+            .security
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| *one == json!({}));
+        let described = match wants {
+            Wants::Nothing => open,
+            Wants::Caller => says("key") && says("session") && !open,
+            Wants::Operator => says("operator") && !open,
+            Wants::Upgrade => says("key") && says("key_query") && says("session"),
+        };
+        assert!(
+            described,
+            "{} is described with {}",
+            route.id, route.security
+        );
+    }
+    assert_eq!(
+        routes().len(),
+        known.len(),
+        "a route of this test is not in the description"
+    );
+}
+
+#[tokio::test]
+async fn nobody_gets_in_without_the_right_credential() {
+    let world = World::new().await;
+    let (ids, tenant) = Ids::of(&world, "one").await;
+    let known: BTreeMap<_, _> = OPERATIONS.into_iter().chain(MORE).collect();
+    let wrong_key = format!("sh_{}_{}", &tenant.key[3..11], "A".repeat(43));
+    for route in routes() {
+        let path = ids.fill(&route);
+        let ask = || world.ask(route.method.clone(), &path);
+        let id = &route.id;
+        match known[id.as_str()] {
+            Wants::Nothing => {
+                let answer = send(ask(), &route).await;
+                assert!(
+                    !matches!(answer.status, 403 | 404 | 405 | 500),
+                    "{id}: {}",
+                    answer.status
+                );
+            }
+            Wants::Upgrade => {
+                let answer = send(ask(), &route).await;
+                assert_eq!(
+                    (answer.status, answer.problem()),
+                    (426, "upgrade_required"),
+                    "{id}"
+                );
+            }
+            Wants::Caller => {
+                let none = send(ask(), &route).await;
+                assert_eq!((none.status, none.problem()), (401, "key_missing"), "{id}");
+                for bad in ["", "x", "sh_", &wrong_key, &tenant.key[1..], &tenant.id] {
+                    let wrong = send(ask().header("x-app-api-key", bad), &route).await;
+                    assert_eq!(
+                        (wrong.status, wrong.problem()),
+                        (401, "key_invalid"),
+                        "{id} {bad}"
+                    );
+                }
+                let operator = send(ask().bearer_auth(OPERATOR), &route).await;
+                assert_eq!(
+                    operator.status, 401,
+                    "{id}: the operator's secret is no key"
+                );
+                let cookie = ask()
+                    .header("cookie", "switchhook_session=nonsense")
+                    .header("sec-fetch-site", "same-origin");
+                assert_eq!(send(cookie, &route).await.problem(), "key_invalid", "{id}");
+            }
+            Wants::Operator => {
+                let none = send(ask(), &route).await;
+                assert_eq!(
+                    (none.status, none.problem()),
+                    (401, "operator_secret_missing"),
+                    "{id}"
+                );
+                let basic = send(ask().basic_auth("a", Some(OPERATOR)), &route).await;
+                assert_eq!(basic.problem(), "operator_secret_missing", "{id}");
+                for bad in ["x", &OPERATOR[1..], &format!("{OPERATOR}x"), &tenant.key] {
+                    let wrong = send(ask().bearer_auth(bad), &route).await;
+                    assert_eq!(
+                        (wrong.status, wrong.problem()),
+                        (403, "operator_secret_wrong"),
+                        "{id}"
+                    );
+                }
+                let key = send(ask().header("x-app-api-key", &tenant.key), &route).await;
+                assert_eq!(
+                    key.status, 401,
+                    "{id}: an app's key is no operator's secret"
+                );
+            }
+        }
+    }
+    // Nothing of all this has changed anything.
+    assert_eq!(
+        world.get(&tenant, "/api/contacts").await.body["pagination"]["total"],
+        1
+    );
+    let apps = world.operate(Method::GET, "/internal/apps", None).await;
+    assert_eq!(apps.body["data"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_belongs_to_another_app_does_not_exist() {
+    let world = World::new().await;
+    let (theirs, them) = Ids::of(&world, "them").await;
+    let (ours, us) = Ids::of(&world, "us").await;
+    let mut covered = 0;
+    for route in routes() {
+        let mut mixed = BTreeMap::clone(&theirs.0);
+        mixed.insert("app_id", ours.0["app_id"].clone());
+        let path = Ids(mixed).fill(&route);
+        let takes_id = ["{id}", "{key_id}", "{connection_id}"];
+        if !takes_id.iter().any(|name| route.path.contains(name)) {
+            continue;
+        }
+        covered += 1;
+        let request = world.ask(route.method.clone(), &path);
+        let request = if route.path.starts_with("/internal") {
+            request.bearer_auth(OPERATOR)
+        } else {
+            request.header("x-app-api-key", &us.key)
+        };
+        let answer = send(request, &route).await;
+        assert_eq!(answer.status, 404, "{}: {}", route.id, answer.text);
+        assert!(answer.problem().ends_with("_not_found"), "{}", route.id);
+    }
+    assert_eq!(covered, 6);
+    // Theirs is still there.
+    let call = &theirs.0["call"];
+    assert_eq!(
+        world.get(&them, &format!("/api/calls/{call}")).await.status,
+        200
+    );
+    assert_eq!(
+        world.get(&them, "/api/contacts").await.body["pagination"]["total"],
+        1
+    );
+    assert_eq!(
+        world.get(&them, "/api/me").await.body["data"]["app"]["id"],
+        them.id
+    );
+    let list = world.get(&us, "/api/calls").await.body;
+    assert_ne!(list["data"][0]["id"], theirs.0["call"]);
+    assert_eq!(list["pagination"]["total"], 1);
+    // And so are their events.
+    let (mut listener, ..) = world.listen(&us).await;
+    let hook = world.hook(&them).await;
+    world.dialpad(&hook, &ringing(2)).await;
+    let own = world.hook(&us).await;
+    world.dialpad(&own, &ringing(3)).await;
+    let frame = listener.frame().await;
+    assert_eq!(frame["from_number"], "+31612000003");
+}
+
+#[tokio::test]
+async fn without_a_secret_the_operators_routes_are_closed() {
+    for secret in [None, Some(""), Some("  ")] {
+        let config = switchhook_api::ApiConfig {
+            internal_secret: secret.map(switchhook_engine::adapter::Secret::new),
+            ..crate::world::config()
+        };
+        let world = World::with(config).await;
+        for bearer in ["", " ", "x"] {
+            let request = world.ask(Method::GET, "/internal/apps");
+            let request = request.header("authorization", format!("Bearer {bearer}"));
+            let answer = Answer::of(request.send().await.unwrap()).await;
+            assert_eq!(
+                (answer.status, answer.problem()),
+                (503, "operator_secret_not_set")
+            );
+        }
+    }
+}

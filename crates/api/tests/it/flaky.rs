@@ -1,0 +1,81 @@
+//! A store that can be taken away, to see what the outside is told then.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use switchhook_domain::Timestamp;
+use switchhook_domain::contact::Contact;
+use switchhook_domain::event::{Event, EventType};
+use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, KeyId, NotificationId};
+use switchhook_engine::store::*;
+use switchhook_testkit::memory::MemoryStore;
+use tokio::sync::broadcast;
+
+/// The reference store behind a switch.
+#[derive(Default)]
+pub(crate) struct Flaky {
+    pub(crate) inner: MemoryStore,
+    pub(crate) away: AtomicBool,
+    /// How often the keys of an app were read.
+    pub(crate) key_reads: AtomicUsize,
+}
+
+macro_rules! pass {
+    ($($name:ident($($arg:ident: $kind:ty),*) -> $out:ty;)*) => {
+        #[async_trait::async_trait]
+        impl Store for Flaky {
+            $(async fn $name(&self, $($arg: $kind),*) -> StoreResult<$out> {
+                if self.away.load(Ordering::Relaxed) {
+                    return Err(StoreError::Unavailable("switched off".to_owned()));
+                }
+                if stringify!($name) == "keys" {
+                    self.key_reads.fetch_add(1, Ordering::Relaxed);
+                }
+                self.inner.$name($($arg),*).await
+            })*
+
+            fn wakes(&self) -> broadcast::Receiver<Wake> {
+                self.inner.wakes()
+            }
+
+            async fn close(&self) {
+                self.inner.close().await;
+            }
+        }
+    };
+}
+
+pass! {
+    commit(changeset: Changeset) -> Committed;
+    events_after(app: AppId, after: u64, limit: u32, types: &[EventType]) -> Vec<Arc<Event>>;
+    log_position(app: AppId) -> LogPosition;
+    snapshot(app: AppId) -> Snapshot;
+    calls(app: AppId, query: &CallQuery) -> CallPage;
+    call(app: AppId, id: CallId) -> Option<String>;
+    messages(app: AppId, query: &MessageQuery) -> (Vec<String>, u64);
+    due_calls(now: Timestamp, limit: u32) -> Vec<DueCall>;
+    notifications(app: AppId, limit: u32, before: Option<NotificationId>) -> Vec<Notification>;
+    prune(notifications: Timestamp, events: Timestamp, limit: u32) -> (u64, u64);
+    create_app(app: &App) -> ();
+    app(id: AppId) -> Option<App>;
+    apps() -> Vec<App>;
+    create_key(key: &ApiKey) -> ();
+    key_by_lookup(lookup: &str) -> Option<ApiKey>;
+    keys(app: AppId) -> Vec<ApiKey>;
+    revoke_key(app: AppId, id: KeyId, at: Timestamp) -> ();
+    put_sign_in_link(grant: &Grant) -> ();
+    take_sign_in_link(hash: &[u8; 32], now: Timestamp) -> Option<Grant>;
+    put_session(grant: &Grant) -> ();
+    session(hash: &[u8; 32], now: Timestamp) -> Option<Grant>;
+    delete_session(hash: &[u8; 32]) -> ();
+    create_connection(connection: &Connection) -> ();
+    connection(app: AppId, id: ConnectionId) -> Option<Connection>;
+    connection_by_hook(hook_id: &str) -> Option<Connection>;
+    connections(app: Option<AppId>) -> Vec<Connection>;
+    delete_connection(app: AppId, id: ConnectionId) -> ();
+    put_contacts(app: AppId, contacts: &[Contact]) -> ();
+    contact(app: AppId, id: ContactId) -> Option<Contact>;
+    contacts(app: AppId, query: &ContactQuery) -> (Vec<Contact>, u64);
+    delete_contact(app: AppId, id: ContactId) -> ();
+    ping() -> ();
+}
