@@ -1,0 +1,143 @@
+//! `switchhook app`: apps and sign-in links, straight on the database.
+
+use serde_json::json;
+use switchhook_domain::id::AppId;
+use switchhook_engine::store::{App, Role};
+
+use super::{Context, Failure, Outcome, output};
+use crate::wire::Parts;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Makes an app and prints its first API key, once.
+    Create {
+        /// What it is called.
+        name: String,
+        /// Country whose national numbers it reads and shows.
+        #[arg(long, default_value = "NL")]
+        country: String,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lists the apps.
+    List {
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Makes a one-time sign-in link for the page, good for half an hour.
+    Link {
+        /// Id or name of the app; may be left out when there is only one.
+        app: Option<String>,
+        /// admin, supervisor or agent.
+        #[arg(long, default_value = "admin", value_parser = ["admin", "supervisor", "agent"])]
+        role: String,
+    },
+}
+
+pub(super) async fn run(args: Args, context: &Context) -> Outcome {
+    let parts = Parts::build(context.config()?).await?;
+    let outcome = match args.command {
+        Command::Create {
+            name,
+            country,
+            json,
+        } => create(&parts, &name, &country, json).await,
+        Command::List { json } => list(&parts, json).await,
+        Command::Link { app, role } => link(&parts, app.as_deref(), &role).await,
+    };
+    parts.store.close().await;
+    outcome
+}
+
+async fn create(parts: &Parts, name: &str, country: &str, as_json: bool) -> Outcome {
+    let (app, key) = parts.admin.create_app(name, Some(country)).await?;
+    if as_json {
+        output::json(&json!({ "app_id": app.id, "app_name": app.name, "api_key": key.text }))?;
+        return Ok(());
+    }
+    output::say(&format!("App  {}  {}", app.id, app.name));
+    output::say(&format!("Key  {}", key.text));
+    output::remark("The key is shown this once.");
+    Ok(())
+}
+
+async fn list(parts: &Parts, as_json: bool) -> Outcome {
+    let apps = parts.store.apps().await?;
+    if as_json {
+        output::json(&apps)?;
+        return Ok(());
+    }
+    if apps.is_empty() {
+        output::remark("There is no app yet. Make one with `switchhook app create NAME`.");
+        return Ok(());
+    }
+    let heading = ["ID", "NAME", "COUNTRY", "ACTIVE", "SINCE"];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    rows.extend(apps.iter().map(|app| {
+        let active = if app.active { "yes" } else { "no" };
+        let since = app.created_at.strftime("%Y-%m-%d").to_string();
+        vec![
+            app.id.to_string(),
+            app.name.clone(),
+            app.country.clone(),
+            active.to_owned(),
+            since,
+        ]
+    }));
+    output::table(&rows);
+    Ok(())
+}
+
+async fn link(parts: &Parts, app: Option<&str>, role: &str) -> Outcome {
+    let app = find(parts, app).await?;
+    let role = Role::from_name(role).unwrap_or(Role::Agent);
+    let token = parts.gate.sign_in_link(app.id, role).await?;
+    output::say(&format!("{}/sign-in?token={token}", base_url(parts)));
+    output::remark(&format!(
+        "Works once, within 30 minutes, for {} as {}.",
+        app.name,
+        role.as_str()
+    ));
+    Ok(())
+}
+
+/// The address people reach the server by.
+pub(super) fn base_url(parts: &Parts) -> String {
+    let local = || format!("http://{}", parts.config.listen);
+    parts.config.public_url.clone().unwrap_or_else(local)
+}
+
+/// The app of that id or name, or the only one.
+pub(super) async fn find(parts: &Parts, wanted: Option<&str>) -> Result<App, Failure> {
+    let apps = parts.store.apps().await?;
+    let Some(wanted) = wanted else {
+        return match <[App; 1]>::try_from(apps) {
+            Ok([only]) => Ok(only),
+            Err(apps) if apps.is_empty() => Err(Failure::Usage(
+                "there is no app yet; make one with `switchhook app create NAME`".to_owned(),
+            )),
+            Err(_) => Err(Failure::Usage(
+                "there are several apps: name one".to_owned(),
+            )),
+        };
+    };
+    let id = wanted.parse::<AppId>().ok();
+    let mut found = apps
+        .into_iter()
+        .filter(|app| Some(app.id) == id || app.name == wanted);
+    match (found.next(), found.next()) {
+        (Some(app), None) => Ok(app),
+        (Some(_), Some(_)) => Err(Failure::Usage(format!(
+            "several apps are called {wanted}: give the id"
+        ))),
+        (None, _) => Err(Failure::Usage(format!("there is no app {wanted}"))),
+    }
+}

@@ -1,0 +1,273 @@
+//! `switchhook demo`: a server with a demo app, a directory and simulated platforms, all over the
+//! same wires as real ones: Dialpad's posts over HTTP, the PBX over its event socket.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::{Map, Value};
+use switchhook_adapters::simulate::{self, CallSeed, Caller, Colleague, Scenario};
+use switchhook_domain::contact::{Contact, ContactNumber};
+use switchhook_domain::id::{ContactId, IdMint};
+use switchhook_domain::phone::{NumberPlan, PhoneNumber};
+use switchhook_engine::adapter::Secret;
+use switchhook_engine::admin::NewConnection;
+use switchhook_engine::ports::{Clock, Entropy, SystemClock, SystemEntropy};
+use switchhook_engine::store::{App, Role};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::pbx::Pbx;
+use super::serve::stop_on_signal;
+use super::simulate::{Target, play};
+use super::{Context, Outcome, output, start_logging};
+use crate::wire::Parts;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Address and port to listen on.
+    #[arg(long, default_value = "127.0.0.1:4000", value_name = "HOST:PORT")]
+    listen: String,
+    /// Folder of the demo's database; kept between runs.
+    #[arg(long, default_value = "data/demo", value_name = "FOLDER")]
+    data_dir: PathBuf,
+    /// Seconds between two calls, on average.
+    #[arg(long, default_value_t = 6.0)]
+    every: f64,
+    /// Pace of each call: 1 is life, 0.5 twice as fast.
+    #[arg(long, default_value_t = 0.6)]
+    pace: f64,
+    /// Decides everything that is left to chance. Random when left out.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+pub(super) async fn run(args: Args, mut context: Context) -> Outcome {
+    context.overrides.listen = Some(args.listen.clone());
+    context.overrides.database_url = Some(format!(
+        "sqlite://{}",
+        args.data_dir.join("demo.db").display()
+    ));
+    let mut config = context.config()?;
+    if config.internal_api_secret.is_none() {
+        config.internal_api_secret = Some(Secret::new("demo-operator-secret"));
+    }
+    start_logging(&config);
+    std::fs::create_dir_all(&args.data_dir)
+        .with_context(|| format!("cannot make the folder {}", args.data_dir.display()))?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let base = format!("http://{}", listener.local_addr()?);
+    let parts = Parts::build(config).await?;
+    let app = demo_app(&parts).await?;
+    fill_directory(&parts, &app).await?;
+    let targets = connect(&parts, &app, &base).await?;
+    let key = parts.admin.create_key(app.id, "demo", None).await?;
+    let token = parts.gate.sign_in_link(app.id, Role::Admin).await?;
+    output::say(&format!("SIGN-IN LINK {base}/sign-in?token={token}"));
+    output::say(&format!("API KEY      {}", key.text));
+    output::say(&format!(
+        "TRY          curl -H 'x-api-key: {}' {base}/api/calls",
+        key.text
+    ));
+    output::say(&format!(
+        "OPERATOR     {base}/docs  (secret: demo-operator-secret)"
+    ));
+    let stop = stop_on_signal()?;
+    let seed = args
+        .seed
+        .unwrap_or_else(|| fold_random(SystemEntropy.random()));
+    tokio::spawn(ring(targets, args, seed, stop.clone()));
+    parts.serve(listener, stop).await?;
+    Ok(())
+}
+
+fn fold_random(random: u128) -> u64 {
+    let [a, b, c, d, e, f, ..] = random.to_be_bytes();
+    u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+}
+
+const APP_NAME: &str = "Demo";
+
+async fn demo_app(parts: &Parts) -> anyhow::Result<App> {
+    let known = parts
+        .store
+        .apps()
+        .await?
+        .into_iter()
+        .find(|app| app.name == APP_NAME);
+    match known {
+        Some(app) => Ok(app),
+        None => Ok(parts.admin.create_app(APP_NAME, Some("NL")).await?.0),
+    }
+}
+
+struct Person {
+    name: &'static str,
+    organisation: Option<&'static str>,
+    label: &'static str,
+    number: &'static str,
+    note: Option<&'static str>,
+}
+
+const fn person(name: &'static str, label: &'static str, number: &'static str) -> Person {
+    Person {
+        name,
+        organisation: None,
+        label,
+        number,
+        note: None,
+    }
+}
+
+/// Who calls in the demo. Two people share a number, so that the chooser is seen.
+static PEOPLE: [Person; 10] = [
+    Person {
+        note: Some("Hard of hearing on the left: speak slowly."),
+        ..person("Anneke Jansen", "mobile", "+31612345601")
+    },
+    person("Mohammed el Amrani", "mobile", "+31612345602"),
+    Person {
+        organisation: Some("Bouwbedrijf De Waal B.V."),
+        ..person("Pieter de Waal", "work", "+31201234603")
+    },
+    person("Fatima Benali", "mobile", "+31612345604"),
+    Person {
+        organisation: Some("Notariskantoor Van Leeuwen"),
+        ..person("Wilma van Leeuwen", "work", "+31701234605")
+    },
+    person("Thijs Mulder", "home", "+31301234606"),
+    person("Lotte Mulder", "home", "+31301234606"),
+    person("Yusuf Kaya", "mobile", "+31612345607"),
+    Person {
+        organisation: Some("Huisartsenpraktijk Oost"),
+        ..person("Huisartsenpraktijk Oost", "main", "+31201234608")
+    },
+    person("Zoë Özdemir-van den Heuvel", "mobile", "+31612345609"),
+];
+
+async fn fill_directory(parts: &Parts, app: &App) -> anyhow::Result<()> {
+    let plan = NumberPlan::for_country(&app.country).unwrap_or_default();
+    let (known, _) = parts.store.contacts(app.id, &Default::default()).await?;
+    if !known.is_empty() {
+        return Ok(());
+    }
+    let mint = IdMint::new(SystemClock.now(), SystemEntropy.random());
+    let contacts: Vec<Contact> = PEOPLE
+        .iter()
+        .map(|person| Contact {
+            id: ContactId(mint.uuid()),
+            name: person.name.to_owned(),
+            organisation: person.organisation.map(str::to_owned),
+            email: None,
+            note: person.note.map(str::to_owned),
+            url: None,
+            numbers: vec![ContactNumber {
+                number: PhoneNumber::parse(person.number, &plan),
+                label: Some(person.label.to_owned()),
+            }],
+        })
+        .collect();
+    parts.store.put_contacts(app.id, &contacts).await?;
+    Ok(())
+}
+
+struct Targets {
+    dialpad: Arc<Target>,
+    dialpad_secret: String,
+    pbx: Arc<Target>,
+}
+
+const PBX_PASSWORD: &str = "demo-pbx-password";
+
+/// Fresh connections at each start: the simulated PBX has a new port each time.
+async fn connect(parts: &Parts, app: &App, base: &str) -> anyhow::Result<Targets> {
+    for old in parts.store.connections(Some(app.id)).await? {
+        parts.admin.delete_connection(app.id, old.id).await?;
+    }
+    let new = NewConnection {
+        platform: "dialpad".to_owned(),
+        name: "Dialpad (simulated)".to_owned(),
+        ..NewConnection::default()
+    };
+    let made = parts.admin.create_connection(app.id, new).await?;
+    let dialpad = Target::webhook(format!("{base}/webhooks/dialpad/{}", made.row.hook_id))?;
+
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let config: Map<String, Value> = [
+        ("url", format!("http://{}", listener.local_addr()?)),
+        ("username", "demo".to_owned()),
+        ("password", PBX_PASSWORD.to_owned()),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value.into()))
+    .collect();
+    let pbx = Target::pbx(Pbx::new("demo", PBX_PASSWORD), listener);
+    let new = NewConnection {
+        platform: "asterisk".to_owned(),
+        name: "Asterisk (simulated)".to_owned(),
+        config,
+        webhook_secret: None,
+    };
+    parts.admin.create_connection(app.id, new).await?;
+    Ok(Targets {
+        dialpad: Arc::new(dialpad),
+        dialpad_secret: made.webhook_secret.unwrap_or_default(),
+        pbx: Arc::new(pbx),
+    })
+}
+
+/// What the demo plays, in turn: mostly ordinary calls.
+const PROGRAMME: [Scenario; 12] = [
+    Scenario::Answered,
+    Scenario::Hold,
+    Scenario::Missed,
+    Scenario::Transfer,
+    Scenario::RingGroup,
+    Scenario::Answered,
+    Scenario::Voicemail,
+    Scenario::OutboundAnswered,
+    Scenario::Withheld,
+    Scenario::Rejected,
+    Scenario::Recording,
+    Scenario::Busy,
+];
+
+/// Rings until `stop`, from both platforms in turn.
+async fn ring(targets: Targets, args: Args, seed: u64, stop: CancellationToken) {
+    let every = Duration::from_secs_f64(args.every.clamp(0.2, 3600.0));
+    // The server and the link to the PBX need a moment to stand.
+    let mut wait = Duration::from_millis(1_500);
+    for index in 0_u64.. {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = stop.cancelled() => return,
+        }
+        wait = every;
+        let at = |of: usize| usize::try_from(index).unwrap_or(0) % of;
+        let scenario = PROGRAMME[at(PROGRAMME.len())];
+        let mut call = CallSeed::new(seed.wrapping_add(index), SystemClock.now()).paced(args.pace);
+        // Every fourth caller is nobody we know.
+        if index % 4 != 3 {
+            let person = &PEOPLE[at(PEOPLE.len())];
+            let name = person.name.to_owned();
+            call.caller = Caller {
+                name,
+                number: person.number.to_owned(),
+            };
+        }
+        if index % 2 == 1 {
+            call.agent = Colleague::demo(true);
+            call.colleague = Colleague::demo(false);
+        }
+        let (target, steps) = if index % 2 == 0 {
+            let steps = simulate::dialpad(scenario, &call, &targets.dialpad_secret);
+            (targets.dialpad.clone(), steps)
+        } else {
+            (targets.pbx.clone(), simulate::asterisk(scenario, &call))
+        };
+        tokio::spawn(async move { play(&target, &steps).await });
+    }
+}

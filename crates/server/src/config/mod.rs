@@ -1,0 +1,404 @@
+//! The configuration: one TOML file, the environment over it, the command line over both.
+//!
+//! Everything wrong is said at once, each fault with its place, before anything is started. The
+//! default file `config/switchhook.toml` is the documentation; a test keeps it equal to
+//! [`Config::default`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use switchhook_domain::phone::NumberPlan;
+use switchhook_engine::adapter::Secret;
+use switchhook_engine::seal::{MasterKey, resolve};
+
+mod source;
+
+pub use source::{Environment, read_file};
+
+/// The default file, with every key explained.
+pub const DEFAULT_FILE: &str = include_str!("../../../../config/switchhook.toml");
+
+/// The whole configuration, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// The address others reach this server by, without a trailing slash.
+    pub public_url: Option<String>,
+    /// What this installation is called.
+    pub environment: String,
+    /// The most sockets in all.
+    pub max_sockets: usize,
+    /// The most sockets of one app.
+    pub max_sockets_per_app: usize,
+    /// `sqlite://…` or `postgres://…`; may hold a password.
+    pub database_url: Secret,
+    /// The operators' bearer secret.
+    pub internal_api_secret: Option<Secret>,
+    /// The master key, unless it is in a file beside the database.
+    pub master_key: Option<MasterKey>,
+    /// ISO country of apps made without one.
+    pub country: String,
+    /// Days to keep notifications.
+    pub notifications_days: u32,
+    /// Days to keep events.
+    pub events_days: u32,
+    /// Log filter.
+    pub log_level: String,
+    /// True for JSON log lines.
+    pub log_json: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 4000)),
+            public_url: None,
+            environment: "sandbox".to_owned(),
+            max_sockets: 10_000,
+            max_sockets_per_app: 2_000,
+            database_url: Secret::new("sqlite://switchhook.db"),
+            internal_api_secret: None,
+            master_key: None,
+            country: "NL".to_owned(),
+            notifications_days: 30,
+            events_days: 90,
+            log_level: "info".to_owned(),
+            log_json: false,
+        }
+    }
+}
+
+/// Something wrong with the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// File and line, variable or option.
+    pub place: String,
+    /// What is wrong, and what would be right.
+    pub problem: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.problem)
+    }
+}
+
+/// A raw value and where it came from.
+#[derive(Clone, Debug)]
+pub struct Raw {
+    /// File and line, variable or option.
+    pub place: String,
+    /// The value as text.
+    pub text: String,
+}
+
+/// Every key there is, as `section.key`.
+pub const KEYS: [&str; 13] = [
+    "server.listen",
+    "server.public_url",
+    "server.environment",
+    "server.max_sockets",
+    "server.max_sockets_per_app",
+    "database.url",
+    "security.internal_api_secret",
+    "security.master_key",
+    "numbers.country",
+    "retention.notifications_days",
+    "retention.events_days",
+    "log.level",
+    "log.format",
+];
+
+/// Options of the command line that override the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// The configuration file.
+    pub file: Option<PathBuf>,
+    /// `--listen`.
+    pub listen: Option<String>,
+    /// `--database-url`.
+    pub database_url: Option<String>,
+    /// `--public-url`.
+    pub public_url: Option<String>,
+}
+
+impl Config {
+    /// Reads and checks the configuration.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn load(overrides: &Overrides, environment: &Environment) -> Result<Self, Vec<Fault>> {
+        let mut values = read_file(overrides.file.as_deref(), environment)?;
+        let faults = values.faults;
+        values.raw.extend(environment.values());
+        let options = [
+            ("server.listen", "--listen", &overrides.listen),
+            ("database.url", "--database-url", &overrides.database_url),
+            ("server.public_url", "--public-url", &overrides.public_url),
+        ];
+        for (key, option, value) in options {
+            if let Some(text) = value {
+                let raw = Raw {
+                    place: option.to_owned(),
+                    text: text.clone(),
+                };
+                values.raw.insert(key.to_owned(), raw);
+            }
+        }
+        Self::check(&values.raw, faults)
+    }
+
+    fn check(raw: &BTreeMap<String, Raw>, faults: Vec<Fault>) -> Result<Self, Vec<Fault>> {
+        let mut reader = Reader { raw, faults };
+        let default = Self::default();
+        let config = Self {
+            listen: reader.read("server.listen", default.listen, |text| {
+                text.parse()
+                    .map_err(|_| "must be an address and port such as 127.0.0.1:4000".into())
+            }),
+            public_url: reader.read("server.public_url", None, public_url),
+            environment: reader.read("server.environment", default.environment, word),
+            max_sockets: reader.read("server.max_sockets", default.max_sockets, count),
+            max_sockets_per_app: reader.read(
+                "server.max_sockets_per_app",
+                default.max_sockets_per_app,
+                count,
+            ),
+            database_url: reader.read("database.url", default.database_url, database_url),
+            internal_api_secret: reader.read("security.internal_api_secret", None, |text| {
+                secret(text).and_then(|secret| match secret {
+                    Some(secret) if secret.expose().len() < 16 => {
+                        Err("must have at least 16 characters".to_owned())
+                    }
+                    other => Ok(other),
+                })
+            }),
+            master_key: reader.read("security.master_key", None, |text| {
+                let key = secret(text)?;
+                key.map(|key| MasterKey::parse(key.expose()).map_err(|e| e.to_string()))
+                    .transpose()
+            }),
+            country: reader.read("numbers.country", default.country, |text| {
+                NumberPlan::for_country(text)
+                    .map(|plan| plan.country)
+                    .ok_or_else(|| "must be a two-letter country code such as NL".to_owned())
+            }),
+            notifications_days: reader.read(
+                "retention.notifications_days",
+                default.notifications_days,
+                days,
+            ),
+            events_days: reader.read("retention.events_days", default.events_days, days),
+            log_level: reader.read("log.level", default.log_level, log_filter),
+            log_json: reader.read("log.format", default.log_json, |text| match text {
+                "text" => Ok(false),
+                "json" => Ok(true),
+                _ => Err("must be text or json".to_owned()),
+            }),
+        };
+        let postgres = config.database_url.expose().starts_with("postgres");
+        if postgres && config.master_key.is_none() && reader.faults.is_empty() {
+            reader.faults.push(Fault {
+                place: "security.master_key".to_owned(),
+                problem: "must be set with PostgreSQL, the same on every node; make one with \
+                          `openssl rand -base64 32`"
+                    .to_owned(),
+            });
+        }
+        if reader.faults.is_empty() {
+            Ok(config)
+        } else {
+            Err(reader.faults)
+        }
+    }
+}
+
+struct Reader<'a> {
+    raw: &'a BTreeMap<String, Raw>,
+    faults: Vec<Fault>,
+}
+
+impl Reader<'_> {
+    fn read<T>(
+        &mut self,
+        key: &str,
+        default: T,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> T {
+        let Some(raw) = self.raw.get(key) else {
+            return default;
+        };
+        match parse(raw.text.trim()) {
+            Ok(value) => value,
+            Err(problem) => {
+                let place = format!("{} ({key})", raw.place);
+                self.faults.push(Fault { place, problem });
+                default
+            }
+        }
+    }
+}
+
+fn public_url(text: &str) -> Result<Option<String>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let http = text.starts_with("http://") || text.starts_with("https://");
+    let plain = !text.contains(['?', '#', ' ']);
+    if http && plain {
+        Ok(Some(text.trim_end_matches('/').to_owned()))
+    } else {
+        Err("must be an address such as https://cti.example.com".to_owned())
+    }
+}
+
+fn word(text: &str) -> Result<String, String> {
+    let fits = !text.is_empty() && text.len() <= 40 && !text.chars().any(char::is_control);
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("must be a short word".to_owned())
+    }
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|n| (1..=1_000_000).contains(n));
+    number.ok_or_else(|| "must be a number from 1 to 1000000".to_owned())
+}
+
+fn days(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|n| (1..=36_500).contains(n));
+    number.ok_or_else(|| "must be a number of days from 1 to 36500".to_owned())
+}
+
+fn database_url(text: &str) -> Result<Secret, String> {
+    let url = resolve(&Secret::new(text)).map_err(|error| error.to_string())?;
+    let known = ["sqlite:", "postgres://", "postgresql://"];
+    if known.iter().any(|scheme| url.expose().starts_with(scheme)) {
+        Ok(url)
+    } else {
+        Err("must begin with sqlite://, postgres:// or postgresql://".to_owned())
+    }
+}
+
+fn secret(text: &str) -> Result<Option<Secret>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    resolve(&Secret::new(text))
+        .map(Some)
+        .map_err(|error| error.to_string())
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    text.parse::<tracing_subscriber::filter::Targets>()
+        .map(|_| text.to_owned())
+        .map_err(|_| "must be error, warn, info, debug, trace, or target=level pairs".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(variables: &[(&str, &str)]) -> Result<Config, Vec<Fault>> {
+        let environment = Environment::from_pairs(variables.iter().copied());
+        Config::load(&Overrides::default(), &environment)
+    }
+
+    #[test]
+    fn the_default_file_says_what_the_defaults_are() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), DEFAULT_FILE).unwrap();
+        let overrides = Overrides {
+            file: Some(file.path().into()),
+            ..Overrides::default()
+        };
+        let from_file = Config::load(&overrides, &Environment::default()).unwrap();
+        assert_eq!(format!("{from_file:?}"), format!("{:?}", Config::default()));
+        for key in KEYS {
+            let (_, name) = key.split_once('.').unwrap();
+            assert!(
+                DEFAULT_FILE.contains(&format!("\n{name} = ")),
+                "{key} is not documented"
+            );
+        }
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once_with_its_place() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(
+            file.path(),
+            "[server]\nlisten = \"nowhere\"\nprot = 1\n[log]\nformat = \"xml\"\n[moon]\nphase = 1\n",
+        )
+        .unwrap();
+        let overrides = Overrides {
+            file: Some(file.path().into()),
+            ..Overrides::default()
+        };
+        let environment = Environment::from_pairs([("SWITCHHOOK__NUMBERS__COUNTRY", "Holland")]);
+        let faults = Config::load(&overrides, &environment).unwrap_err();
+        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let all = told.join("\n");
+        assert_eq!(faults.len(), 5, "{all}");
+        assert!(all.contains(":2 (server.listen)"), "{all}");
+        assert!(all.contains("server.prot"), "{all}");
+        assert!(all.contains("moon"), "{all}");
+        assert!(all.contains(":5 (log.format)"), "{all}");
+        assert!(all.contains("SWITCHHOOK__NUMBERS__COUNTRY"), "{all}");
+    }
+
+    #[test]
+    fn the_predecessors_variables_are_understood() {
+        let config = load(&[
+            ("PORT", "4321"),
+            ("DB_HOST", "db.internal"),
+            ("DB_USER", "cti"),
+            ("DB_PASSWORD", "p@ss/word"),
+            ("DB_NAME", "CTI"),
+            ("INTERNAL_API_SECRET", "0123456789abcdef"),
+            ("NODE_ENV", "production"),
+            ("default_country_code", "BE"),
+            ("JSON_LOGS", "true"),
+            ("SWITCHHOOK__SECURITY__MASTER_KEY", &"ab".repeat(32)),
+        ])
+        .unwrap();
+        assert_eq!(config.listen.port(), 4321);
+        assert!(
+            config.listen.ip().is_unspecified(),
+            "PORT listens everywhere, as it did there"
+        );
+        let url = config.database_url.expose();
+        assert_eq!(url, "postgres://cti:p%40ss%2Fword@db.internal:5432/CTI");
+        assert_eq!(config.environment, "production");
+        assert_eq!(config.country, "BE");
+        assert!(config.log_json);
+    }
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        let config = load(&[("INTERNAL_API_SECRET", "0123456789abcdef")]).unwrap();
+        assert!(!format!("{config:?}").contains("0123456789abcdef"));
+    }
+
+    #[test]
+    fn postgres_needs_a_master_key_and_says_how_to_make_one() {
+        let faults = load(&[("DATABASE_URL", "postgres://cti@localhost/cti")]).unwrap_err();
+        assert!(faults[0].problem.contains("openssl rand"), "{}", faults[0]);
+    }
+
+    #[test]
+    fn a_secret_may_be_a_reference() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "a secret from a file\n").unwrap();
+        let reference = format!("file:{}", file.path().display());
+        let config = load(&[("INTERNAL_API_SECRET", &reference)]).unwrap();
+        assert_eq!(
+            config.internal_api_secret.unwrap().expose(),
+            "a secret from a file"
+        );
+    }
+}

@@ -1,0 +1,223 @@
+//! Where configuration comes from: the TOML file with its line numbers, and the environment with
+//! the predecessors' names beside ours. Nothing is judged here but what is not known at all.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use super::{Fault, KEYS, Raw};
+
+/// Raw values by key, and what was wrong with the file.
+#[derive(Debug, Default)]
+pub struct Values {
+    /// By `section.key`.
+    pub raw: BTreeMap<String, Raw>,
+    /// Faults so far.
+    pub faults: Vec<Fault>,
+}
+
+/// The environment, as a value: tests hand in their own.
+#[derive(Clone, Debug, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// The environment of the process; variables that are not text are left out.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let text = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        Self(text.collect())
+    }
+
+    /// A made-up environment.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Self(
+            pairs
+                .into_iter()
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .collect(),
+        )
+    }
+
+    /// A variable that is set and not empty.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    fn first<'a>(&'a self, names: &[&'static str]) -> Option<(&'static str, &'a str)> {
+        names
+            .iter()
+            .find_map(|name| self.get(name).map(|value| (*name, value)))
+    }
+
+    /// The values it holds; ours win over the predecessors'.
+    #[must_use]
+    pub fn values(&self) -> BTreeMap<String, Raw> {
+        let mut values = BTreeMap::new();
+        let mut put = |key: &str, place: &str, text: String| {
+            values.insert(
+                key.to_owned(),
+                Raw {
+                    place: format!("${place}"),
+                    text,
+                },
+            );
+        };
+        if let Some(port) = self.get("PORT") {
+            put("server.listen", "PORT", format!("0.0.0.0:{port}"));
+        }
+        if let Some(url) = self.database_url() {
+            put("database.url", "DB_HOST and its companions", url);
+        }
+        let same = [
+            ("DATABASE_URL", "database.url"),
+            ("INTERNAL_API_SECRET", "security.internal_api_secret"),
+            ("NODE_ENV", "server.environment"),
+            ("default_country_code", "numbers.country"),
+            ("LOG_LEVEL", "log.level"),
+        ];
+        for (name, key) in same {
+            if let Some(text) = self.get(name) {
+                put(key, name, text.to_owned());
+            }
+        }
+        if self.get("JSON_LOGS") == Some("true") {
+            put("log.format", "JSON_LOGS", "json".to_owned());
+        }
+        for key in KEYS {
+            let name = format!(
+                "SWITCHHOOK__{}",
+                key.replace('.', "__").to_ascii_uppercase()
+            );
+            if let Some(text) = self.get(&name) {
+                put(key, &name, text.to_owned());
+            }
+        }
+        values
+    }
+
+    /// `DB_HOST`, `DB_USER` and so on, or their `PG…` forms, as one URL.
+    fn database_url(&self) -> Option<String> {
+        let (_, user) = self.first(&["DB_USER", "PGUSER"])?;
+        let (_, host) = self
+            .first(&["DB_HOST", "PGHOST"])
+            .unwrap_or(("", "localhost"));
+        let (_, port) = self.first(&["DB_PORT", "PGPORT"]).unwrap_or(("", "5432"));
+        let (_, name) = self.first(&["DB_NAME", "PGDATABASE"])?;
+        let password = self.first(&["DB_PASSWORD", "PGPASSWORD"]);
+        let password = password
+            .map(|(_, p)| format!(":{}", encode(p)))
+            .unwrap_or_default();
+        let user = encode(user);
+        Some(format!(
+            "postgres://{user}{password}@{host}:{port}/{}",
+            encode(name)
+        ))
+    }
+}
+
+/// Percent-encodes what may not stand in the user or path part of a URL.
+fn encode(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    text.bytes()
+        .map(|b| {
+            if plain(b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
+        .collect()
+}
+
+/// Reads the file that was named, or `switchhook.toml` where there is one.
+///
+/// # Errors
+/// When the file cannot be read or is no TOML.
+pub fn read_file(named: Option<&Path>, environment: &Environment) -> Result<Values, Vec<Fault>> {
+    let named = named.or_else(|| environment.get("SWITCHHOOK_CONFIG").map(Path::new));
+    let path = named.unwrap_or(Path::new("switchhook.toml"));
+    if named.is_none() && !path.exists() {
+        return Ok(Values::default());
+    }
+    let place = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        vec![Fault {
+            place: place.clone(),
+            problem: format!("cannot be read: {error}"),
+        }]
+    })?;
+    let table = DeTable::parse(&text).map_err(|error| {
+        let line = error.span().map_or(1, |span| line_of(&text, span.start));
+        let problem = format!("is not TOML: {}", error.message());
+        vec![Fault {
+            place: format!("{place}:{line}"),
+            problem,
+        }]
+    })?;
+    let mut values = Values::default();
+    for (section, content) in table.get_ref() {
+        let name = section.get_ref();
+        let line = line_of(&text, section.span().start);
+        let DeValue::Table(content) = content.get_ref() else {
+            let problem = format!("`{name}` must stand in a section, such as [server]");
+            values.faults.push(Fault {
+                place: format!("{place}:{line}"),
+                problem,
+            });
+            continue;
+        };
+        if !KEYS.iter().any(|key| key.split('.').next() == Some(name)) {
+            let problem = format!("there is no section [{name}]");
+            values.faults.push(Fault {
+                place: format!("{place}:{line}"),
+                problem,
+            });
+            continue;
+        }
+        for (key, value) in content {
+            let full = format!("{name}.{}", key.get_ref());
+            let place = format!("{place}:{}", line_of(&text, key.span().start));
+            if !KEYS.contains(&full.as_str()) {
+                let problem = format!("there is no key `{full}`{}", suggestion(&full));
+                values.faults.push(Fault { place, problem });
+                continue;
+            }
+            let text = match value.get_ref() {
+                DeValue::String(text) => text.to_string(),
+                DeValue::Integer(number) => number.to_string(),
+                DeValue::Boolean(flag) => flag.to_string(),
+                _ => {
+                    let problem = format!("`{full}` must be a text or a number");
+                    values.faults.push(Fault { place, problem });
+                    continue;
+                }
+            };
+            values.raw.insert(full, Raw { place, text });
+        }
+    }
+    Ok(values)
+}
+
+fn suggestion(wrong: &str) -> String {
+    let section = wrong.split('.').next().unwrap_or_default();
+    let known: Vec<&str> = KEYS
+        .iter()
+        .filter_map(|key| key.strip_prefix(section)?.strip_prefix('.'))
+        .collect();
+    format!("; [{section}] has {}", known.join(", "))
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes()
+        .take(offset)
+        .filter(|byte| *byte == b'\n')
+        .count()
+        + 1
+}

@@ -1,0 +1,7 @@
+//! The `switchhook` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    switchhook::cli::run()
+}

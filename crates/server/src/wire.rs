@@ -1,0 +1,356 @@
+//! The one place where all parts meet: configuration in, a running server out.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use axum::serve::ListenerExt;
+use jiff::SignedDuration;
+use prometheus_client::registry::Registry;
+use switchhook_api::{ApiConfig, ApiState, WsConfig};
+use switchhook_engine::access::Gate;
+use switchhook_engine::admin::Admin;
+use switchhook_engine::connections::{Connections, Platforms};
+use switchhook_engine::hub::Hub;
+use switchhook_engine::intake::Intake;
+use switchhook_engine::link::Links;
+use switchhook_engine::metrics::Metrics;
+use switchhook_engine::ports::{Clock, Entropy, SystemClock, SystemEntropy};
+use switchhook_engine::reaper;
+use switchhook_engine::seal::MasterKey;
+use switchhook_engine::store::Store;
+use switchhook_storage::OpenOptions;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+
+/// How long a shutdown may take before what is left is dropped. Nothing acknowledged is lost by
+/// that: it is in the database.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
+/// How often connections changed by other nodes are looked for.
+const REFRESH_EVERY: Duration = Duration::from_secs(5);
+/// How often old notifications and events are deleted.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// How many rows are deleted at a time, so that no commit waits long.
+const PRUNE_BATCH: u32 = 5_000;
+
+/// Everything a command or the server needs, wired.
+#[derive(Clone)]
+pub struct Parts {
+    /// The configuration it was made from.
+    pub config: Arc<Config>,
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// Connections in memory.
+    pub connections: Arc<Connections>,
+    /// The way in.
+    pub intake: Intake,
+    /// Listeners.
+    pub hub: Hub,
+    /// Credentials.
+    pub gate: Arc<Gate>,
+    /// Setting things up.
+    pub admin: Admin,
+    /// Live connections.
+    pub links: Links,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Where the counters are registered.
+    pub registry: Arc<Registry>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").finish_non_exhaustive()
+    }
+}
+
+/// The platforms of this build.
+#[must_use]
+pub fn platforms() -> Platforms {
+    Platforms::new(switchhook_adapters::registry().shared())
+}
+
+impl Parts {
+    /// Opens the database (migrating it) and wires everything.
+    ///
+    /// # Errors
+    /// When the database cannot be opened or the master key is missing or cannot be stored.
+    pub async fn build(config: Config) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let master_key = master_key(&config, &*entropy)?;
+        let url = config.database_url.expose();
+        let store = switchhook_storage::open(url, OpenOptions::default())
+            .await
+            .context("cannot open the database")?;
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let connections = Arc::new(Connections::new(
+            store.clone(),
+            platforms(),
+            master_key.clone(),
+        ));
+        connections
+            .refresh()
+            .await
+            .context("cannot read the connections")?;
+        let intake = Intake::new(
+            store.clone(),
+            connections.clone(),
+            clock.clone(),
+            entropy.clone(),
+            metrics.clone(),
+        );
+        let gate = Arc::new(Gate::new(
+            store.clone(),
+            master_key,
+            clock.clone(),
+            entropy.clone(),
+        ));
+        Ok(Self {
+            admin: Admin::new(
+                store.clone(),
+                connections.clone(),
+                gate.clone(),
+                clock.clone(),
+                entropy,
+            ),
+            hub: Hub::new(store.clone(), clock.clone(), metrics.clone()),
+            links: Links::new(connections.clone(), intake.clone(), metrics.clone()),
+            config: Arc::new(config),
+            store,
+            connections,
+            intake,
+            gate,
+            metrics,
+            registry: Arc::new(registry),
+            clock,
+        })
+    }
+
+    fn api_state(&self, stop: CancellationToken, sockets: TaskTracker) -> ApiState {
+        ApiState {
+            store: self.store.clone(),
+            intake: self.intake.clone(),
+            hub: self.hub.clone(),
+            gate: self.gate.clone(),
+            admin: self.admin.clone(),
+            connections: self.connections.clone(),
+            links: self.links.clone(),
+            metrics: self.metrics.clone(),
+            registry: self.registry.clone(),
+            clock: self.clock.clone(),
+            config: ApiConfig {
+                internal_secret: self.config.internal_api_secret.clone(),
+                public_url: self.config.public_url.clone(),
+                environment: self.config.environment.clone(),
+                port: self.config.listen.port(),
+                started_at: self.clock.now(),
+                ws: WsConfig {
+                    max_sockets: self.config.max_sockets,
+                    max_sockets_per_app: self.config.max_sockets_per_app,
+                    ..WsConfig::default()
+                },
+                ..ApiConfig::default()
+            },
+            stop,
+            sockets,
+        }
+    }
+
+    /// Serves until `stop`, then winds down: sockets are told, live links closed, the writer
+    /// drained.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+        let tasks = TaskTracker::new();
+        let jobs = CancellationToken::new();
+        self.start_jobs(&tasks, &jobs);
+        self.links.reconcile();
+        let sockets = TaskTracker::new();
+        let router = switchhook_api::router(self.api_state(stop.clone(), sockets.clone()));
+        let listener = listener.tap_io(|stream| {
+            // Without it small frames wait for one another; failing to set it is no fault.
+            drop(stream.set_nodelay(true));
+        });
+        let graceful = stop.clone();
+        let server = axum::serve(listener, router)
+            .with_graceful_shutdown(async move { graceful.cancelled().await });
+        let mut server = Box::pin(async move { server.await });
+        let served = tokio::select! {
+            served = &mut server => served,
+            () = stop.cancelled() => {
+                tokio::time::timeout(SHUTDOWN_LIMIT, server).await.unwrap_or(Ok(()))
+            }
+        };
+        sockets.close();
+        if tokio::time::timeout(SHUTDOWN_LIMIT, sockets.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some sockets did not close in time");
+        }
+        self.links.close().await;
+        jobs.cancel();
+        tasks.close();
+        if tokio::time::timeout(SHUTDOWN_LIMIT, tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("background work did not stop in time");
+        }
+        self.store.close().await;
+        served.context("the HTTP server stopped")
+    }
+
+    fn start_jobs(&self, tasks: &TaskTracker, stop: &CancellationToken) {
+        let (hub, token) = (self.hub.clone(), stop.clone());
+        tasks.spawn(async move { hub.run(token).await });
+        let (parts, token) = (self.clone(), stop.clone());
+        tasks.spawn(async move { reaper::run(&*parts.store, &parts.intake, token).await });
+        let (parts, token) = (self.clone(), stop.clone());
+        tasks.spawn(async move { parts.refresh_connections(token).await });
+        let (parts, token) = (self.clone(), stop.clone());
+        tasks.spawn(async move { parts.prune(token).await });
+    }
+
+    async fn refresh_connections(&self, stop: CancellationToken) {
+        while sleep(REFRESH_EVERY, &stop).await {
+            match self.connections.refresh().await {
+                Ok(()) => self.links.reconcile(),
+                Err(error) => tracing::warn!(%error, "cannot read the connections"),
+            }
+        }
+    }
+
+    async fn prune(&self, stop: CancellationToken) {
+        let days = |days: u32| SignedDuration::from_hours(24 * i64::from(days));
+        while sleep(PRUNE_EVERY, &stop).await {
+            let now = self.clock.now();
+            let notifications = now - days(self.config.notifications_days);
+            let events = now - days(self.config.events_days);
+            loop {
+                match self.store.prune(notifications, events, PRUNE_BATCH).await {
+                    Ok((0, 0)) => break,
+                    Ok((notifications, events)) => {
+                        tracing::info!(notifications, events, "deleted what is past its time");
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot delete what is past its time");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Sleeps; false when it is time to stop.
+async fn sleep(time: Duration, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(time) => true,
+        () = stop.cancelled() => false,
+    }
+}
+
+/// The master key: as configured, or from the file beside an SQLite database, made on first use.
+fn master_key(config: &Config, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
+    if let Some(key) = &config.master_key {
+        return Ok(key.clone());
+    }
+    let Some(file) = key_file(config.database_url.expose()) else {
+        bail!("security.master_key must be set for this database");
+    };
+    if file.exists() {
+        let text = std::fs::read_to_string(&file)
+            .with_context(|| format!("cannot read the master key {}", file.display()))?;
+        return MasterKey::parse(&text).with_context(|| format!("in {}", file.display()));
+    }
+    let (key, text) = MasterKey::generate(entropy);
+    write_private(&file, &text)
+        .with_context(|| format!("cannot write the master key {}", file.display()))?;
+    Ok(key)
+}
+
+/// `PATH.key` for `sqlite://PATH`; in-memory databases have none.
+#[must_use]
+pub fn key_file(url: &str) -> Option<PathBuf> {
+    let path = sqlite_path(url)?;
+    let mut name = path.as_os_str().to_owned();
+    name.push(".key");
+    Some(PathBuf::from(name))
+}
+
+/// The file of an SQLite URL.
+#[must_use]
+pub fn sqlite_path(url: &str) -> Option<&Path> {
+    let path = url
+        .strip_prefix("sqlite://")
+        .or_else(|| url.strip_prefix("sqlite:"))?;
+    let path = path.split('?').next().unwrap_or(path);
+    (!path.is_empty() && path != ":memory:").then(|| Path::new(path))
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_lies_beside_the_database() {
+        assert_eq!(
+            key_file("sqlite:///a/b.db"),
+            Some(PathBuf::from("/a/b.db.key"))
+        );
+        assert_eq!(
+            key_file("sqlite://b.db?x=1"),
+            Some(PathBuf::from("b.db.key"))
+        );
+        assert_eq!(key_file("sqlite::memory:"), None);
+        assert_eq!(key_file("postgres://x"), None);
+    }
+
+    #[test]
+    fn a_master_key_is_made_once_and_kept_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("x.db").display());
+        let config = Config {
+            database_url: switchhook_engine::adapter::Secret::new(url),
+            ..Config::default()
+        };
+        let first = master_key(&config, &SystemEntropy).unwrap();
+        let second = master_key(&config, &SystemEntropy).unwrap();
+        assert_eq!(first.hash("x"), second.hash("x"));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(folder.path().join("x.db.key"))
+                .unwrap()
+                .permissions();
+            assert_eq!(mode.mode() & 0o777, 0o600);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `kill -9` while webhooks pour in: whatever was answered 2xx is there afterwards, took effect
+//! once, and is in the log without a gap.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::json;
+use switchhook_adapters::simulate::{self, CallSeed, Scenario};
+
+use crate::program::Server;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_survives_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(folder.path());
+    let app = server.app("kill").await;
+    let made = server
+        .connection(&app, &json!({ "platform": "dialpad", "name": "d" }))
+        .await;
+    let hook = made["hook_id"].as_str().unwrap().to_owned();
+    let secret = made["webhook_secret"].as_str().unwrap().to_owned();
+    let acknowledged: Arc<Mutex<BTreeSet<u64>>> = Arc::default();
+    let mut seed = 0_u64;
+    for round in 0..4_u64 {
+        let mut senders = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let from = seed;
+            seed += 10_000;
+            let url = format!("{}/webhooks/dialpad/{hook}", server.url);
+            let (client, secret) = (server.client().clone(), secret.clone());
+            let acknowledged = acknowledged.clone();
+            senders.spawn(async move {
+                for seed in from.. {
+                    let call = CallSeed::new(seed, "2026-11-22T12:00:00Z".parse().unwrap());
+                    let step = simulate::dialpad(Scenario::Answered, &call, &secret).remove(0);
+                    let request = client.post(&url).header("content-type", step.content_type);
+                    match request.body(step.body).send().await {
+                        Ok(answer) if answer.status().is_success() => {
+                            acknowledged.lock().unwrap().insert(seed);
+                        }
+                        _ => return,
+                    }
+                }
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(300 + 170 * round)).await;
+        server = server.kill_and_restart();
+        while senders.join_next().await.is_some() {}
+    }
+    let acknowledged = acknowledged.lock().unwrap().clone();
+    assert!(
+        acknowledged.len() > 200,
+        "only {} were acknowledged",
+        acknowledged.len()
+    );
+
+    let mut told = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = server
+            .get(&app, &format!("/api/events?after={after}&limit=500"))
+            .await;
+        let events = page["data"].as_array().unwrap().clone();
+        let Some(last) = events.last() else { break };
+        after = last["seq"].as_u64().unwrap();
+        told.extend(events);
+    }
+    for (index, event) in told.iter().enumerate() {
+        assert_eq!(
+            event["seq"].as_u64().unwrap(),
+            index as u64 + 1,
+            "the log has a gap"
+        );
+    }
+    let mut rings: Vec<String> = told
+        .iter()
+        .filter(|event| event["event"] == "call.ring")
+        .map(|event| event["dialpad_call_id"].as_str().unwrap().to_owned())
+        .collect();
+    rings.sort();
+    let before = rings.len();
+    rings.dedup();
+    assert_eq!(before, rings.len(), "something took effect twice");
+    assert!(
+        rings.len() >= acknowledged.len(),
+        "{} acknowledged, {} told: something acknowledged is lost",
+        acknowledged.len(),
+        rings.len()
+    );
+}

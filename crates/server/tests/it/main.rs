@@ -1,0 +1,16 @@
+//! The whole program against the outside world: a real PBX with real SIP phones, a killed
+//! process, the demo. One binary, so that it links once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test may stop at the first surprise and says so on the terminal"
+)]
+
+mod bed;
+mod kill;
+mod program;
+mod real_pbx;

@@ -1,0 +1,183 @@
+//! The program under test, as its users meet it: a process of its own, spoken to over HTTP and
+//! WebSocket.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+pub const OPERATOR: &str = "test-operator-secret";
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    /// `http://host:port`.
+    pub url: String,
+    folder: PathBuf,
+    client: reqwest::Client,
+}
+
+/// An app of the server.
+#[derive(Clone, Debug)]
+pub struct App {
+    pub id: String,
+    pub key: String,
+}
+
+impl Server {
+    /// Starts `switchhook serve` on the database in this folder.
+    pub fn start(folder: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_switchhook"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .arg("--database-url")
+            .arg(format!("sqlite://{}", folder.join("test.db").display()))
+            .current_dir(folder)
+            .env("INTERNAL_API_SECRET", OPERATOR)
+            .env("SWITCHHOOK__LOG__LEVEL", "warn")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let url = output
+            .lines()
+            .map_while(Result::ok)
+            .find_map(|line| {
+                line.split_once(" on ")
+                    .map(|(_, url)| url.trim().to_owned())
+            })
+            .expect("it says where it listens");
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(10))
+            .build()
+            .unwrap();
+        Self {
+            child,
+            url,
+            folder: folder.to_owned(),
+            client,
+        }
+    }
+
+    /// SIGKILL, as a machine dies; then a new process on the same database.
+    pub fn kill_and_restart(mut self) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let folder = self.folder.clone();
+        drop(self);
+        Self::start(&folder)
+    }
+
+    pub fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    pub async fn app(&self, name: &str) -> App {
+        let made = self.internal("apps", &json!({ "name": name })).await;
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        App {
+            id: text(&made["app_id"]),
+            key: text(&made["api_key"]),
+        }
+    }
+
+    pub async fn connection(&self, app: &App, body: &Value) -> Value {
+        let made = self
+            .internal(&format!("apps/{}/connections", app.id), body)
+            .await;
+        made["data"].clone()
+    }
+
+    pub async fn internal(&self, path: &str, body: &Value) -> Value {
+        let url = format!("{}/internal/{path}", self.url);
+        let answer = self
+            .client
+            .post(url)
+            .bearer_auth(OPERATOR)
+            .json(body)
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status();
+        let body: Value = answer.json().await.unwrap();
+        assert!(status.is_success(), "{status}: {body}");
+        body
+    }
+
+    pub async fn get(&self, app: &App, path: &str) -> Value {
+        let url = format!("{}{path}", self.url);
+        let answer = self
+            .client
+            .get(url)
+            .header("x-api-key", &app.key)
+            .send()
+            .await
+            .unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json().await.unwrap()
+    }
+
+    /// Asks until the answer pleases, or fails after a while with the last answer.
+    pub async fn wait_for(
+        &self,
+        app: &App,
+        path: &str,
+        limit: Duration,
+        pleases: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let start = Instant::now();
+        loop {
+            let answer = self.get(app, path).await;
+            if pleases(&answer) {
+                return answer;
+            }
+            assert!(start.elapsed() < limit, "{path} never pleased: {answer:#}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    pub async fn listen(&self, app: &App) -> Frames {
+        let url = self.url.replacen("http", "ws", 1);
+        let mut request = format!("{url}/ws").into_client_request().unwrap();
+        request
+            .headers_mut()
+            .insert("x-api-key", app.key.parse().unwrap());
+        let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+        Frames { socket }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// What a listener hears.
+pub struct Frames {
+    socket: WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>,
+}
+
+impl Frames {
+    /// Every event frame until nothing has come for a while.
+    pub async fn drain(&mut self, quiet: Duration) -> Vec<Value> {
+        let mut all = Vec::new();
+        while let Ok(Some(message)) = tokio::time::timeout(quiet, self.socket.next()).await {
+            let Ok(text) = message.expect("the socket holds").into_text() else {
+                continue;
+            };
+            let Ok(frame) = serde_json::from_str::<Value>(&text) else {
+                continue;
+            };
+            if frame["type"] == "event" {
+                all.push(frame);
+            }
+        }
+        all
+    }
+}
