@@ -70,6 +70,14 @@ describe("who is calling", () => {
     const c = call("a", { agent, legs: [leg("100"), leg("101"), leg("102", { ended_at: T0 })] });
     expect(alsoRinging(c).map((w) => w.extension)).toEqual(["101"]);
   });
+
+  it("knows the agent by user id where there are no extensions", () => {
+    const c = call("a", { status: "ringing" });
+    c.agent = { id: null, extension: null, user_id: "49", email: null, name: "Sanne" };
+    const base = { kind: "agent" as const, extension: null, number: null, started_at: T0, rang_at: T0, answered_at: null, ended_at: null, end_cause: null, hangup_cause: null };
+    c.legs = [{ ...base, id: "1", user_id: "49", name: "Sanne" }, { ...base, id: "2", user_id: "50", name: "Daan" }];
+    expect(alsoRinging(c).map((w) => w.name)).toEqual(["Daan"]);
+  });
 });
 
 describe("durations", () => {

@@ -108,8 +108,11 @@ export const agentWho = (call: Call): Who | null =>
 /** Agents whose phone rings now, beside the one the call names. */
 export function alsoRinging(call: Call): Who[] {
   if (call.status !== "ringing") return [];
-  const own = call.agent?.extension ?? null;
+  const own = call.agent;
+  // Some platforms name extensions, others only user ids.
+  const isOwn = (l: Leg) =>
+    (own?.extension != null && l.extension === own.extension) || (own?.user_id != null && l.user_id === own.user_id);
   return call.legs
-    .filter((l) => l.kind === "agent" && !l.ended_at && !l.answered_at && (own === null || l.extension !== own))
+    .filter((l) => l.kind === "agent" && !l.ended_at && !l.answered_at && !isOwn(l))
     .map(legWho);
 }
