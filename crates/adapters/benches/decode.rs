@@ -1,5 +1,9 @@
 //! How long it takes to believe and understand one notification of each platform.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark may stop at the first surprise")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "a benchmark may stop at the first surprise"
+)]
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -30,12 +34,19 @@ fn benches(criterion: &mut Criterion) {
     let connection = connection();
     let seed = CallSeed::new(1, "2026-11-22T12:00:00Z".parse().unwrap());
     let dialpad = registry().get("dialpad").unwrap();
-    let signed = simulate::dialpad(Scenario::Answered, &seed, SECRET).remove(0).body;
+    let signed = simulate::dialpad(Scenario::Answered, &seed, SECRET)
+        .remove(0)
+        .body;
     let mut group = criterion.benchmark_group("dialpad");
     group.throughput(Throughput::Bytes(signed.len() as u64));
     group.bench_function("verify", |bencher| {
         let inbound = Inbound::body_only(&signed);
-        bencher.iter(|| dialpad.verify(black_box(&inbound), &connection).unwrap().len());
+        bencher.iter(|| {
+            dialpad
+                .verify(black_box(&inbound), &connection)
+                .unwrap()
+                .len()
+        });
     });
     group.bench_function("verify and decode", |bencher| {
         let inbound = Inbound::body_only(&signed);
@@ -54,7 +65,10 @@ fn benches(criterion: &mut Criterion) {
     group.bench_function("decode the frames of a call", |bencher| {
         bencher.iter(|| {
             let decode = |step: &simulate::Step| asterisk.decode(&step.body, &connection);
-            frames.iter().map(|step| decode(step).unwrap().signals.len()).sum::<usize>()
+            frames
+                .iter()
+                .map(|step| decode(step).unwrap().signals.len())
+                .sum::<usize>()
         });
     });
     group.finish();

@@ -76,7 +76,13 @@ mod tests {
 
     #[test]
     fn ordinary_addresses_pass() {
-        for text in ["1.1.1.1", "8.8.8.8", "172.15.0.1", "172.32.0.1", "2606:4700::1111"] {
+        for text in [
+            "1.1.1.1",
+            "8.8.8.8",
+            "172.15.0.1",
+            "172.32.0.1",
+            "2606:4700::1111",
+        ] {
             assert_eq!(judge(text.parse().unwrap()), Verdict::Public, "{text}");
         }
     }
@@ -113,7 +119,10 @@ mod tests {
             "ff02::1",
         ] {
             let verdict = judge(text.parse().unwrap());
-            assert!(matches!(verdict, Verdict::Refused(_)), "{text}: {verdict:?}");
+            assert!(
+                matches!(verdict, Verdict::Refused(_)),
+                "{text}: {verdict:?}"
+            );
         }
     }
 }

@@ -43,7 +43,11 @@ pub fn standard(id: &str, at: Timestamp, body: &[u8], secrets: &[Secret]) -> Sta
             format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
         })
         .collect();
-    StandardHeaders { id: id.to_owned(), timestamp, signature: signatures.join(" ") }
+    StandardHeaders {
+        id: id.to_owned(),
+        timestamp,
+        signature: signatures.join(" "),
+    }
 }
 
 /// The value of `x-signature` as Wildix's document has it.
@@ -51,7 +55,11 @@ pub fn standard(id: &str, at: Timestamp, body: &[u8], secrets: &[Secret]) -> Sta
 pub fn wildix(body: &[u8], secret: &Secret) -> String {
     let mut mac = keyed(secret.expose().as_bytes());
     mac.update(body);
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    mac.finalize()
+        .into_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn keyed(key: &[u8]) -> Hmac<Sha256> {
@@ -69,7 +77,10 @@ mod tests {
         let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
         let body = br#"{"test": 2432232314}"#;
         let headers = standard("msg_p5jXN8AQM9LWM0D4loKWxJek", at, body, &[secret]);
-        assert_eq!(headers.signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        assert_eq!(
+            headers.signature,
+            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+        );
         assert_eq!(headers.timestamp, "1614265330");
     }
 

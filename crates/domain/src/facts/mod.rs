@@ -212,8 +212,8 @@ impl Facts {
         }
     }
 
-    /// Marks legs that were there before `at` and were found gone, and the span in which nobody listened. Returns whether
-    /// anything about the call changed.
+    /// Marks legs that were there before `at` and were found gone, and the span in which nobody
+    /// listened. Returns whether anything about the call changed.
     pub fn apply_snapshot(
         &mut self,
         at: Timestamp,

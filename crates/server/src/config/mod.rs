@@ -332,7 +332,8 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(
             file.path(),
-            "[server]\nlisten = \"nowhere\"\nprot = 1\n[log]\nformat = \"xml\"\n[moon]\nphase = 1\n",
+            "[server]\nlisten = \"nowhere\"\nprot = 1\n\
+             [log]\nformat = \"xml\"\n[moon]\nphase = 1\n",
         )
         .unwrap();
         let overrides = Overrides {
