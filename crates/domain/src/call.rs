@@ -112,6 +112,12 @@ pub struct ContactView {
     pub name: String,
     /// Organisation.
     pub organisation: Option<String>,
+    /// Pinned note that the agent should see first.
+    #[serde(default)]
+    pub note: Option<String>,
+    /// Where the record lives in the business software.
+    #[serde(default)]
+    pub url: Option<String>,
     /// How sure the match is, as a word.
     pub certainty: Certainty,
     /// How sure the match is, 0 to 100.

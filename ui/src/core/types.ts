@@ -47,6 +47,10 @@ export interface ContactMatch {
 }
 
 export interface Contact extends ContactMatch {
+  /** Pinned note that the agent should see first. */
+  note?: string | null;
+  /** Where the record lives in the business software. */
+  url?: string | null;
   total: number;
 }
 

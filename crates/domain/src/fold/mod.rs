@@ -393,6 +393,8 @@ impl<'a> Fold<'a> {
             id: best.id,
             name: best.name.clone(),
             organisation: best.organisation.clone(),
+            note: best.note.clone(),
+            url: best.url.clone(),
             certainty: best.certainty,
             percent: best.percent,
             why: best.why.clone(),
