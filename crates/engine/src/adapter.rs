@@ -330,14 +330,17 @@ pub trait Adapter: Send + Sync + 'static {
         connection: &ConnectionContext,
     ) -> Result<Decoded, DecodeError>;
 
-    /// Cuts a recorded stream into notifications, for `switchhook fold` and the fixtures. One a
-    /// line unless the platform frames otherwise.
+    /// Cuts a recorded stream into notifications, for `switchhook fold` and the fixtures: one a
+    /// line, or JSON values one after the other however they are laid out, unless the platform
+    /// frames otherwise.
     fn split<'a>(&self, recorded: &'a [u8]) -> Vec<&'a [u8]> {
-        recorded
-            .split(|byte| *byte == b'\n')
-            .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-            .filter(|line| !line.iter().all(u8::is_ascii_whitespace))
-            .collect()
+        json_values(recorded).unwrap_or_else(|| {
+            recorded
+                .split(|byte| *byte == b'\n')
+                .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+                .filter(|line| !line.iter().all(u8::is_ascii_whitespace))
+                .collect()
+        })
     }
 
     /// For webhooks that arrive without a hook id: what in the verified-or-not payload names the
@@ -363,5 +366,44 @@ pub trait Adapter: Send + Sync + 'static {
         Err(LinkError::Misconfigured(
             "this platform keeps no live connection".to_owned(),
         ))
+    }
+}
+
+/// The JSON objects of a text, or `None` when there is anything else in it.
+fn json_values(recorded: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut values = Vec::new();
+    let mut stream =
+        serde_json::Deserializer::from_slice(recorded).into_iter::<serde::de::IgnoredAny>();
+    let mut from = 0;
+    while let Some(value) = stream.next() {
+        value.ok()?;
+        let cut = recorded.get(from..stream.byte_offset())?.trim_ascii();
+        cut.starts_with(b"{").then(|| values.push(cut))?;
+        from = stream.byte_offset();
+    }
+    Some(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::json_values;
+
+    #[test]
+    fn json_is_cut_however_it_is_laid_out() {
+        let one_a_line = b"{\"a\":1}\n{\"b\":2}\n";
+        let laid_out = b"{\n  \"a\": 1\n}\n\n{ \"b\": [\n2 ] }\n";
+        assert_eq!(
+            json_values(one_a_line).unwrap(),
+            [&b"{\"a\":1}"[..], b"{\"b\":2}"]
+        );
+        assert_eq!(json_values(laid_out).unwrap().len(), 2);
+        assert_eq!(json_values(b""), Some(Vec::new()));
+    }
+
+    #[test]
+    fn what_is_not_json_alone_is_cut_by_lines() {
+        assert_eq!(json_values(b"eyJh.eyJi.c2ln\n"), None);
+        assert_eq!(json_values(b"{\"a\":1}\n{broken\n"), None);
+        assert_eq!(json_values(b"1 2 3"), None);
     }
 }

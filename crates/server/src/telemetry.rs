@@ -18,13 +18,10 @@ pub fn start(filter: &str, json: bool) {
             .with(tracing_subscriber::fmt::layer().json().with_writer(writer))
             .try_init()
     } else {
-        registry
-            .with(
-                tracing_subscriber::fmt::layer()
-                    .with_target(false)
-                    .with_writer(writer),
-            )
-            .try_init()
+        let layer = tracing_subscriber::fmt::layer()
+            .with_target(false)
+            .with_ansi(colours);
+        registry.with(layer.with_writer(writer)).try_init()
     };
     drop(started);
 }

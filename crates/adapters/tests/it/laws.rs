@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use switchhook_adapters::registry;
 use switchhook_domain::Timestamp;
-use switchhook_domain::call::Call;
+use switchhook_domain::call::{Call, Status};
 use switchhook_domain::event::EventType;
 use switchhook_domain::fold::{LOST_AFTER, QUIET_AFTER};
 use switchhook_domain::replay::Replay;
@@ -128,6 +128,36 @@ proptest! {
                 essences(&got.calls), essences(&expected.calls),
                 "{} in another order", call.name
             );
+        }
+    }
+}
+
+/// Told in the order in which it happened, the word about the end fits the record: no call is told
+/// to be missed that turns out to have been declined a moment later.
+#[test]
+fn the_end_is_told_once_and_right() {
+    for call in recorded() {
+        let ordered: Vec<&Vec<Signal>> = call.batches.iter().collect();
+        let told = run(call.platform, &ordered);
+        for record in &told.calls {
+            let id = record.id.to_string();
+            let ends = [
+                EventType::CallEnded,
+                EventType::CallMissed,
+                EventType::CallRejected,
+            ];
+            let said: Vec<EventType> = told
+                .events
+                .iter()
+                .filter(|(kind, call, _)| ends.contains(kind) && call.as_ref() == Some(&id))
+                .map(|(kind, ..)| *kind)
+                .collect();
+            let right = match record.status {
+                Status::Rejected => EventType::CallRejected,
+                Status::Missed | Status::Voicemail => EventType::CallMissed,
+                _ => EventType::CallEnded,
+            };
+            assert_eq!(said, [right], "{} ended as {:?}", call.name, record.status);
         }
     }
 }

@@ -215,37 +215,34 @@ impl<'a> Reading<'a> {
         if ended(&self.agents) && ended(&self.externals) {
             return self.answered_at.is_some() || ended(&self.routing);
         }
-        // One person alone is no conversation: the outside party has gone for good when it began
-        // the call or had been answered.
-        let alone = self
+        // One person alone is no conversation. Before an answer it may still be told why the
+        // device stopped, which decides between missed and declined: that is a soft end.
+        let left = self
             .agents
             .iter()
             .filter(|(_, leg)| leg.end().is_none())
-            .count()
-            <= 1;
-        let began = self.externals.iter().any(|(_, leg)| leg.origin);
-        !self.externals.is_empty()
+            .count();
+        self.answered_at.is_some()
+            && !self.externals.is_empty()
             && ended(&self.externals)
-            && alone
-            && (began || self.answered_at.is_some())
+            && left <= 1
     }
 
-    /// Nobody is left to talk: everyone who answered has gone, and whoever still seems to ring
-    /// is a device of the group that somebody else answered for.
+    /// Nobody is left to talk: everyone who answered has gone, and whoever still seems to ring is
+    /// a device of the group that somebody else answered for, or one whose caller has gone.
     pub(super) fn is_soft_end(&self) -> bool {
+        let over = |leg: &LegFacts| leg.end().is_some();
+        let caller_gone = self.answered_at.is_none()
+            && self.externals.iter().any(|(_, leg)| leg.origin)
+            && self.externals.iter().all(|(_, leg)| over(leg));
         let gone = |leg: &LegFacts| {
-            let lost_the_race = leg.answered_at.is_none()
-                && leg
-                    .rang_at
-                    .is_some_and(|rang| self.answered_at.is_some_and(|at| rang < at));
-            leg.end().is_some() || lost_the_race
+            let rang_before = |at| leg.rang_at.is_some_and(|rang| rang < at);
+            let lost_the_race =
+                leg.answered_at.is_none() && self.answered_at.is_some_and(rang_before);
+            over(leg) || lost_the_race || caller_gone
         };
-        let mut somebody_ended = false;
-        let all_gone = self.people().all(|(_, leg)| {
-            somebody_ended |= leg.end().is_some();
-            gone(leg)
-        });
-        self.has_anchor() && all_gone && somebody_ended
+        let somebody_went = self.people().any(|(_, leg)| over(leg));
+        self.has_anchor() && somebody_went && self.people().all(|(_, leg)| gone(leg))
     }
 
     pub(super) fn is_voicemail(&self) -> bool {

@@ -190,13 +190,13 @@ fn print_people(calls: &[Call], events: &[EventDraft]) {
                 .cloned()
         });
         output::say(&format!(
-            "  agent {}  ring {}  talk {}  hold {}  cause {:?}  ended by {:?}",
+            "  agent {}  ring {}  talk {}  hold {}  cause {}  ended by {}",
             agent.unwrap_or_else(|| "–".to_owned()),
             seconds(call.ring_seconds),
             seconds(call.duration_seconds),
             time_text(call.hold_seconds),
-            call.end_cause,
-            call.ended_by,
+            name(call.end_cause),
+            name(call.ended_by),
         ));
         for missing in &call.missing {
             output::say(&format!("  missing: {missing}"));
@@ -205,6 +205,12 @@ fn print_people(calls: &[Call], events: &[EventDraft]) {
     for event in events {
         output::say(&format!("{}  {}", event.at, event.kind.as_str()));
     }
+}
+
+/// The word the API uses.
+fn name<T: Serialize>(value: Option<T>) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().unwrap_or("–").to_owned()
 }
 
 /// `m:ss`.

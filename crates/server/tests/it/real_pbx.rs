@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::bed::{self, ARI_PORT, Pbx};
+use crate::bed::{self, AMI_PORT, ARI_PORT, Pbx};
 use crate::program::{App, Frames, Server};
 
 /// What a person would expect of a scenario: members of the record, and the events in order
@@ -26,20 +26,24 @@ fn story(scenario: &'static str, record: Value, events: &'static [&'static str])
 
 const ANSWERED: &[&str] = &["call.ring", "call.started", "call.ended"];
 const MISSED: &[&str] = &["call.ring", "call.missed"];
-const TRANSFERRED: &[&str] = &[
-    "call.ring",
-    "call.started",
-    "call.transferred",
-    "call.ended",
-];
-
 fn stories() -> Vec<Story> {
-    let inbound = |mut more: Value| {
-        more["direction"] = "inbound".into();
-        more["from_number"] = "+31612345678".into();
-        more
-    };
-    let agent = |extension: &str| json!({ "extension": extension });
+    [answered(), unanswered(), moved(), outbound()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn inbound(mut more: Value) -> Value {
+    more["direction"] = "inbound".into();
+    more["from_number"] = "+31612345678".into();
+    more
+}
+
+fn agent(extension: &str) -> Value {
+    json!({ "extension": extension })
+}
+
+fn answered() -> Vec<Story> {
     vec![
         story(
             "answered",
@@ -55,6 +59,37 @@ fn stories() -> Vec<Story> {
             inbound(json!({ "status": "ended", "agent": agent("100"), "ended_by": "agent" })),
             ANSWERED,
         ),
+        story(
+            "hold-resume",
+            inbound(json!({ "status": "ended", "agent": agent("100") })),
+            &[
+                "call.ring",
+                "call.started",
+                "call.held",
+                "call.resumed",
+                "call.ended",
+            ],
+        ),
+        story(
+            "queue",
+            inbound(json!({ "status": "ended", "agent": agent("100"), "queue": "support" })),
+            ANSWERED,
+        ),
+        story(
+            "ring-group",
+            inbound(json!({ "status": "ended", "agent": agent("100") })),
+            ANSWERED,
+        ),
+        story(
+            "caller-withheld",
+            json!({ "status": "ended", "direction": "inbound", "from_number": null }),
+            ANSWERED,
+        ),
+    ]
+}
+
+fn unanswered() -> Vec<Story> {
+    vec![
         story(
             "missed",
             inbound(json!({
@@ -82,23 +117,27 @@ fn stories() -> Vec<Story> {
             MISSED,
         ),
         story(
-            "hold-resume",
-            inbound(json!({ "status": "ended", "agent": agent("100") })),
-            &[
-                "call.ring",
-                "call.started",
-                "call.held",
-                "call.resumed",
-                "call.ended",
-            ],
+            "voicemail",
+            inbound(json!({ "status": "voicemail", "end_cause": "voicemail" })),
+            &["call.ring", "call.missed", "voicemail.received"],
         ),
+    ]
+}
+
+fn moved() -> Vec<Story> {
+    vec![
         story(
             "blind-transfer",
             inbound(json!({
                 "status": "ended", "agent": agent("101"), "to_number": "+31201234567",
                 "transfers": [{ "kind": "blind", "from": "100", "to": "101" }],
             })),
-            TRANSFERRED,
+            &[
+                "call.ring",
+                "call.started",
+                "call.transferred",
+                "call.ended",
+            ],
         ),
         story(
             "attended-transfer-ami",
@@ -115,37 +154,17 @@ fn stories() -> Vec<Story> {
                 "call.ended",
             ],
         ),
-        story(
-            "queue",
-            inbound(json!({ "status": "ended", "agent": agent("100"), "queue": "support" })),
-            ANSWERED,
-        ),
-        story(
-            "ring-group",
-            inbound(json!({ "status": "ended", "agent": agent("100") })),
-            ANSWERED,
-        ),
-        story(
-            "caller-withheld",
-            json!({ "status": "ended", "direction": "inbound", "from_number": null }),
-            ANSWERED,
-        ),
-        story(
-            "outbound",
-            json!({
-                "status": "ended", "direction": "outbound", "agent": agent("100"),
-                "to_number": "+31612345678",
-            }),
-            ANSWERED,
-        ),
-        story(
-            "click-to-dial",
-            json!({
-                "status": "ended", "direction": "outbound", "agent": agent("100"),
-                "to_number": "+31612345678",
-            }),
-            ANSWERED,
-        ),
+    ]
+}
+
+fn outbound() -> Vec<Story> {
+    let record = json!({
+        "status": "ended", "direction": "outbound", "agent": agent("100"),
+        "to_number": "+31612345678",
+    });
+    vec![
+        story("outbound", record.clone(), ANSWERED),
+        story("click-to-dial", record, ANSWERED),
     ]
 }
 
@@ -167,12 +186,17 @@ async fn every_course_of_a_call_on_a_real_pbx() {
     server.connection(&app, &connection).await;
     contact(&server, &app).await;
     link_is_up(&server, &app).await;
+    let fallback = connect_by_ami(&server).await;
     let mut frames = server.listen(&app).await;
     let mut problems = Vec::new();
     for story in stories() {
         frames.drain(Duration::from_millis(100)).await;
         let before = total(&server, &app).await;
+        let before_ami = total(&server, &fallback).await;
         bed::play(story.scenario);
+        if let Err(problem) = same_by_ami(&server, &fallback, &story, before_ami).await {
+            problems.push(format!("{} by AMI: {problem}", story.scenario));
+        }
         if let Err(problem) = judge(&server, &app, &story, &mut frames, before).await {
             problems.push(format!("{}: {problem}", story.scenario));
         }
@@ -189,6 +213,49 @@ async fn every_course_of_a_call_on_a_real_pbx() {
         problems.len(),
         problems.join("\n")
     );
+}
+
+/// A second app hears of the same calls over AMI, the way for a PBX without ARI.
+async fn connect_by_ami(server: &Server) -> App {
+    let app = server.app("real pbx by AMI").await;
+    let connection = json!({
+        "platform": "asterisk",
+        "name": "real, by AMI",
+        "config": {
+            "transport": "ami",
+            "ami_host": "127.0.0.1",
+            "ami_port": AMI_PORT,
+            "username": "cti",
+            "password": "amisecret",
+        },
+    });
+    server.connection(&app, &connection).await;
+    link_is_up(server, &app).await;
+    app
+}
+
+/// The record is the same whichever way the PBX told it.
+async fn same_by_ami(server: &Server, app: &App, story: &Story, before: u64) -> Result<(), String> {
+    let call = the_new_call(server, app, before).await?;
+    contains(&story.record, &call, "call")
+}
+
+/// The one conversation that came and ended since there were `before`.
+async fn the_new_call(server: &Server, app: &App, before: u64) -> Result<Value, String> {
+    let over = |page: &Value| {
+        let now = page["pagination"]["total"].as_u64().unwrap_or(0);
+        now > before && !page["data"][0]["ended_at"].is_null()
+    };
+    let page = server
+        .wait_for(app, "/api/calls?limit=5", Duration::from_secs(15), over)
+        .await;
+    let calls = page["pagination"]["total"].as_u64().unwrap() - before;
+    if calls != 1 {
+        return Err(format!(
+            "{calls} calls instead of one conversation: {page:#}"
+        ));
+    }
+    Ok(page["data"][0].clone())
 }
 
 async fn contact(server: &Server, app: &App) {
@@ -224,20 +291,7 @@ async fn judge(
     frames: &mut Frames,
     before: u64,
 ) -> Result<(), String> {
-    let over = |page: &Value| {
-        let now = page["pagination"]["total"].as_u64().unwrap_or(0);
-        now > before && !page["data"][0]["ended_at"].is_null()
-    };
-    let page = server
-        .wait_for(app, "/api/calls?limit=5", Duration::from_secs(15), over)
-        .await;
-    let calls = page["pagination"]["total"].as_u64().unwrap() - before;
-    if calls != 1 {
-        return Err(format!(
-            "{calls} calls instead of one conversation: {page:#}"
-        ));
-    }
-    let call = &page["data"][0];
+    let call = &the_new_call(server, app, before).await?;
     contains(&story.record, call, "call")?;
     if !call["missing"].as_array().is_some_and(Vec::is_empty) {
         return Err(format!("something is missing: {}", call["missing"]));
