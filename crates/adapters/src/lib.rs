@@ -8,7 +8,7 @@
 //!
 //! # Adding a platform
 //! 1. One folder (or file) here with a unit struct that implements `Adapter`.
-//! 2. One line in [`registry`].
+//! 2. One line in [`mod@registry`].
 //! 3. Fixtures in `fixtures/<platform>/<scenario>/`: notifications in the order received, a
 //!    `story.md` that says what happened, and a `record.json` with what the call record must say.
 //! 4. A page `docs/adapters/<platform>.md`.

@@ -1,7 +1,7 @@
 //! Errors as the outside sees them: one closed list of codes, one shape (RFC 9457 with the
 //! members of the predecessor), one page for each code.
 //!
-//! A handler returns a [`Problem`]; [`crate::outer`] gives it the id of the request and writes
+//! A handler returns a [`Problem`]; `outer` gives it the id of the request and writes
 //! it. Texts here are for strangers: never a credential, a telephone number or a body.
 
 use std::borrow::Cow;

@@ -1,6 +1,6 @@
 //! Dialpad: signed webhooks in, facts out.
 //!
-//! Start reading at [`verify`] (is it from Dialpad), then the private module `decode` (what a
+//! Start reading at `verify` (is it from Dialpad), then the private module `decode` (what a
 //! call event means). `payload` and `media` hold Dialpad's field names, `sms` and `presence` the
 //! two events that are not about calls, `predecessor` the JSON dialect of the CTI server that
 //! came before this one. Set-up and limits: `docs/adapters/dialpad.md`.
