@@ -3,7 +3,8 @@
 -- (crates/storage/benches/commit.rs) before adding one.
 
 CREATE TABLE apps (
-    -- Small number that, with seq, makes the key of the event log.
+    -- Small number: stands for the app in the tables of the call path, where a short key counts,
+    -- and makes, with seq, the key of the event log. Never used again for another app.
     no          INTEGER PRIMARY KEY AUTOINCREMENT,
     id          BLOB NOT NULL UNIQUE,
     name        TEXT NOT NULL,
@@ -90,7 +91,7 @@ CREATE INDEX contact_numbers_tail ON contact_numbers (app_id, tail, contact_id)
 -- What lists filter and sort by. Narrow, so that a filter without an index reads few pages.
 CREATE TABLE calls (
     row             INTEGER PRIMARY KEY,
-    app_id          BLOB NOT NULL,
+    app             INTEGER NOT NULL,
     id              BLOB NOT NULL,
     connection_id   BLOB NOT NULL,
     platform        TEXT NOT NULL,
@@ -109,12 +110,14 @@ CREATE TABLE calls (
     due_at          INTEGER
 ) STRICT;
 
-CREATE UNIQUE INDEX calls_id ON calls (app_id, id);
-CREATE INDEX calls_list ON calls (app_id, sort_at DESC, id DESC) WHERE visible = 1;
-CREATE INDEX calls_open ON calls (app_id, sort_at DESC, id DESC) WHERE open = 1;
-CREATE INDEX calls_from ON calls (app_id, from_number, sort_at DESC, id DESC)
+-- Ascending, although lists go backwards: new calls then come to the end of their part of the
+-- index, where inserting is cheap.
+CREATE UNIQUE INDEX calls_id ON calls (app, id);
+CREATE INDEX calls_list ON calls (app, sort_at, id) WHERE visible = 1;
+CREATE INDEX calls_open ON calls (app, sort_at, id) WHERE open = 1;
+CREATE INDEX calls_from ON calls (app, from_number, sort_at, id)
     WHERE visible = 1 AND from_number IS NOT NULL;
-CREATE INDEX calls_to ON calls (app_id, to_number, sort_at DESC, id DESC)
+CREATE INDEX calls_to ON calls (app, to_number, sort_at, id)
     WHERE visible = 1 AND to_number IS NOT NULL;
 CREATE INDEX calls_due ON calls (due_at) WHERE due_at IS NOT NULL;
 
@@ -131,7 +134,6 @@ CREATE TABLE call_bodies (
 CREATE TABLE call_keys (
     connection_id   BLOB NOT NULL,
     key             TEXT NOT NULL,
-    app_id          BLOB NOT NULL,
     call_id         BLOB NOT NULL,
     PRIMARY KEY (connection_id, key)
 ) STRICT, WITHOUT ROWID;
@@ -149,7 +151,7 @@ CREATE TABLE events (
 
 CREATE TABLE notifications (
     row             INTEGER PRIMARY KEY,
-    app_id          BLOB NOT NULL,
+    app             INTEGER NOT NULL,
     id              BLOB NOT NULL,
     connection_id   BLOB NOT NULL,
     received_at     INTEGER NOT NULL,
@@ -161,12 +163,12 @@ CREATE TABLE notifications (
     body            BLOB
 ) STRICT;
 
-CREATE UNIQUE INDEX notifications_id ON notifications (app_id, id);
+CREATE UNIQUE INDEX notifications_id ON notifications (app, id);
 
 CREATE TABLE messages (
     connection_id   BLOB NOT NULL,
     external_id     TEXT NOT NULL,
-    app_id          BLOB NOT NULL,
+    app             INTEGER NOT NULL,
     sent_at         INTEGER NOT NULL,
     -- domain::fold::MessageState.
     state           TEXT NOT NULL,
@@ -175,12 +177,11 @@ CREATE TABLE messages (
     PRIMARY KEY (connection_id, external_id)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX messages_list ON messages (app_id, sent_at DESC, connection_id DESC, external_id DESC);
+CREATE INDEX messages_list ON messages (app, sent_at, connection_id, external_id);
 
 CREATE TABLE presence (
     connection_id   BLOB NOT NULL,
     key             TEXT NOT NULL,
-    app_id          BLOB NOT NULL,
     -- domain::fold::PresenceState.
     state           TEXT NOT NULL,
     PRIMARY KEY (connection_id, key)

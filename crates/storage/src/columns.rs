@@ -52,18 +52,29 @@ pub(crate) fn key(text: &str) -> Cow<'_, str> {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    let digest: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = Sha256::digest(text)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     Cow::Owned(format!("{}#{digest}", clean(&text[..end])))
 }
 
 /// What a list of contacts is sorted by.
 pub(crate) fn sort_name(contact: &Contact) -> String {
-    clean(&contact.name).to_lowercase().chars().take(MAX_SORT).collect()
+    clean(&contact.name)
+        .to_lowercase()
+        .chars()
+        .take(MAX_SORT)
+        .collect()
 }
 
 /// What a text search looks in.
 pub(crate) fn search_text(contact: &Contact) -> String {
-    let parts = [Some(&contact.name), contact.organisation.as_ref(), contact.email.as_ref()];
+    let parts = [
+        Some(&contact.name),
+        contact.organisation.as_ref(),
+        contact.email.as_ref(),
+    ];
     let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
     clean(&parts.join("\n")).to_lowercase()
 }
@@ -92,7 +103,11 @@ pub(crate) fn verdict(name: &str) -> StoreResult<Verdict> {
 
 /// The statuses of calls that are not over, for `IN (…)`.
 pub(crate) fn open_statuses() -> Vec<&'static str> {
-    Status::ALL.iter().filter(|s| !s.is_terminal()).map(|s| s.as_str()).collect()
+    Status::ALL
+        .iter()
+        .filter(|s| !s.is_terminal())
+        .map(|s| s.as_str())
+        .collect()
 }
 
 /// 32 bytes from a column.

@@ -2,7 +2,7 @@
 //!
 //! [`open`] chooses by the address: `sqlite://…` or `postgres://…`. Both sides promise the same,
 //! and have files of the same names, each resource in one: `calls.rs`, `contacts.rs` and so on.
-//! What they share is what is not SQL: [`working`], the rules of a batch of changesets.
+//! What they share is what is not SQL: `working`, the rules of a batch of changesets.
 //!
 //! * **SQLite**: one writer thread commits whatever waits as one group, reader threads read, and
 //!   a thread of its own moves the write-ahead log into the database.
@@ -139,16 +139,25 @@ mod tests {
         let file = |path: &str| Address::Sqlite(path.into());
         for (url, expected) in [
             ("sqlite://data/switchhook.db", file("data/switchhook.db")),
-            ("sqlite:///var/lib/switchhook.db", file("/var/lib/switchhook.db")),
+            (
+                "sqlite:///var/lib/switchhook.db",
+                file("/var/lib/switchhook.db"),
+            ),
             ("sqlite:switchhook.db?mode=rwc", file("switchhook.db")),
             ("sqlite::memory:", Address::SqliteTemporary),
             ("sqlite://:memory:", Address::SqliteTemporary),
-            ("postgresql://h/d", Address::Postgres("postgresql://h/d".to_owned())),
+            (
+                "postgresql://h/d",
+                Address::Postgres("postgresql://h/d".to_owned()),
+            ),
         ] {
             assert_eq!(Address::parse(url).unwrap(), expected, "{url}");
         }
         for url in ["", "mysql://h/d", "sqlite:", "sqlite://", "/var/lib/x.db"] {
-            assert!(matches!(Address::parse(url), Err(StoreError::Unusable(_))), "{url}");
+            assert!(
+                matches!(Address::parse(url), Err(StoreError::Unusable(_))),
+                "{url}"
+            );
         }
     }
 

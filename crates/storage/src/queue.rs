@@ -27,7 +27,10 @@ impl<T> Queue<T> {
     /// A queue of that many places.
     pub(crate) fn new(places: usize) -> Self {
         Self {
-            state: Mutex::new(State { waiting: VecDeque::new(), closed: false }),
+            state: Mutex::new(State {
+                waiting: VecDeque::new(),
+                closed: false,
+            }),
             ready: Condvar::new(),
             places: Arc::new(Semaphore::new(places.max(1))),
         }
@@ -66,12 +69,17 @@ impl<T> Queue<T> {
             if state.closed {
                 return None;
             }
-            state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .ready
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         let mut taken = Vec::with_capacity(state.waiting.len().min(most));
         let mut load = 0_usize;
         while taken.len() < most && load < heavy {
-            let Some((item, _place)) = state.waiting.pop_front() else { break };
+            let Some((item, _place)) = state.waiting.pop_front() else {
+                break;
+            };
             load = load.saturating_add(weight(&item));
             taken.push(item);
         }
@@ -130,7 +138,10 @@ mod tests {
     async fn a_full_queue_says_so_in_bounded_time() {
         let queue = Queue::new(1);
         queue.push(1).await.unwrap();
-        assert!(matches!(queue.push(2).await, Err(StoreError::Unavailable(_))));
+        assert!(matches!(
+            queue.push(2).await,
+            Err(StoreError::Unavailable(_))
+        ));
         assert_eq!(queue.take_one(), Some(1));
         queue.push(3).await.unwrap();
     }

@@ -23,7 +23,9 @@ impl TestClock {
     /// A clock that shows this time.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
-        Self { now: Mutex::new(now) }
+        Self {
+            now: Mutex::new(now),
+        }
     }
 
     /// Goes on by this much (or back), and returns the new time.
@@ -55,7 +57,9 @@ impl SeededEntropy {
     /// The sequence of this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { state: Mutex::new(seed) }
+        Self {
+            state: Mutex::new(seed),
+        }
     }
 
     /// The next number.
@@ -93,7 +97,10 @@ mod tests {
         let start = clock.now();
         assert_eq!(clock.now(), start);
         clock.advance(SignedDuration::from_secs(5));
-        assert_eq!(clock.now().duration_since(start), SignedDuration::from_secs(5));
+        assert_eq!(
+            clock.now().duration_since(start),
+            SignedDuration::from_secs(5)
+        );
     }
 
     #[test]

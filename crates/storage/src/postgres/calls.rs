@@ -53,13 +53,20 @@ impl Filter {
     }
 
     fn choose_index(&mut self, query: &CallQuery) {
-        let from = query.from_number.as_deref().map(|number| self.bind_text(&key(number)));
-        let to = query.to_number.as_deref().map(|number| self.bind_text(&key(number)));
+        let from = query
+            .from_number
+            .as_deref()
+            .map(|number| self.bind_text(&key(number)));
+        let to = query
+            .to_number
+            .as_deref()
+            .map(|number| self.bind_text(&key(number)));
         let from = from.map(|n| format!(" AND from_number = ${n}"));
         let to = to.map(|n| format!(" AND to_number = ${n}"));
         if query.open_only {
             let statuses = open_statuses().join("', '");
-            self.indexed.push_str(&format!(" AND open AND status IN ('{statuses}')"));
+            self.indexed
+                .push_str(&format!(" AND open AND status IN ('{statuses}')"));
             self.tested.extend([from, to].into_iter().flatten());
         } else if let Some(from) = from {
             self.indexed.push_str(&from);
@@ -83,10 +90,12 @@ impl Filter {
     fn test(&mut self, query: &CallQuery) {
         if !query.statuses.is_empty() {
             let names: Vec<&str> = query.statuses.iter().map(|s| s.as_str()).collect();
-            self.tested.push_str(&format!(" AND status IN ('{}')", names.join("', '")));
+            self.tested
+                .push_str(&format!(" AND status IN ('{}')", names.join("', '")));
         }
         if let Some(direction) = query.direction {
-            self.tested.push_str(&format!(" AND direction = '{}'", direction_name(direction)));
+            self.tested
+                .push_str(&format!(" AND direction = '{}'", direction_name(direction)));
         }
         if let Some(platform) = &query.platform {
             let n = self.bind_text(&clean(platform));
@@ -98,19 +107,24 @@ impl Filter {
         }
         if let Some(agent) = &query.agent {
             let n = self.bind_text(&clean(agent));
-            self.tested.push_str(&format!(" AND (agent_extension = ${n} OR agent_user = ${n})"));
+            self.tested.push_str(&format!(
+                " AND (agent_extension = ${n} OR agent_user = ${n})"
+            ));
         }
     }
 
     pub(super) fn go_on_after(&mut self, cursor: CallCursor) {
         let at = self.bind(At::from(cursor.sort_at), Type::TIMESTAMPTZ);
         let id = self.bind(cursor.id.0, Type::UUID);
-        self.indexed.push_str(&format!(" AND (sort_at, id) < (${at}, ${id})"));
+        self.indexed
+            .push_str(&format!(" AND (sort_at, id) < (${at}, ${id})"));
     }
 
     /// The rows that match, in order; no more than `scan_limit` are looked at.
     fn matching(&self, columns: &str, scan_limit: u32) -> String {
-        let Self { indexed, tested, .. } = self;
+        let Self {
+            indexed, tested, ..
+        } = self;
         let order = "ORDER BY sort_at DESC, id DESC";
         if tested.is_empty() {
             return format!("SELECT {columns} FROM calls WHERE {indexed} {order}");
@@ -123,8 +137,12 @@ impl Filter {
 
     /// The statement that gives a page.
     pub(super) fn page(&self, limit: u32, offset: u32, scan_limit: u32) -> String {
-        let matching = self.matching("sort_at, id, record", scan_limit);
-        format!("{matching} LIMIT {limit} OFFSET {offset}")
+        let matching = self.matching("app_id, sort_at, id", scan_limit);
+        format!(
+            "SELECT m.sort_at, m.id, b.record FROM ({matching} LIMIT {limit} OFFSET {offset}) m \
+             JOIN call_bodies b ON b.app_id = m.app_id AND b.id = m.id \
+             ORDER BY m.sort_at DESC, m.id DESC"
+        )
     }
 
     /// The statement that counts.
@@ -164,14 +182,21 @@ async fn read_page(
 ) -> StoreResult<CallPage> {
     let mut filter = Filter::new(app, query);
     let counted = filter.run(reads, &filter.count(scan_limit)).await?;
-    let total = counted.first().map_or(Ok(0), |row| column_count(row, "total"))?;
+    let total = counted
+        .first()
+        .map_or(Ok(0), |row| column_count(row, "total"))?;
     if let Some(cursor) = query.after {
         filter.go_on_after(cursor);
     }
     let limit = query.limit.clamp(1, 100);
-    let rows = filter.run(reads, &filter.page(limit + 1, query.offset, scan_limit)).await?;
+    let rows = filter
+        .run(reads, &filter.page(limit + 1, query.offset, scan_limit))
+        .await?;
     let shown = &rows[..rows.len().min(limit as usize)];
-    let calls = shown.iter().map(|row| column(row, "record")).collect::<StoreResult<_>>()?;
+    let calls = shown
+        .iter()
+        .map(|row| column(row, "record"))
+        .collect::<StoreResult<_>>()?;
     let last = shown.last().map(cursor).transpose()?;
     let full = shown.len() == limit as usize;
     let next = if rows.len() > shown.len() {
@@ -186,7 +211,10 @@ async fn read_page(
 }
 
 fn cursor(row: &Row) -> StoreResult<CallCursor> {
-    Ok(CallCursor { sort_at: column_time(row, "sort_at")?, id: CallId(column(row, "id")?) })
+    Ok(CallCursor {
+        sort_at: column_time(row, "sort_at")?,
+        id: CallId(column(row, "id")?),
+    })
 }
 
 /// The last row looked at, when there were as many as may be.
@@ -204,12 +232,20 @@ async fn end_of_scan(
         filter.indexed,
         scan_limit.saturating_sub(1)
     );
-    filter.run(reads, &sql).await?.first().map(cursor).transpose()
+    filter
+        .run(reads, &sql)
+        .await?
+        .first()
+        .map(cursor)
+        .transpose()
 }
 
 pub(super) async fn one(db: &Readers, app: AppId, id: CallId) -> StoreResult<Option<String>> {
-    let sql = "SELECT record FROM calls WHERE app_id = $1 AND id = $2";
-    db.one(sql, &[&app.0, &id.0]).await?.map(|row| column(&row, "record")).transpose()
+    let sql = "SELECT record FROM call_bodies WHERE app_id = $1 AND id = $2";
+    db.one(sql, &[&app.0, &id.0])
+        .await?
+        .map(|row| column(&row, "record"))
+        .transpose()
 }
 
 pub(super) async fn snapshot(db: &Readers, app: AppId) -> StoreResult<Snapshot> {
@@ -220,22 +256,28 @@ pub(super) async fn snapshot(db: &Readers, app: AppId) -> StoreResult<Snapshot> 
     let head = head.ok_or(StoreError::NotFound("app"))?;
     let statuses = open_statuses().join("', '");
     let sql = format!(
-        "SELECT record FROM calls WHERE app_id = $1 AND open AND visible \
-         AND status IN ('{statuses}') ORDER BY sort_at DESC, id DESC LIMIT {SNAPSHOT_LIMIT}"
+        "SELECT b.record FROM (SELECT app_id, sort_at, id FROM calls WHERE app_id = $1 AND open \
+         AND visible AND status IN ('{statuses}') ORDER BY sort_at DESC, id DESC \
+         LIMIT {SNAPSHOT_LIMIT}) m JOIN call_bodies b ON b.app_id = m.app_id AND b.id = m.id \
+         ORDER BY m.sort_at DESC, m.id DESC"
     );
     let rows = reads.query(&sql, &[&app.0]).await.map_err(fault)?;
     reads.commit().await.map_err(fault)?;
     Ok(Snapshot {
         epoch: column(&head, "epoch")?,
         seq: column_count(&head, "head_seq")?,
-        calls: rows.iter().map(|row| column(row, "record")).collect::<StoreResult<_>>()?,
+        calls: rows
+            .iter()
+            .map(|row| column(row, "record"))
+            .collect::<StoreResult<_>>()?,
     })
 }
 
 pub(super) async fn due(db: &Readers, now: Timestamp, limit: u32) -> StoreResult<Vec<DueCall>> {
     let sql = "SELECT c.app_id, c.id, c.connection_id, c.platform, a.country \
-               FROM calls c JOIN apps a ON a.id = c.app_id WHERE c.due_at <= $1 \
-               ORDER BY c.due_at, c.id LIMIT $2";
+               FROM call_bodies b JOIN calls c ON c.app_id = b.app_id AND c.id = b.id \
+               JOIN apps a ON a.id = b.app_id WHERE b.due_at <= $1 \
+               ORDER BY b.due_at, b.id LIMIT $2";
     let rows = db.query(sql, &[&At::from(now), &i64::from(limit)]).await?;
     let due = rows.iter().map(|row| {
         Ok(DueCall {
@@ -247,4 +289,115 @@ pub(super) async fn due(db: &Readers, now: Timestamp, limit: u32) -> StoreResult
         })
     });
     due.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::session::Target;
+    use switchhook_domain::call::Status;
+    use uuid::Uuid;
+
+    const FILL: &str = "INSERT INTO calls SELECT '00000000-0000-0000-0000-000000000000', \
+        gen_random_uuid(), gen_random_uuid(), 'dialpad', true, n % 500 = 0, 'ended', 'inbound', \
+        '+3161' || (n % 900), '+3120' || (n % 3), '201', NULL, now() - n * interval '1 minute' \
+        FROM generate_series(1, 20000) n; INSERT INTO call_bodies SELECT app_id, id, \
+        CASE WHEN random() < 0.001 THEN now() END, repeat('x', 1500), repeat('y', 1500) FROM calls; \
+        ANALYZE calls; ANALYZE call_bodies";
+
+    async fn plan(client: &tokio_postgres::Client, sql: &str, filter: &Filter) -> String {
+        let params: Vec<(&(dyn ToSql + Sync), Type)> = filter
+            .values
+            .iter()
+            .map(|(value, kind)| (value.as_ref() as &(dyn ToSql + Sync), kind.clone()))
+            .collect();
+        let rows = client
+            .query_typed(&format!("EXPLAIN {sql}"), &params)
+            .await
+            .unwrap();
+        rows.iter()
+            .map(|row| row.get::<_, String>(0))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    /// Every list walks its index from one position on, and never sorts or scans the table.
+    #[tokio::test]
+    async fn lists_use_their_indexes() {
+        let Ok(url) = std::env::var("SWITCHHOOK_TEST_POSTGRES") else {
+            assert!(
+                std::env::var("CI").as_deref() != Ok("true"),
+                "PostgreSQL must run in CI"
+            );
+            eprintln!("LEFT OUT: SWITCHHOOK_TEST_POSTGRES is not set");
+            return;
+        };
+        let mut client = Target::parse(&url).unwrap().connect().await.unwrap();
+        // A schema of its own, that goes with the session.
+        client
+            .batch_execute("SET search_path = pg_temp")
+            .await
+            .unwrap();
+        crate::migrate::run_postgres(&mut client).await.unwrap();
+        client.batch_execute(FILL).await.unwrap();
+        let some = CallQuery::default();
+        let number = |text: &str| Some(text.to_owned());
+        for (query, index) in [
+            (some.clone(), "calls_list"),
+            (
+                CallQuery {
+                    open_only: true,
+                    ..some.clone()
+                },
+                "calls_open",
+            ),
+            (
+                CallQuery {
+                    statuses: vec![Status::Missed],
+                    ..some.clone()
+                },
+                "calls_list",
+            ),
+            (
+                CallQuery {
+                    agent: number("201"),
+                    ..some.clone()
+                },
+                "calls_list",
+            ),
+            (
+                CallQuery {
+                    from_number: number("+31617"),
+                    ..some.clone()
+                },
+                "calls_from",
+            ),
+            (
+                CallQuery {
+                    to_number: number("+31201"),
+                    ..some.clone()
+                },
+                "calls_to",
+            ),
+        ] {
+            let mut filter = Filter::new(AppId(Uuid::nil()), &query);
+            let sort_at: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+            let first = plan(&client, &filter.page(21, 0, 500), &filter).await;
+            filter.go_on_after(CallCursor {
+                sort_at,
+                id: CallId(Uuid::nil()),
+            });
+            let next = plan(&client, &filter.page(21, 0, 500), &filter).await;
+            for plan in [first, next] {
+                assert!(plan.contains(index), "{query:?}\n{plan}");
+                assert!(!plan.contains("Seq Scan"), "{query:?}\n{plan}");
+            }
+        }
+        let due = "EXPLAIN SELECT 1 FROM call_bodies WHERE due_at <= now() ORDER BY due_at LIMIT 10";
+        let rows = client.query(due, &[]).await.unwrap();
+        assert!(
+            rows.iter()
+                .any(|row| row.get::<_, String>(0).contains("call_bodies_due"))
+        );
+    }
 }

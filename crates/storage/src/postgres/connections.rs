@@ -17,7 +17,11 @@ pub(super) async fn create(db: &Readers, connection: &Connection) -> StoreResult
         "INSERT INTO connections ({COLUMNS}) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
     );
-    let link = connection.link.as_ref().map(|link| to_json(link, TABLE, "link")).transpose()?;
+    let link = connection
+        .link
+        .as_ref()
+        .map(|link| to_json(link, TABLE, "link"))
+        .transpose()?;
     let platform = clean(&connection.platform);
     let (name, hook_id) = (clean(&connection.name), clean(&connection.hook_id));
     let config = to_json(&connection.config, TABLE, "config")?;
@@ -28,8 +32,17 @@ pub(super) async fn create(db: &Readers, connection: &Connection) -> StoreResult
     db.execute(
         &sql,
         &[
-            &connection.id.0, &connection.app_id.0, &platform, &name, &hook_id, &config,
-            &credentials, &webhook_secrets, &created_at, &link, &last_heard_at,
+            &connection.id.0,
+            &connection.app_id.0,
+            &platform,
+            &name,
+            &hook_id,
+            &config,
+            &credentials,
+            &webhook_secrets,
+            &created_at,
+            &link,
+            &last_heard_at,
         ],
     )
     .await
@@ -42,12 +55,20 @@ pub(super) async fn one(
     id: ConnectionId,
 ) -> StoreResult<Option<Connection>> {
     let sql = format!("SELECT {COLUMNS} FROM connections WHERE id = $1 AND app_id = $2");
-    db.one(&sql, &[&id.0, &app.0]).await?.as_ref().map(from_row).transpose()
+    db.one(&sql, &[&id.0, &app.0])
+        .await?
+        .as_ref()
+        .map(from_row)
+        .transpose()
 }
 
 pub(super) async fn by_hook(db: &Readers, hook_id: &str) -> StoreResult<Option<Connection>> {
     let sql = format!("SELECT {COLUMNS} FROM connections WHERE hook_id = $1");
-    db.one(&sql, &[&clean(hook_id)]).await?.as_ref().map(from_row).transpose()
+    db.one(&sql, &[&clean(hook_id)])
+        .await?
+        .as_ref()
+        .map(from_row)
+        .transpose()
 }
 
 pub(super) async fn list(db: &Readers, app: Option<AppId>) -> StoreResult<Vec<Connection>> {
@@ -69,7 +90,11 @@ pub(super) async fn list(db: &Readers, app: Option<AppId>) -> StoreResult<Vec<Co
 pub(super) async fn delete(db: &Readers, app: AppId, id: ConnectionId) -> StoreResult<()> {
     let sql = "DELETE FROM connections WHERE id = $1 AND app_id = $2";
     let found = db.execute(sql, &[&id.0, &app.0]).await?;
-    if found == 0 { Err(StoreError::NotFound("connection")) } else { Ok(()) }
+    if found == 0 {
+        Err(StoreError::NotFound("connection"))
+    } else {
+        Ok(())
+    }
 }
 
 fn from_row(row: &Row) -> StoreResult<Connection> {
@@ -84,7 +109,9 @@ fn from_row(row: &Row) -> StoreResult<Connection> {
         credentials: from_json(column(row, "credentials")?, TABLE, "credentials")?,
         webhook_secrets: from_json(column(row, "webhook_secrets")?, TABLE, "webhook_secrets")?,
         created_at: column_time(row, "created_at")?,
-        link: link.map(|link| from_json(link, TABLE, "link")).transpose()?,
+        link: link
+            .map(|link| from_json(link, TABLE, "link"))
+            .transpose()?,
         last_heard_at: column_time_opt(row, "last_heard_at")?,
     })
 }

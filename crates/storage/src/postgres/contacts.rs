@@ -18,14 +18,22 @@ pub(super) async fn put(db: &Readers, app: AppId, contacts: &[Contact]) -> Store
     let ids: Vec<Uuid> = last.keys().copied().collect();
     let names: Vec<String> = last.values().map(|contact| sort_name(contact)).collect();
     let searches: Vec<String> = last.values().map(|contact| search_text(contact)).collect();
-    let records = last.values().map(|contact| to_json(contact, "contacts", "record"));
+    let records = last
+        .values()
+        .map(|contact| to_json(contact, "contacts", "record"));
     let records: Vec<String> = records.collect::<StoreResult<_>>()?;
     let (mut owners, mut positions, mut exact, mut tails) = (vec![], vec![], vec![], vec![]);
     for contact in last.values() {
         for (position, entry) in (0_i32..).zip(&contact.numbers) {
             owners.push(contact.id.0);
             positions.push(position);
-            exact.push(entry.number.e164.as_deref().map(|e164| key(e164).into_owned()));
+            exact.push(
+                entry
+                    .number
+                    .e164
+                    .as_deref()
+                    .map(|e164| key(e164).into_owned()),
+            );
             tails.push(entry.number.digits_tail());
         }
     }
@@ -47,7 +55,10 @@ pub(super) async fn put(db: &Readers, app: AppId, contacts: &[Contact]) -> Store
         .await
         .map_err(fault)?;
     let forget = "DELETE FROM contact_numbers WHERE app_id = $1 AND contact_id = ANY($2)";
-    transaction.execute(forget, &[&app.0, &ids]).await.map_err(fault)?;
+    transaction
+        .execute(forget, &[&app.0, &ids])
+        .await
+        .map_err(fault)?;
     let numbers = "INSERT INTO contact_numbers (app_id, contact_id, position, e164, tail) \
         SELECT $1, * FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[])";
     transaction
@@ -57,13 +68,13 @@ pub(super) async fn put(db: &Readers, app: AppId, contacts: &[Contact]) -> Store
     transaction.commit().await.map_err(fault)
 }
 
-pub(super) async fn one(
-    db: &Readers,
-    app: AppId,
-    id: ContactId,
-) -> StoreResult<Option<Contact>> {
+pub(super) async fn one(db: &Readers, app: AppId, id: ContactId) -> StoreResult<Option<Contact>> {
     let sql = "SELECT record FROM contacts WHERE app_id = $1 AND id = $2";
-    db.one(sql, &[&app.0, &id.0]).await?.as_ref().map(from_row).transpose()
+    db.one(sql, &[&app.0, &id.0])
+        .await?
+        .as_ref()
+        .map(from_row)
+        .transpose()
 }
 
 pub(super) async fn list(
@@ -100,13 +111,20 @@ pub(super) async fn list(
     );
     let rows = reads.query(&sql, &params).await.map_err(fault)?;
     reads.commit().await.map_err(fault)?;
-    Ok((rows.iter().map(from_row).collect::<StoreResult<_>>()?, total))
+    Ok((
+        rows.iter().map(from_row).collect::<StoreResult<_>>()?,
+        total,
+    ))
 }
 
 pub(super) async fn delete(db: &Readers, app: AppId, id: ContactId) -> StoreResult<()> {
     let sql = "DELETE FROM contacts WHERE app_id = $1 AND id = $2";
     let found = db.execute(sql, &[&app.0, &id.0]).await?;
-    if found == 0 { Err(StoreError::NotFound("contact")) } else { Ok(()) }
+    if found == 0 {
+        Err(StoreError::NotFound("contact"))
+    } else {
+        Ok(())
+    }
 }
 
 fn from_row(row: &Row) -> StoreResult<Contact> {

@@ -23,11 +23,18 @@ pub(super) async fn position(db: &Readers, app: AppId) -> StoreResult<LogPositio
     let sql = "SELECT a.epoch, a.head_seq, \
                (SELECT min(seq) FROM events e WHERE e.app_id = a.id) AS oldest \
                FROM apps a WHERE a.id = $1";
-    let row = db.one(sql, &[&app.0]).await?.ok_or(StoreError::NotFound("app"))?;
+    let row = db
+        .one(sql, &[&app.0])
+        .await?
+        .ok_or(StoreError::NotFound("app"))?;
     let head = column_count(&row, "head_seq")?;
     let oldest: Option<i64> = column(&row, "oldest")?;
     let oldest = oldest.and_then(|seq| u64::try_from(seq).ok());
-    Ok(LogPosition { epoch: column(&row, "epoch")?, head, oldest: oldest.unwrap_or(head + 1) })
+    Ok(LogPosition {
+        epoch: column(&row, "epoch")?,
+        head,
+        oldest: oldest.unwrap_or(head + 1),
+    })
 }
 
 pub(super) async fn after(
@@ -38,7 +45,9 @@ pub(super) async fn after(
     types: &[EventType],
 ) -> StoreResult<Vec<Arc<Event>>> {
     // Beyond what a log can hold there is nothing.
-    let Ok(mut from) = i64::try_from(after) else { return Ok(Vec::new()) };
+    let Ok(mut from) = i64::try_from(after) else {
+        return Ok(Vec::new());
+    };
     if types.is_empty() {
         let sql = format!(
             "SELECT {COLUMNS} FROM events WHERE app_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"
@@ -51,7 +60,9 @@ pub(super) async fn after(
         "SELECT {COLUMNS} FROM events WHERE app_id = $1 AND seq > $2 AND seq <= $3 \
          AND kind = ANY($4) ORDER BY seq LIMIT $5"
     );
-    let Ok(position) = position(db, app).await else { return Ok(Vec::new()) };
+    let Ok(position) = position(db, app).await else {
+        return Ok(Vec::new());
+    };
     let head = i64::try_from(position.head).unwrap_or(i64::MAX);
     let stride = i64::try_from(STRIDE).unwrap_or(i64::MAX);
     // What has been forgotten need not be walked through.
@@ -63,7 +74,10 @@ pub(super) async fn after(
         if room <= 0 {
             break;
         }
-        for row in db.query(&sql, &[&app.0, &from, &until, &kinds, &room]).await? {
+        for row in db
+            .query(&sql, &[&app.0, &from, &until, &kinds, &room])
+            .await?
+        {
             found.push(from_row(&row, app)?);
         }
         from = until;

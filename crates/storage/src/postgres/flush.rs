@@ -18,17 +18,29 @@ const NOTIFICATIONS: &str = "INSERT INTO notifications (app_id, id, connection_i
 const DELETED: &str = "DELETE FROM calls c USING unnest($1::uuid[], $2::uuid[]) AS q (app_id, id) \
     WHERE c.app_id = q.app_id AND c.id = q.id";
 
-const CALLS: &str = "INSERT INTO calls (app_id, id, connection_id, platform, visible, open, \
-    status, direction, from_number, to_number, agent_extension, agent_user, sort_at, due_at, \
-    state, record) \
+const DELETED_BODIES: &str = "DELETE FROM call_bodies c \
+    USING unnest($1::uuid[], $2::uuid[]) AS q (app_id, id) \
+    WHERE c.app_id = q.app_id AND c.id = q.id";
+
+/// Rows that stay as they are are left alone.
+const CALLS: &str = "INSERT INTO calls AS c (app_id, id, connection_id, platform, visible, open, \
+    status, direction, from_number, to_number, agent_extension, agent_user, sort_at) \
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bool[], $6::bool[], \
     $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], \
-    $13::timestamptz[], $14::timestamptz[], $15::text[], $16::text[]) \
+    $13::timestamptz[]) \
     ON CONFLICT (app_id, id) DO UPDATE SET visible = excluded.visible, open = excluded.open, \
     status = excluded.status, direction = excluded.direction, \
     from_number = excluded.from_number, to_number = excluded.to_number, \
     agent_extension = excluded.agent_extension, agent_user = excluded.agent_user, \
-    sort_at = excluded.sort_at, due_at = excluded.due_at, state = excluded.state, \
+    sort_at = excluded.sort_at \
+    WHERE (c.visible, c.open, c.status, c.direction, c.from_number, c.to_number, \
+    c.agent_extension, c.agent_user, c.sort_at) IS DISTINCT FROM (excluded.visible, \
+    excluded.open, excluded.status, excluded.direction, excluded.from_number, \
+    excluded.to_number, excluded.agent_extension, excluded.agent_user, excluded.sort_at)";
+
+const BODIES: &str = "INSERT INTO call_bodies (app_id, id, due_at, state, record) \
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[]) \
+    ON CONFLICT (app_id, id) DO UPDATE SET due_at = excluded.due_at, state = excluded.state, \
     record = excluded.record";
 
 const KEYS: &str = "INSERT INTO call_keys (connection_id, key, app_id, call_id) \
@@ -66,7 +78,16 @@ const NOTIFY: &str = "SELECT pg_notify('switchhook', text) FROM unnest($1::text[
 /// Every statement of this file, to be prepared when a session begins.
 pub(super) fn statements() -> Vec<String> {
     [
-        NOTIFICATIONS, DELETED, CALLS, KEYS, MESSAGES, PRESENCE, EVENTS, HEADS, LINKS, HEARD,
+        NOTIFICATIONS,
+        DELETED,
+        CALLS,
+        KEYS,
+        MESSAGES,
+        PRESENCE,
+        EVENTS,
+        HEADS,
+        LINKS,
+        HEARD,
         NOTIFY,
     ]
     .map(str::to_owned)
@@ -129,11 +150,17 @@ pub(super) async fn flush_and_commit(
     let n = notifications(set);
     let c = calls(set)?;
     let e = events(set)?;
-    let (deleted_app, deleted_id): (Vec<_>, Vec<_>) =
-        pending.deleted.iter().map(|(app, id, _)| (app.0, id.0)).unzip();
-    let keys = Rows4::new(pending.keys.iter().map(|((connection, text), (app, call))| {
-        (connection.0, text.as_str(), app.0, call.0)
-    }));
+    let (deleted_app, deleted_id): (Vec<_>, Vec<_>) = pending
+        .deleted
+        .iter()
+        .map(|(app, id, _)| (app.0, id.0))
+        .unzip();
+    let keys = Rows4::new(
+        pending
+            .keys
+            .iter()
+            .map(|((connection, text), (app, call))| (connection.0, text.as_str(), app.0, call.0)),
+    );
     let m = messages(set)?;
     let p = presence(set)?;
     let heads: Vec<(Uuid, i64)> = pending
@@ -141,8 +168,10 @@ pub(super) async fn flush_and_commit(
         .iter()
         .map(|app| Ok((app.0, seq(set.heads.get(app).map_or(0, |head| head.seq))?)))
         .collect::<StoreResult<_>>()?;
-    let payloads: Vec<String> =
-        heads.iter().map(|(app, head)| format!("{app}:{head}:{node}")).collect();
+    let payloads: Vec<String> = heads
+        .iter()
+        .map(|(app, head)| format!("{app}:{head}:{node}"))
+        .collect();
     let (head_app, head_seq): (Vec<_>, Vec<_>) = heads.into_iter().unzip();
     let mut links = (Vec::new(), Vec::new(), Vec::new());
     for ((app, id), status) in &pending.links {
@@ -159,7 +188,9 @@ pub(super) async fn flush_and_commit(
     let steps = [
         n.step(),
         Step::when(!deleted_id.is_empty(), DELETED, [&deleted_app, &deleted_id]),
+        Step::when(!deleted_id.is_empty(), DELETED_BODIES, [&deleted_app, &deleted_id]),
         c.step(),
+        c.bodies_step(),
         keys.step(KEYS),
         m.step(),
         p.step(PRESENCE),
@@ -194,7 +225,7 @@ impl NotificationColumns<'_> {
 
 impl CallColumns {
     fn step(&self) -> Step<'_> {
-        let params: [&(dyn ToSql + Sync); 16] = [
+        let params: [&(dyn ToSql + Sync); 13] = [
             &self.app,
             &self.id,
             &self.connection,
@@ -208,11 +239,14 @@ impl CallColumns {
             &self.extension,
             &self.user,
             &self.sort_at,
-            &self.due_at,
-            &self.state,
-            &self.record,
         ];
         Step::when(!self.id.is_empty(), CALLS, params)
+    }
+
+    fn bodies_step(&self) -> Step<'_> {
+        let params: [&(dyn ToSql + Sync); 5] =
+            [&self.app, &self.id, &self.due_at, &self.state, &self.record];
+        Step::when(!self.id.is_empty(), BODIES, params)
     }
 }
 
@@ -234,8 +268,14 @@ impl EventColumns<'_> {
 
 impl MessageColumns<'_> {
     fn step(&self) -> Step<'_> {
-        let params: [&(dyn ToSql + Sync); 6] =
-            [&self.connection, &self.id, &self.app, &self.sent_at, &self.state, &self.record];
+        let params: [&(dyn ToSql + Sync); 6] = [
+            &self.connection,
+            &self.id,
+            &self.app,
+            &self.sent_at,
+            &self.state,
+            &self.record,
+        ];
         Step::when(!self.id.is_empty(), MESSAGES, params)
     }
 }
@@ -262,7 +302,12 @@ struct Rows4<A, B, C, D> {
 
 impl<A, B, C, D> Rows4<A, B, C, D> {
     fn new(rows: impl Iterator<Item = (A, B, C, D)>) -> Self {
-        let mut columns = Self { a: Vec::new(), b: Vec::new(), c: Vec::new(), d: Vec::new() };
+        let mut columns = Self {
+            a: Vec::new(),
+            b: Vec::new(),
+            c: Vec::new(),
+            d: Vec::new(),
+        };
         for (a, b, c, d) in rows {
             columns.a.push(a);
             columns.b.push(b);
@@ -284,7 +329,9 @@ fn seq(seq: u64) -> StoreResult<i64> {
 fn notifications(set: &WorkingSet) -> NotificationColumns<'_> {
     let mut columns = NotificationColumns::default();
     for work in &set.pending.notifications {
-        let Some(note) = &work.changeset.notification else { continue };
+        let Some(note) = &work.changeset.notification else {
+            continue;
+        };
         columns.app.push(work.changeset.app_id.0);
         columns.id.push(note.id.0);
         columns.connection.push(note.connection_id.0);
@@ -302,8 +349,12 @@ fn notifications(set: &WorkingSet) -> NotificationColumns<'_> {
 fn calls(set: &WorkingSet) -> StoreResult<CallColumns> {
     let mut columns = CallColumns::default();
     for place in &set.pending.calls {
-        let Some(entry) = set.calls.get(place) else { continue };
-        let Some(changed) = &entry.changed else { continue };
+        let Some(entry) = set.calls.get(place) else {
+            continue;
+        };
+        let Some(changed) = &entry.changed else {
+            continue;
+        };
         let row = CallRow::new(place.0, entry, changed);
         columns.app.push(row.app_id.0);
         columns.id.push(row.id.0);
@@ -320,7 +371,9 @@ fn calls(set: &WorkingSet) -> StoreResult<CallColumns> {
         columns.sort_at.push(At(row.sort_at));
         columns.due_at.push(row.due_at.map(At));
         columns.state.push(to_json(&entry.state, "calls", "state")?);
-        columns.record.push(to_json(&changed.call, "calls", "record")?);
+        columns
+            .record
+            .push(to_json(&changed.call, "calls", "record")?);
     }
     Ok(columns)
 }
@@ -358,7 +411,9 @@ fn messages(set: &WorkingSet) -> StoreResult<MessageColumns<'_>> {
         columns.app.push(app.0);
         columns.sent_at.push(At::from(state.message.sent_at));
         columns.state.push(to_json(state, "messages", "state")?);
-        columns.record.push(to_json(&state.message, "messages", "record")?);
+        columns
+            .record
+            .push(to_json(&state.message, "messages", "record")?);
     }
     Ok(columns)
 }
@@ -369,7 +424,12 @@ fn presence(set: &WorkingSet) -> StoreResult<Rows4<Uuid, &str, Uuid, String>> {
         .presence
         .iter()
         .map(|((connection, name), (app, state))| {
-            Ok((connection.0, name.as_str(), app.0, to_json(state, "presence", "state")?))
+            Ok((
+                connection.0,
+                name.as_str(),
+                app.0,
+                to_json(state, "presence", "state")?,
+            ))
         })
         .collect();
     Ok(Rows4::new(rows?.into_iter()))

@@ -47,7 +47,10 @@ impl Listener {
         let (texts, mut heard) = mpsc::channel(1024);
         let client = in_time(CONNECT, self.connect(texts)).await?;
         in_time(CONNECT, async {
-            client.batch_execute("LISTEN switchhook").await.map_err(fault)
+            client
+                .batch_execute("LISTEN switchhook")
+                .await
+                .map_err(fault)
         })
         .await?;
         self.look(&client).await?;
@@ -69,8 +72,12 @@ impl Listener {
                 Ok(client)
             }
             Some(tls) => {
-                let (client, connection) =
-                    self.target.config.connect(tls.clone()).await.map_err(fault)?;
+                let (client, connection) = self
+                    .target
+                    .config
+                    .connect(tls.clone())
+                    .await
+                    .map_err(fault)?;
                 tokio::spawn(drive(connection, texts));
                 Ok(client)
             }
@@ -80,8 +87,10 @@ impl Listener {
     /// Looks at all heads; wakes where one has moved.
     async fn look(&mut self, client: &Client) -> StoreResult<()> {
         let sql = "SELECT id, head_seq FROM apps";
-        let rows =
-            in_time(CONNECT, async { client.query(sql, &[]).await.map_err(fault) }).await?;
+        let rows = in_time(CONNECT, async {
+            client.query(sql, &[]).await.map_err(fault)
+        })
+        .await?;
         for row in rows {
             self.moved(AppId(column(&row, "id")?), column_count(&row, "head_seq")?);
         }
@@ -93,7 +102,9 @@ impl Listener {
         let mut parts = text.splitn(3, ':');
         let app = parts.next().and_then(|app| app.parse().ok());
         let head = parts.next().and_then(|head| head.parse().ok());
-        let (Some(app), Some(head)) = (app, head) else { return };
+        let (Some(app), Some(head)) = (app, head) else {
+            return;
+        };
         if parts.next() == Some(&self.node) {
             // Told by the writer, with the events.
             let known = self.heads.entry(app).or_default();
@@ -107,7 +118,11 @@ impl Listener {
         let known = self.heads.entry(app_id).or_default();
         if head > *known {
             *known = head;
-            drop(self.wakes.send(Wake { app_id, head, events: Vec::new() }));
+            drop(self.wakes.send(Wake {
+                app_id,
+                head,
+                events: Vec::new(),
+            }));
         }
     }
 }

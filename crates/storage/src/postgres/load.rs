@@ -29,19 +29,22 @@ const KEYS: &str = "SELECT k.connection_id, k.key, k.call_id \
     FROM unnest($1::uuid[], $2::text[]) AS q (connection_id, key) \
     JOIN call_keys k ON k.connection_id = q.connection_id AND k.key = q.key COLLATE \"C\"";
 
-const CALLS_BY_KEY: &str = "SELECT c.app_id, c.id, c.open, c.state FROM calls c JOIN \
+const CALLS_BY_KEY: &str = "SELECT c.app_id, c.id, c.open, b.state FROM calls c \
+    JOIN call_bodies b ON b.app_id = c.app_id AND b.id = c.id JOIN \
     (SELECT DISTINCT k.app_id, k.call_id FROM unnest($1::uuid[], $2::text[]) \
     AS q (connection_id, key) \
     JOIN call_keys k ON k.connection_id = q.connection_id AND k.key = q.key COLLATE \"C\") n \
     ON n.app_id = c.app_id AND n.call_id = c.id";
 
-const CALLS_BY_ID: &str = "SELECT c.app_id, c.id, c.open, c.state \
+const CALLS_BY_ID: &str = "SELECT c.app_id, c.id, c.open, b.state \
     FROM unnest($1::uuid[], $2::uuid[]) AS q (app_id, id) \
-    JOIN calls c ON c.app_id = q.app_id AND c.id = q.id";
+    JOIN calls c ON c.app_id = q.app_id AND c.id = q.id \
+    JOIN call_bodies b ON b.app_id = c.app_id AND b.id = c.id";
 
-const OPEN_CALLS: &str = "SELECT c.app_id, c.id, c.open, c.state \
+const OPEN_CALLS: &str = "SELECT c.app_id, c.id, c.open, b.state \
     FROM unnest($1::uuid[], $2::uuid[]) AS q (app_id, connection_id) \
-    JOIN calls c ON c.app_id = q.app_id AND c.connection_id = q.connection_id AND c.open";
+    JOIN calls c ON c.app_id = q.app_id AND c.connection_id = q.connection_id AND c.open \
+    JOIN call_bodies b ON b.app_id = c.app_id AND b.id = c.id";
 
 const MESSAGES: &str = "SELECT m.connection_id, m.external_id AS key, m.state \
     FROM unnest($1::uuid[], $2::text[]) AS q (connection_id, id) \
@@ -54,7 +57,14 @@ const PRESENCE: &str = "SELECT p.connection_id, p.key, p.state \
 /// Every statement of this file, to be prepared when a session begins.
 pub(super) fn statements() -> Vec<String> {
     let fixed = [
-        LOCK, CONNECTIONS, KEYS, CALLS_BY_KEY, CALLS_BY_ID, OPEN_CALLS, MESSAGES, PRESENCE,
+        LOCK,
+        CONNECTIONS,
+        KEYS,
+        CALLS_BY_KEY,
+        CALLS_BY_ID,
+        OPEN_CALLS,
+        MESSAGES,
+        PRESENCE,
     ];
     let mut all: Vec<String> = fixed.map(str::to_owned).to_vec();
     all.extend([by_number("e164"), by_number("tail")]);
@@ -92,19 +102,29 @@ impl Wanted {
         for work in batch {
             let app = work.changeset.app_id;
             wanted.apps.insert(app.0);
-            wanted.connections.extend(work.connections().into_iter().map(|id| id.0));
-            let Some(input) = &work.changeset.fold else { continue };
+            wanted
+                .connections
+                .extend(work.connections().into_iter().map(|id| id.0));
+            let Some(input) = &work.changeset.fold else {
+                continue;
+            };
             let connection = input.connection_id.0;
             let needs = &work.needs;
-            wanted.keys.extend(work.keys().map(|text| (connection, text.into_owned())));
-            wanted.settle.extend(input.settle.iter().map(|id| (app.0, id.0)));
+            wanted
+                .keys
+                .extend(work.keys().map(|text| (connection, text.into_owned())));
+            wanted
+                .settle
+                .extend(input.settle.iter().map(|id| (app.0, id.0)));
             if needs.open_calls {
                 wanted.open.insert((app.0, connection));
             }
             let place = |text: &String| (connection, key(text).into_owned());
             wanted.messages.extend(needs.messages.iter().map(place));
             wanted.presence.extend(needs.presence.iter().map(place));
-            wanted.numbers.extend(needs.numbers.iter().map(|number| (app, number.clone())));
+            wanted
+                .numbers
+                .extend(needs.numbers.iter().map(|number| (app, number.clone())));
         }
         wanted
     }
@@ -139,8 +159,16 @@ pub(super) async fn begin<'a>(
         Step::when(!open.0.is_empty(), OPEN_CALLS, [&open.0, &open.1]),
         Step::when(!messages.0.is_empty(), MESSAGES, [&messages.0, &messages.1]),
         Step::when(!presence.0.is_empty(), PRESENCE, [&presence.0, &presence.1]),
-        Step::when(!numbers.exact.0.is_empty(), &numbers.exact_sql, [&numbers.exact.0, &numbers.exact.1]),
-        Step::when(!numbers.tails.0.is_empty(), &numbers.alike_sql, [&numbers.tails.0, &numbers.tails.1]),
+        Step::when(
+            !numbers.exact.0.is_empty(),
+            &numbers.exact_sql,
+            [&numbers.exact.0, &numbers.exact.1],
+        ),
+        Step::when(
+            !numbers.tails.0.is_empty(),
+            &numbers.alike_sql,
+            [&numbers.tails.0, &numbers.tails.1],
+        ),
     ];
     let mut found = session.pipeline(&steps).await?.into_iter();
     let mut next = || found.next().unwrap_or_default();
@@ -151,7 +179,10 @@ pub(super) async fn begin<'a>(
     contacts.take(&wanted.numbers, &next(), &next())?;
     let mut set = WorkingSet::default();
     for row in heads {
-        let head = Head { seq: column_count(&row, "head_seq")?, no: 0 };
+        let head = Head {
+            seq: column_count(&row, "head_seq")?,
+            no: 0,
+        };
         set.heads.insert(AppId(column(&row, "id")?), head);
     }
     for row in connections {
@@ -167,14 +198,30 @@ pub(super) async fn begin<'a>(
         take_call(&mut set, row)?;
     }
     for row in messages {
-        let place = (ConnectionId(column(&row, "connection_id")?), column(&row, "key")?);
-        set.messages.insert(place, from_json(column(&row, "state")?, "messages", "state")?);
+        let place = (
+            ConnectionId(column(&row, "connection_id")?),
+            column(&row, "key")?,
+        );
+        set.messages.insert(
+            place,
+            from_json(column(&row, "state")?, "messages", "state")?,
+        );
     }
     for row in presence {
-        let place = (ConnectionId(column(&row, "connection_id")?), column(&row, "key")?);
-        set.presence.insert(place, from_json(column(&row, "state")?, "presence", "state")?);
+        let place = (
+            ConnectionId(column(&row, "connection_id")?),
+            column(&row, "key")?,
+        );
+        set.presence.insert(
+            place,
+            from_json(column(&row, "state")?, "presence", "state")?,
+        );
     }
-    let xid = xid.first().map(|row| column(row, "xid")).transpose()?.unwrap_or_default();
+    let xid = xid
+        .first()
+        .map(|row| column(row, "xid"))
+        .transpose()?
+        .unwrap_or_default();
     Ok((set, contacts, xid))
 }
 
@@ -184,9 +231,12 @@ fn take_call(set: &mut WorkingSet, row: &Row) -> StoreResult<()> {
         return Ok(());
     }
     let entry = Entry {
-        state: from_json(column(row, "state")?, "calls", "state")?,
+        state: from_json(column(row, "state")?, "call_bodies", "state")?,
         open: column(row, "open")?,
-        stored: Some(Stored { row: 0, columns: None }),
+        stored: Some(Stored {
+            row: 0,
+            columns: None,
+        }),
         changed: None,
     };
     set.calls.insert(place, entry);
@@ -209,7 +259,9 @@ struct Numbers {
 
 impl Numbers {
     fn new(numbers: &BTreeSet<(AppId, String)>) -> Self {
-        let exact = numbers.iter().map(|(app, number)| (app.0, key(number).into_owned()));
+        let exact = numbers
+            .iter()
+            .map(|(app, number)| (app.0, key(number).into_owned()));
         let tails: BTreeSet<(Uuid, String)> = numbers
             .iter()
             .filter_map(|(app, number)| Some((app.0, tail(number)?.to_owned())))
@@ -233,8 +285,16 @@ impl Contacts {
     ) -> StoreResult<()> {
         let numbers = Numbers::new(wanted);
         let steps = [
-            Step::when(true, &numbers.exact_sql, [&numbers.exact.0, &numbers.exact.1]),
-            Step::when(true, &numbers.alike_sql, [&numbers.tails.0, &numbers.tails.1]),
+            Step::when(
+                true,
+                &numbers.exact_sql,
+                [&numbers.exact.0, &numbers.exact.1],
+            ),
+            Step::when(
+                true,
+                &numbers.alike_sql,
+                [&numbers.tails.0, &numbers.tails.1],
+            ),
         ];
         let mut found = session.pipeline(&steps).await?.into_iter();
         let mut next = || found.next().unwrap_or_default();
@@ -278,7 +338,9 @@ pub(super) struct Fetched<'a> {
 
 impl Directory for Fetched<'_> {
     fn find(&self, number: &PhoneNumber) -> Matches {
-        let Some(e164) = &number.e164 else { return Matches::default() };
+        let Some(e164) = &number.e164 else {
+            return Matches::default();
+        };
         let place = (self.app, e164.clone());
         match self.contacts.found.get(&place) {
             Some(candidates) => judge(number, candidates),

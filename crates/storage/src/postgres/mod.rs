@@ -15,8 +15,7 @@ use switchhook_domain::event::{Event, EventType};
 use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, KeyId, NotificationId};
 use switchhook_engine::store::{
     ApiKey, App, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery, DueCall,
-    Grant, LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult,
-    Wake,
+    Grant, LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult, Wake,
 };
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -91,7 +90,12 @@ pub(crate) async fn open(url: &str, options: OpenOptions) -> StoreResult<Postgre
     }
     let readers = Readers::new(&target, options.readers.max(1) * POOL_PER_READER)?;
     let heads = HashMap::new();
-    let listener = Listener { target, wakes: wakes.clone(), node, heads };
+    let listener = Listener {
+        target,
+        wakes: wakes.clone(),
+        node,
+        heads,
+    };
     let store = PostgresStore {
         writers,
         tasks: Mutex::new(tasks),
@@ -133,13 +137,20 @@ impl Store for PostgresStore {
         let (reply, answer) = oneshot::channel();
         let writer = self.writer(changeset.app_id);
         let work = Arc::new(Work::new(changeset));
-        let job = Job { work, reply, since: Instant::now() };
-        writer.send_timeout(job, MAX_WAIT).await.map_err(|error| match error {
-            SendTimeoutError::Timeout(_) => {
-                StoreError::Unavailable("too much is waiting".to_owned())
-            }
-            SendTimeoutError::Closed(_) => closed(),
-        })?;
+        let job = Job {
+            work,
+            reply,
+            since: Instant::now(),
+        };
+        writer
+            .send_timeout(job, MAX_WAIT)
+            .await
+            .map_err(|error| match error {
+                SendTimeoutError::Timeout(_) => {
+                    StoreError::Unavailable("too much is waiting".to_owned())
+                }
+                SendTimeoutError::Closed(_) => closed(),
+            })?;
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
@@ -279,11 +290,7 @@ impl Store for PostgresStore {
         contacts::one(&self.readers, app, id).await
     }
 
-    async fn contacts(
-        &self,
-        app: AppId,
-        query: &ContactQuery,
-    ) -> StoreResult<(Vec<Contact>, u64)> {
+    async fn contacts(&self, app: AppId, query: &ContactQuery) -> StoreResult<(Vec<Contact>, u64)> {
         contacts::list(&self.readers, app, query).await
     }
 

@@ -12,8 +12,7 @@ use crate::columns::{bytes32, clean, damaged};
 const KEY: &str = "id, app_id, name, lookup, hash, hint, created_at, expires_at, revoked_at";
 
 pub(super) async fn create_key(db: &Readers, key: &ApiKey) -> StoreResult<()> {
-    let sql =
-        format!("INSERT INTO api_keys ({KEY}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+    let sql = format!("INSERT INTO api_keys ({KEY}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
     let (name, lookup, hint) = (clean(&key.name), clean(&key.lookup), clean(&key.hint));
     let hash = key.hash.as_slice();
     let created_at = At::from(key.created_at);
@@ -21,7 +20,14 @@ pub(super) async fn create_key(db: &Readers, key: &ApiKey) -> StoreResult<()> {
     db.execute(
         &sql,
         &[
-            &key.id.0, &key.app_id.0, &name, &lookup, &hash, &hint, &created_at, &expires_at,
+            &key.id.0,
+            &key.app_id.0,
+            &name,
+            &lookup,
+            &hash,
+            &hint,
+            &created_at,
+            &expires_at,
             &revoked_at,
         ],
     )
@@ -31,13 +37,21 @@ pub(super) async fn create_key(db: &Readers, key: &ApiKey) -> StoreResult<()> {
 
 pub(super) async fn key_by_lookup(db: &Readers, lookup: &str) -> StoreResult<Option<ApiKey>> {
     let sql = format!("SELECT {KEY} FROM api_keys WHERE lookup = $1");
-    db.one(&sql, &[&clean(lookup)]).await?.as_ref().map(key_from_row).transpose()
+    db.one(&sql, &[&clean(lookup)])
+        .await?
+        .as_ref()
+        .map(key_from_row)
+        .transpose()
 }
 
 pub(super) async fn keys(db: &Readers, app: AppId) -> StoreResult<Vec<ApiKey>> {
     let sql =
         format!("SELECT {KEY} FROM api_keys WHERE app_id = $1 ORDER BY created_at DESC, id DESC");
-    db.query(&sql, &[&app.0]).await?.iter().map(key_from_row).collect()
+    db.query(&sql, &[&app.0])
+        .await?
+        .iter()
+        .map(key_from_row)
+        .collect()
 }
 
 pub(super) async fn revoke_key(
@@ -49,7 +63,11 @@ pub(super) async fn revoke_key(
     let sql = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3) \
                WHERE id = $1 AND app_id = $2";
     let found = db.execute(sql, &[&id.0, &app.0, &At::from(at)]).await?;
-    if found == 0 { Err(StoreError::NotFound("key")) } else { Ok(()) }
+    if found == 0 {
+        Err(StoreError::NotFound("key"))
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) async fn put_sign_in_link(db: &Readers, grant: &Grant) -> StoreResult<()> {
@@ -67,8 +85,10 @@ pub(super) async fn take_sign_in_link(
     let sql = "DELETE FROM sign_in_links WHERE token_hash = $1 \
                RETURNING app_id, role, expires_at";
     let taken = db.one(sql, &[&hash.as_slice()]).await?;
-    db.execute("DELETE FROM sign_in_links WHERE expires_at <= $1", &[&now]).await?;
-    db.execute("DELETE FROM sessions WHERE expires_at <= $1", &[&now]).await?;
+    db.execute("DELETE FROM sign_in_links WHERE expires_at <= $1", &[&now])
+        .await?;
+    db.execute("DELETE FROM sessions WHERE expires_at <= $1", &[&now])
+        .await?;
     let Some(row) = taken else { return Ok(None) };
     let grant = grant_from_row(&row, hash)?;
     Ok(Some(grant).filter(|grant| At::from(grant.expires_at).0 > now.0))
@@ -101,9 +121,12 @@ async fn put(db: &Readers, table: &str, grant: &Grant) -> StoreResult<()> {
          expires_at = excluded.expires_at"
     );
     let (hash, expires_at) = (grant.token_hash.as_slice(), At::from(grant.expires_at));
-    db.execute(&sql, &[&hash, &grant.app_id.0, &grant.role.as_str(), &expires_at])
-        .await
-        .map(drop)
+    db.execute(
+        &sql,
+        &[&hash, &grant.app_id.0, &grant.role.as_str(), &expires_at],
+    )
+    .await
+    .map(drop)
 }
 
 fn grant_from_row(row: &Row, hash: &[u8; 32]) -> StoreResult<Grant> {

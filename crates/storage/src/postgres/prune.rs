@@ -28,12 +28,7 @@ pub(super) async fn prune(
 }
 
 /// Walks from the oldest id, which is the oldest in time, to the first one to be kept.
-async fn old_notifications(
-    db: &Readers,
-    app: AppId,
-    before: At,
-    room: u64,
-) -> StoreResult<u64> {
+async fn old_notifications(db: &Readers, app: AppId, before: At, room: u64) -> StoreResult<u64> {
     let sql = "SELECT id, received_at AS at FROM notifications WHERE app_id = $1 \
                ORDER BY id LIMIT $2";
     let rows = db.query(sql, &[&app.0, &sql_limit(room)]).await?;
@@ -47,8 +42,11 @@ async fn old_notifications(
     if old.is_empty() {
         return Ok(0);
     }
-    db.execute("DELETE FROM notifications WHERE app_id = $1 AND id = ANY($2)", &[&app.0, &old])
-        .await
+    db.execute(
+        "DELETE FROM notifications WHERE app_id = $1 AND id = ANY($2)",
+        &[&app.0, &old],
+    )
+    .await
 }
 
 /// The same for events: the log loses its beginning, never its middle.
@@ -63,7 +61,11 @@ async fn old_events(db: &Readers, app: AppId, before: At, room: u64) -> StoreRes
         last = Some(column(row, "seq")?);
     }
     let Some(last) = last else { return Ok(0) };
-    db.execute("DELETE FROM events WHERE app_id = $1 AND seq <= $2", &[&app.0, &last]).await
+    db.execute(
+        "DELETE FROM events WHERE app_id = $1 AND seq <= $2",
+        &[&app.0, &last],
+    )
+    .await
 }
 
 fn sql_limit(limit: u64) -> i64 {

@@ -1,8 +1,6 @@
 //! Reading, and the writes that are not on the call path: pooled connections.
 
-use deadpool_postgres::{
-    Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
-};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 use std::time::Duration;
 use switchhook_engine::store::{StoreError, StoreResult};
 use tokio_postgres::types::ToSql;
@@ -20,13 +18,18 @@ pub(super) struct Readers(Pool);
 impl Readers {
     /// A pool of that many connections, made when they are needed.
     pub(super) fn new(target: &Target, size: usize) -> StoreResult<Self> {
-        let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let config = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
         let manager = match &target.tls {
             None => Manager::from_config(target.config.clone(), NoTls, config),
             Some(tls) => Manager::from_config(target.config.clone(), tls.clone(), config),
         };
-        let timeouts =
-            Timeouts { wait: Some(WAIT), create: Some(CONNECT), recycle: Some(CONNECT) };
+        let timeouts = Timeouts {
+            wait: Some(WAIT),
+            create: Some(CONNECT),
+            recycle: Some(CONNECT),
+        };
         Pool::builder(manager)
             .max_size(size)
             .timeouts(timeouts)

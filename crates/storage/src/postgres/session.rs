@@ -47,7 +47,11 @@ impl Target {
             }
         }
         kept.retain(|pair| !pair.starts_with("sslmode="));
-        kept.push(if verified { "sslmode=require" } else { "sslmode=disable" });
+        kept.push(if verified {
+            "sslmode=require"
+        } else {
+            "sslmode=disable"
+        });
         // The message of the parser may quote the address, and with it a password.
         let mut config: Config = format!("{base}?{}", kept.join("&"))
             .parse()
@@ -79,7 +83,7 @@ impl Target {
                 }
             }
         };
-        in_time(CONNECT, connecting).await
+        in_time(CONNECT, Box::pin(connecting)).await
     }
 }
 
@@ -89,7 +93,9 @@ pub(super) async fn in_time<T>(
     work: impl Future<Output = StoreResult<T>>,
 ) -> StoreResult<T> {
     let late = || StoreError::Unavailable("PostgreSQL did not answer in time".to_owned());
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(late()))
+    tokio::time::timeout(limit, work)
+        .await
+        .unwrap_or_else(|_| Err(late()))
 }
 
 fn tls(roots: Option<&str>) -> StoreResult<MakeRustlsConnect> {
@@ -109,7 +115,9 @@ fn tls(roots: Option<&str>) -> StoreResult<MakeRustlsConnect> {
                 .map_err(|error| unusable(format!("sslrootcert: {error}")))?;
             for certificate in certificates {
                 let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
-                store.add(certificate).map_err(|error| unusable(error.to_string()))?;
+                store
+                    .add(certificate)
+                    .map_err(|error| unusable(error.to_string()))?;
             }
             builder.with_root_certificates(store).with_no_client_auth()
         }
@@ -137,11 +145,7 @@ impl From<At> for Timestamp {
 }
 
 impl ToSql for At {
-    fn to_sql(
-        &self,
-        _: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         out.put_i64(self.0 - EPOCH);
         Ok(IsNull::No)
     }
@@ -190,7 +194,11 @@ pub(super) fn column_count(row: &Row, name: &str) -> StoreResult<u64> {
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(super) fn fault(error: tokio_postgres::Error) -> StoreError {
     let Some(state) = error.code() else {
-        let text = if error.is_closed() { "the connection was closed" } else { "no connection" };
+        let text = if error.is_closed() {
+            "the connection was closed"
+        } else {
+            "no connection"
+        };
         return StoreError::Unavailable(format!("PostgreSQL: {text}"));
     };
     if *state == SqlState::UNIQUE_VIOLATION {
@@ -214,7 +222,6 @@ pub(super) fn fault(error: tokio_postgres::Error) -> StoreError {
 }
 
 /// [`fault`], for `map_err` of the pool.
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(super) fn pool_fault(error: deadpool_postgres::PoolError) -> StoreError {
     match error {
         deadpool_postgres::PoolError::Backend(error) => fault(error),
@@ -249,7 +256,10 @@ mod tests {
 
     #[test]
     fn an_unreadable_address_does_not_show_its_password() {
-        let error = Target::parse("postgres://u:secret@h:port/d").err().unwrap().to_string();
+        let error = Target::parse("postgres://u:secret@h:port/d")
+            .err()
+            .unwrap()
+            .to_string();
         assert!(!error.contains("secret"), "{error}");
     }
 }

@@ -64,7 +64,10 @@ impl Session {
                         SET idle_in_transaction_session_timeout = '10s'; \
                         SET default_transaction_isolation = 'read committed'";
         client.batch_execute(settings).await.map_err(fault)?;
-        let row = client.query_one("SELECT pg_backend_pid() AS pid", &[]).await.map_err(fault)?;
+        let row = client
+            .query_one("SELECT pg_backend_pid() AS pid", &[])
+            .await
+            .map_err(fault)?;
         let pid = super::session::column(&row, "pid")?;
         let mut texts = load::statements();
         texts.extend(flush::statements());
@@ -74,7 +77,11 @@ impl Session {
             Ok::<_, StoreError>((text, statement))
         });
         let statements = try_join_all(prepared).await?.into_iter().collect();
-        Ok(Self { client, statements, pid })
+        Ok(Self {
+            client,
+            statements,
+            pid,
+        })
     }
 
     /// Sends the steps one behind the other without waiting, and gives their rows, or the first
@@ -117,7 +124,11 @@ impl<'a> Step<'a> {
         sql: &'a str,
         params: [&'a (dyn ToSql + Sync); N],
     ) -> Self {
-        if wanted { Self::Query(sql, params.to_vec()) } else { Self::Skip }
+        if wanted {
+            Self::Query(sql, params.to_vec())
+        } else {
+            Self::Skip
+        }
     }
 }
 
@@ -201,7 +212,11 @@ impl Writer {
         match &done {
             Ok(_) => self.session = Some(session),
             // The connection may still be good.
-            Err(_) if in_time(ATTEMPT, session.pipeline(&[Step::Run("ROLLBACK")])).await.is_ok() => {
+            Err(_)
+                if in_time(ATTEMPT, session.pipeline(&[Step::Run("ROLLBACK")]))
+                    .await
+                    .is_ok() =>
+            {
                 self.session = Some(session);
             }
             Err(_) => {}
@@ -211,7 +226,8 @@ impl Writer {
 
     async fn transact(&self, session: &Session, jobs: &[Job]) -> StoreResult<Vec<Outcome>> {
         let works = jobs.iter().map(|job| job.work.as_ref());
-        let (mut set, mut contacts, xid) = in_time(ATTEMPT, load::begin(session, works)).await?;
+        let (mut set, mut contacts, xid) =
+            in_time(ATTEMPT, Box::pin(load::begin(session, works))).await?;
         let mut outcomes = Vec::with_capacity(jobs.len());
         for (index, job) in jobs.iter().enumerate() {
             outcomes.push(change(session, &mut set, &mut contacts, &job.work).await?);
@@ -219,7 +235,7 @@ impl Writer {
                 tokio::task::yield_now().await;
             }
         }
-        let commit = flush_and_commit(session, &set, &self.node);
+        let commit = Box::pin(flush_and_commit(session, &set, &self.node));
         match in_time(ATTEMPT, commit).await {
             Ok(()) => Ok(outcomes),
             Err(StoreError::Unavailable(why)) => {
@@ -260,7 +276,11 @@ impl Writer {
         for (app_id, events) in logs {
             let head = events.last().map_or(0, |event| event.seq);
             // Nobody may be listening.
-            drop(self.wakes.send(Wake { app_id, head, events }));
+            drop(self.wakes.send(Wake {
+                app_id,
+                head,
+                events,
+            }));
         }
         for (job, outcome) in jobs.into_iter().zip(outcomes) {
             drop(job.reply.send(outcome.map(|events| Committed { events })));
@@ -277,8 +297,11 @@ async fn change(
 ) -> StoreResult<Outcome> {
     loop {
         let (folded, missing) = {
-            let directory =
-                Fetched { contacts, app: work.changeset.app_id, missing: RefCell::default() };
+            let directory = Fetched {
+                contacts,
+                app: work.changeset.app_id,
+                missing: RefCell::default(),
+            };
             let folded = set.fold(work, &directory);
             (folded, directory.missing.into_inner())
         };
@@ -293,7 +316,10 @@ async fn change(
 async fn fate(target: &Target, pid: i32, xid: &str) -> StoreResult<Option<bool>> {
     let client = target.connect().await?;
     // Its process may not have noticed yet that nobody listens.
-    client.query("SELECT pg_terminate_backend($1)", &[&pid]).await.map_err(fault)?;
+    client
+        .query("SELECT pg_terminate_backend($1)", &[&pid])
+        .await
+        .map_err(fault)?;
     let sql = "SELECT pg_xact_status($1::text::xid8)::text AS status";
     let row = client.query_one(sql, &[&xid]).await.map_err(fault)?;
     let status: Option<String> = super::session::column(&row, "status")?;
@@ -306,7 +332,9 @@ async fn fate(target: &Target, pid: i32, xid: &str) -> StoreResult<Option<bool>>
 
 /// Answers the changesets that have waited too long: their senders have given up or will.
 fn refuse_old(jobs: Vec<Job>, why: &StoreError) -> Vec<Job> {
-    let (fresh, old) = jobs.into_iter().partition(|job: &Job| job.since.elapsed() < MAX_WAIT);
+    let (fresh, old) = jobs
+        .into_iter()
+        .partition(|job: &Job| job.since.elapsed() < MAX_WAIT);
     refuse(old, why);
     fresh
 }

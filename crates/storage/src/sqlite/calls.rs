@@ -18,6 +18,9 @@ use super::events::head;
 use super::session::{blob, fault, optional, uuid};
 use crate::columns::{clean, direction_name, key, micros, open_statuses, time};
 
+/// The number of the app whose id is the first value.
+const APP: &str = "(SELECT no FROM apps WHERE id = ?1)";
+
 /// A `WHERE` being put together.
 struct Filter {
     index: &'static str,
@@ -32,7 +35,7 @@ impl Filter {
     fn new(app: AppId, query: &CallQuery) -> Self {
         let mut filter = Self {
             index: "calls_list",
-            indexed: "app_id = ?1 AND visible = 1".to_owned(),
+            indexed: format!("app = {APP} AND visible = 1"),
             tested: String::new(),
             values: vec![Value::Blob(blob(&app.0).to_vec())],
         };
@@ -52,14 +55,21 @@ impl Filter {
     }
 
     fn choose_index(&mut self, query: &CallQuery) {
-        let from = query.from_number.as_deref().map(|number| self.bind_text(&key(number)));
-        let to = query.to_number.as_deref().map(|number| self.bind_text(&key(number)));
+        let from = query
+            .from_number
+            .as_deref()
+            .map(|number| self.bind_text(&key(number)));
+        let to = query
+            .to_number
+            .as_deref()
+            .map(|number| self.bind_text(&key(number)));
         let from = from.map(|n| format!(" AND from_number = ?{n}"));
         let to = to.map(|n| format!(" AND to_number = ?{n}"));
         if query.open_only {
             self.index = "calls_open";
             let statuses = open_statuses().join("', '");
-            self.indexed.push_str(&format!(" AND open = 1 AND status IN ('{statuses}')"));
+            self.indexed
+                .push_str(&format!(" AND open = 1 AND status IN ('{statuses}')"));
             self.tested.extend([from, to].into_iter().flatten());
         } else if let Some(from) = from {
             self.index = "calls_from";
@@ -85,10 +95,12 @@ impl Filter {
     fn test(&mut self, query: &CallQuery) {
         if !query.statuses.is_empty() {
             let names: Vec<&str> = query.statuses.iter().map(|s| s.as_str()).collect();
-            self.tested.push_str(&format!(" AND status IN ('{}')", names.join("', '")));
+            self.tested
+                .push_str(&format!(" AND status IN ('{}')", names.join("', '")));
         }
         if let Some(direction) = query.direction {
-            self.tested.push_str(&format!(" AND direction = '{}'", direction_name(direction)));
+            self.tested
+                .push_str(&format!(" AND direction = '{}'", direction_name(direction)));
         }
         if let Some(platform) = &query.platform {
             let n = self.bind_text(&clean(platform));
@@ -100,22 +112,32 @@ impl Filter {
         }
         if let Some(agent) = &query.agent {
             let n = self.bind_text(&clean(agent));
-            self.tested.push_str(&format!(" AND (agent_extension = ?{n} OR agent_user = ?{n})"));
+            self.tested.push_str(&format!(
+                " AND (agent_extension = ?{n} OR agent_user = ?{n})"
+            ));
         }
     }
 
     fn go_on_after(&mut self, cursor: CallCursor) {
         let at = self.bind(Value::Integer(micros(cursor.sort_at)));
         let id = self.bind(Value::Blob(blob(&cursor.id.0).to_vec()));
-        self.indexed.push_str(&format!(" AND (sort_at, id) < (?{at}, ?{id})"));
+        self.indexed
+            .push_str(&format!(" AND (sort_at, id) < (?{at}, ?{id})"));
     }
 
     /// The rows that match, in order; no more than `scan_limit` are looked at.
     fn matching(&self, columns: &str, scan_limit: u32) -> String {
-        let Self { index, indexed, tested, .. } = self;
+        let Self {
+            index,
+            indexed,
+            tested,
+            ..
+        } = self;
         let order = "ORDER BY sort_at DESC, id DESC";
         if tested.is_empty() {
-            return format!("SELECT {columns} FROM calls INDEXED BY {index} WHERE {indexed} {order}");
+            return format!(
+                "SELECT {columns} FROM calls INDEXED BY {index} WHERE {indexed} {order}"
+            );
         }
         format!(
             "SELECT {columns} FROM (SELECT row, id, connection_id, platform, status, direction, \
@@ -147,10 +169,16 @@ pub(super) fn list(
         filter.values.len() + 2,
     );
     let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
-    let cut = [Value::Integer((limit + 1).into()), Value::Integer(query.offset.into())];
+    let cut = [
+        Value::Integer((limit + 1).into()),
+        Value::Integer(query.offset.into()),
+    ];
     let values = params_from_iter(filter.values.iter().chain(&cut));
     let mut rows = statement.query(values).map_err(fault)?;
-    let mut page = CallPage { total, ..CallPage::default() };
+    let mut page = CallPage {
+        total,
+        ..CallPage::default()
+    };
     let mut last = None;
     while let Some(row) = rows.next().map_err(fault)? {
         if page.calls.len() == limit as usize {
@@ -158,7 +186,10 @@ pub(super) fn list(
             return Ok(page);
         }
         let sort_at = time(row.get(0).map_err(fault)?);
-        last = Some(CallCursor { sort_at, id: CallId(uuid(row, 1).map_err(fault)?) });
+        last = Some(CallCursor {
+            sort_at,
+            id: CallId(uuid(row, 1).map_err(fault)?),
+        });
         page.calls.push(row.get(2).map_err(fault)?);
     }
     page.next = end_of_scan(conn, &filter, scan_limit)?;
@@ -199,13 +230,16 @@ fn end_of_scan(
     let used = statement.parameter_count();
     let values = filter.values.iter().take(used);
     optional(statement.query_row(params_from_iter(values), |row| {
-        Ok(CallCursor { sort_at: time(row.get(0)?), id: CallId(uuid(row, 1)?) })
+        Ok(CallCursor {
+            sort_at: time(row.get(0)?),
+            id: CallId(uuid(row, 1)?),
+        })
     }))
 }
 
 pub(super) fn one(conn: &Connection, app: AppId, id: CallId) -> StoreResult<Option<String>> {
     let sql = "SELECT b.record FROM calls c JOIN call_bodies b ON b.row = c.row \
-               WHERE c.app_id = ?1 AND c.id = ?2";
+               WHERE c.app = (SELECT no FROM apps WHERE id = ?1) AND c.id = ?2";
     let mut statement = conn.prepare_cached(sql).map_err(fault)?;
     optional(statement.query_row([blob(&app.0), blob(&id.0)], |row| row.get(0)))
 }
@@ -215,21 +249,27 @@ pub(super) fn snapshot(conn: &Connection, app: AppId) -> StoreResult<Snapshot> {
     let statuses = open_statuses().join("', '");
     let sql = format!(
         "SELECT b.record FROM (SELECT row, sort_at, id FROM calls INDEXED BY calls_open \
-         WHERE app_id = ?1 AND open = 1 AND visible = 1 AND status IN ('{statuses}') \
+         WHERE app = {APP} AND open = 1 AND visible = 1 AND status IN ('{statuses}') \
          ORDER BY sort_at DESC, id DESC LIMIT {SNAPSHOT_LIMIT}) m \
          CROSS JOIN call_bodies b ON b.row = m.row ORDER BY m.sort_at DESC, m.id DESC"
     );
     let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
-    let rows = statement.query_map([blob(&app.0)], |row| row.get(0)).map_err(fault)?;
+    let rows = statement
+        .query_map([blob(&app.0)], |row| row.get(0))
+        .map_err(fault)?;
     let calls = rows.collect::<rusqlite::Result<_>>().map_err(fault)?;
-    Ok(Snapshot { epoch: position.epoch, seq: position.head, calls })
+    Ok(Snapshot {
+        epoch: position.epoch,
+        seq: position.head,
+        calls,
+    })
 }
 
 pub(super) fn due(conn: &Connection, now: Timestamp, limit: u32) -> StoreResult<Vec<DueCall>> {
-    let sql = "SELECT c.app_id, c.id, c.connection_id, c.platform, a.country \
+    let sql = "SELECT a.id, c.id, c.connection_id, c.platform, a.country \
                FROM (SELECT row, due_at FROM calls INDEXED BY calls_due \
                WHERE due_at <= ?1 ORDER BY due_at, row LIMIT ?2) d \
-               CROSS JOIN calls c ON c.row = d.row JOIN apps a ON a.id = c.app_id \
+               CROSS JOIN calls c ON c.row = d.row JOIN apps a ON a.no = c.app \
                ORDER BY d.due_at, c.id";
     let mut statement = conn.prepare_cached(sql).map_err(fault)?;
     let rows = statement
@@ -244,4 +284,109 @@ pub(super) fn due(conn: &Connection, now: Timestamp, limit: u32) -> StoreResult<
         })
         .map_err(fault)?;
     rows.collect::<rusqlite::Result<_>>().map_err(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use switchhook_domain::call::Status;
+    use uuid::Uuid;
+
+    fn plan(conn: &Connection, sql: &str, values: &[Value]) -> String {
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let rows = statement.query_map(params_from_iter(values), |row| row.get::<_, String>(3));
+        rows.unwrap()
+            .map(Result::unwrap)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    /// Every list walks its index from one position on, and never sorts or scans the table.
+    #[test]
+    fn lists_use_their_indexes() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        crate::migrate::run_sqlite(&mut conn).unwrap();
+        let some = CallQuery::default();
+        let number = || Some("+31612345678".to_owned());
+        for (query, index) in [
+            (some.clone(), "calls_list (app=?)"),
+            (
+                CallQuery {
+                    open_only: true,
+                    ..some.clone()
+                },
+                "calls_open (app=?)",
+            ),
+            (
+                CallQuery {
+                    statuses: vec![Status::Missed],
+                    ..some.clone()
+                },
+                "calls_list (app=?)",
+            ),
+            (
+                CallQuery {
+                    agent: number(),
+                    ..some.clone()
+                },
+                "calls_list (app=?)",
+            ),
+            (
+                CallQuery {
+                    from_number: number(),
+                    ..some.clone()
+                },
+                "calls_from (app=? AND from_number=?)",
+            ),
+            (
+                CallQuery {
+                    to_number: number(),
+                    ..some.clone()
+                },
+                "calls_to (app=? AND to_number=?)",
+            ),
+            (
+                CallQuery {
+                    from_number: number(),
+                    to_number: number(),
+                    ..some.clone()
+                },
+                "calls_from (app=? AND from_number=?)",
+            ),
+            (
+                CallQuery {
+                    since: Some(Timestamp::UNIX_EPOCH),
+                    ..some.clone()
+                },
+                "calls_list (app=? AND sort_at>?)",
+            ),
+        ] {
+            let mut filter = Filter::new(AppId(Uuid::nil()), &query);
+            let counted = plan(&conn, &filter.matching("1", 10), &filter.values);
+            assert!(
+                counted.contains(&format!("INDEX {index}")),
+                "{query:?}\n{counted}"
+            );
+            let sort_at = Timestamp::UNIX_EPOCH;
+            filter.go_on_after(CallCursor {
+                sort_at,
+                id: CallId(Uuid::nil()),
+            });
+            let paged = plan(
+                &conn,
+                &filter.matching("row, sort_at, id", 10),
+                &filter.values,
+            );
+            let name = index.split(' ').next().unwrap();
+            assert!(
+                paged.contains(&format!("INDEX {name} (app=?")),
+                "{query:?}\n{paged}"
+            );
+            assert!(paged.contains("(sort_at,id)<(?,?)"), "{query:?}\n{paged}");
+            for plan in [counted, paged] {
+                assert!(!plan.contains("TEMP B-TREE"), "{query:?}\n{plan}");
+                assert!(!plan.contains("SCAN calls"), "{query:?}\n{plan}");
+            }
+        }
+    }
 }

@@ -10,15 +10,15 @@ use std::time::Duration;
 use rusqlite::Connection;
 use switchhook_engine::store::StoreResult;
 
-use super::session::{fault, open_writer};
+use super::session::{PAGE, fault, open_writer};
 use crate::Durability;
 
 /// Groups after which the thread is woken.
 const EVERY: u32 = 32;
 /// How long what is in the log may stay there while nothing happens.
 const IDLE: Duration = Duration::from_secs(2);
-/// The length of the log, in pages of 16 KiB, at which the writer helps: 128 MiB.
-const TOO_LONG: i64 = 8 * 1024;
+/// The length of the log, in pages, at which the writer helps: 128 MiB.
+const TOO_LONG: i64 = 128 * 1024 * 1024 / PAGE;
 
 /// What the writer and the thread tell each other.
 pub(super) struct Checkpoint {

@@ -14,7 +14,11 @@ const COLUMNS: &str = "id, app_id, platform, name, hook_id, config, credentials,
 
 pub(super) fn create(conn: &Sql, connection: &Connection) -> StoreResult<()> {
     must_exist(conn, connection.app_id)?;
-    let link = connection.link.as_ref().map(|link| to_json(link, TABLE, "link")).transpose()?;
+    let link = connection
+        .link
+        .as_ref()
+        .map(|link| to_json(link, TABLE, "link"))
+        .transpose()?;
     let sql = format!(
         "INSERT INTO connections ({COLUMNS}) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
@@ -68,8 +72,14 @@ pub(super) fn list(conn: &Sql, app: Option<AppId>) -> StoreResult<Vec<Connection
 pub(super) fn delete(conn: &Sql, app: AppId, id: ConnectionId) -> StoreResult<()> {
     let sql = "DELETE FROM connections WHERE id = ?1 AND app_id = ?2";
     let mut statement = conn.prepare_cached(sql).map_err(fault)?;
-    let found = statement.execute(params![blob(&id.0), blob(&app.0)]).map_err(fault)?;
-    if found == 0 { Err(StoreError::NotFound("connection")) } else { Ok(()) }
+    let found = statement
+        .execute(params![blob(&id.0), blob(&app.0)])
+        .map_err(fault)?;
+    if found == 0 {
+        Err(StoreError::NotFound("connection"))
+    } else {
+        Ok(())
+    }
 }
 
 fn query(conn: &Sql, sql: &str, params: impl rusqlite::Params) -> StoreResult<Vec<Connection>> {
@@ -94,7 +104,9 @@ fn from_row(row: &Row<'_>) -> StoreResult<Connection> {
         credentials: from_json(text(row, 6).map_err(fault)?, TABLE, "credentials")?,
         webhook_secrets: from_json(text(row, 7).map_err(fault)?, TABLE, "webhook_secrets")?,
         created_at: time(row.get(8).map_err(fault)?),
-        link: link.map(|link| from_json(&link, TABLE, "link")).transpose()?,
+        link: link
+            .map(|link| from_json(&link, TABLE, "link"))
+            .transpose()?,
         last_heard_at: row.get::<_, Option<i64>>(10).map_err(fault)?.map(time),
     })
 }

@@ -10,7 +10,7 @@ use switchhook_engine::store::{
 };
 
 use super::apps::must_exist;
-use super::session::{blob, fault, optional, text};
+use super::session::{blob, fault, optional, text, uuid};
 use crate::columns::{from_json, key, search_needle, search_text, sort_name, to_json};
 
 pub(super) fn put(conn: &Connection, app: AppId, contacts: &[Contact]) -> StoreResult<()> {
@@ -35,13 +35,21 @@ pub(super) fn put(conn: &Connection, app: AppId, contacts: &[Contact]) -> StoreR
         let record = to_json(contact, "contacts", "record")?;
         let (app, id) = (blob(&app.0), blob(&contact.id.0));
         upsert
-            .execute(params![app, id, sort_name(contact), search_text(contact), record])
+            .execute(params![
+                app,
+                id,
+                sort_name(contact),
+                search_text(contact),
+                record
+            ])
             .map_err(fault)?;
         forget.execute(params![app, id]).map_err(fault)?;
         for (position, entry) in (0_i64..).zip(&contact.numbers) {
             let e164 = entry.number.e164.as_deref().map(key);
             let tail = entry.number.digits_tail();
-            number.execute(params![app, id, position, e164, tail]).map_err(fault)?;
+            number
+                .execute(params![app, id, position, e164, tail])
+                .map_err(fault)?;
         }
     }
     Ok(())
@@ -50,9 +58,12 @@ pub(super) fn put(conn: &Connection, app: AppId, contacts: &[Contact]) -> StoreR
 pub(super) fn one(conn: &Connection, app: AppId, id: ContactId) -> StoreResult<Option<Contact>> {
     let sql = "SELECT record FROM contacts WHERE app_id = ?1 AND id = ?2";
     let mut statement = conn.prepare_cached(sql).map_err(fault)?;
-    let found = statement
-        .query_row(params![blob(&app.0), blob(&id.0)], |row| row.get::<_, String>(0));
-    optional(found)?.map(|record| from_json(&record, "contacts", "record")).transpose()
+    let found = statement.query_row(params![blob(&app.0), blob(&id.0)], |row| {
+        row.get::<_, String>(0)
+    });
+    optional(found)?
+        .map(|record| from_json(&record, "contacts", "record"))
+        .transpose()
 }
 
 pub(super) fn list(
@@ -72,9 +83,8 @@ pub(super) fn list(
         values.push(Value::Text(search_needle(text)));
         wheres.push_str(&format!(" AND instr(search, ?{}) > 0", values.len()));
     }
-    let sql = format!(
-        "SELECT count(*) FROM (SELECT 1 FROM contacts WHERE {wheres} LIMIT {COUNT_LIMIT})"
-    );
+    let sql =
+        format!("SELECT count(*) FROM (SELECT 1 FROM contacts WHERE {wheres} LIMIT {COUNT_LIMIT})");
     let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
     let total: i64 = statement
         .query_row(params_from_iter(&values), |row| row.get(0))
@@ -86,14 +96,23 @@ pub(super) fn list(
         values.len() - 1,
         values.len()
     );
-    Ok((records(conn, &sql, params_from_iter(&values))?, u64::try_from(total).unwrap_or(0)))
+    Ok((
+        records(conn, &sql, params_from_iter(&values))?,
+        u64::try_from(total).unwrap_or(0),
+    ))
 }
 
 pub(super) fn delete(conn: &Connection, app: AppId, id: ContactId) -> StoreResult<()> {
     let sql = "DELETE FROM contacts WHERE app_id = ?1 AND id = ?2";
     let mut statement = conn.prepare_cached(sql).map_err(fault)?;
-    let found = statement.execute(params![blob(&app.0), blob(&id.0)]).map_err(fault)?;
-    if found == 0 { Err(StoreError::NotFound("contact")) } else { Ok(()) }
+    let found = statement
+        .execute(params![blob(&app.0), blob(&id.0)])
+        .map_err(fault)?;
+    if found == 0 {
+        Err(StoreError::NotFound("contact"))
+    } else {
+        Ok(())
+    }
 }
 
 /// The contacts to be judged for a number: those who have it; if nobody has, those whose number
@@ -103,7 +122,9 @@ pub(super) fn candidates(
     app: AppId,
     number: &PhoneNumber,
 ) -> StoreResult<Vec<Contact>> {
-    let Some(e164) = number.e164.as_deref() else { return Ok(Vec::new()) };
+    let Some(e164) = number.e164.as_deref() else {
+        return Ok(Vec::new());
+    };
     let exact = by_number(conn, app, "e164", &key(e164))?;
     if !exact.is_empty() {
         return Ok(exact);
@@ -117,12 +138,27 @@ fn by_number(
     column: &str,
     value: &str,
 ) -> StoreResult<Vec<Contact>> {
+    // The index gives the ids in order; a contact that has the number twice comes twice.
     let sql = format!(
-        "SELECT c.record FROM (SELECT DISTINCT contact_id FROM contact_numbers \
-         WHERE app_id = ?1 AND {column} = ?2 ORDER BY contact_id LIMIT {CANDIDATE_LIMIT}) n \
-         JOIN contacts c ON c.app_id = ?1 AND c.id = n.contact_id ORDER BY c.id"
+        "SELECT contact_id FROM contact_numbers WHERE app_id = ?1 AND {column} = ?2 \
+         ORDER BY contact_id"
     );
-    records(conn, &sql, params![blob(&app.0), value])
+    let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
+    let mut rows = statement
+        .query(params![blob(&app.0), value])
+        .map_err(fault)?;
+    let mut ids: Vec<ContactId> = Vec::new();
+    while let Some(row) = rows.next().map_err(fault)? {
+        let id = ContactId(uuid(row, 0).map_err(fault)?);
+        if ids.last() != Some(&id) {
+            ids.push(id);
+        }
+        if ids.len() >= CANDIDATE_LIMIT as usize {
+            break;
+        }
+    }
+    let found = ids.into_iter().map(|id| one(conn, app, id));
+    found.filter_map(StoreResult::transpose).collect()
 }
 
 fn records(
@@ -134,7 +170,11 @@ fn records(
     let mut rows = statement.query(params).map_err(fault)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(fault)? {
-        found.push(from_json(text(row, 0).map_err(fault)?, "contacts", "record")?);
+        found.push(from_json(
+            text(row, 0).map_err(fault)?,
+            "contacts",
+            "record",
+        )?);
     }
     Ok(found)
 }

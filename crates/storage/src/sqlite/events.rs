@@ -32,7 +32,14 @@ pub(super) fn head(conn: &Connection, app: AppId) -> StoreResult<Option<(i64, Lo
     let found = statement.query_row([blob(&app.0)], |row| {
         let head: i64 = row.get(2)?;
         let head = u64::try_from(head).unwrap_or(0);
-        Ok((row.get(0)?, LogPosition { epoch: uuid(row, 1)?, head, oldest: head + 1 }))
+        Ok((
+            row.get(0)?,
+            LogPosition {
+                epoch: uuid(row, 1)?,
+                head,
+                oldest: head + 1,
+            },
+        ))
     });
     optional(found)
 }
@@ -42,7 +49,9 @@ pub(super) fn position(conn: &Connection, app: AppId) -> StoreResult<LogPosition
     let sql = "SELECT min(place) FROM events WHERE place BETWEEN ?1 AND ?2";
     let mut statement = conn.prepare_cached(sql).map_err(fault)?;
     let first: Option<i64> = statement
-        .query_row(params![place(no, 0)?, place(no, position.head)?], |row| row.get(0))
+        .query_row(params![place(no, 0)?, place(no, position.head)?], |row| {
+            row.get(0)
+        })
         .map_err(fault)?;
     if let Some(first) = first {
         position.oldest = seq_of(first);
@@ -67,13 +76,22 @@ pub(super) fn after(
     types: &[EventType],
 ) -> StoreResult<Part> {
     let Some((no, position)) = head(conn, app)? else {
-        return Ok(Part { events: Vec::new(), more_after: None });
+        return Ok(Part {
+            events: Vec::new(),
+            more_after: None,
+        });
     };
     if after >= position.head {
-        return Ok(Part { events: Vec::new(), more_after: None });
+        return Ok(Part {
+            events: Vec::new(),
+            more_after: None,
+        });
     }
-    let until =
-        if types.is_empty() { position.head } else { position.head.min(after + STRIDE) };
+    let until = if types.is_empty() {
+        position.head
+    } else {
+        position.head.min(after + STRIDE)
+    };
     let mut values = vec![
         Value::Integer(place(no, after)?),
         Value::Integer(place(no, until)?),

@@ -12,34 +12,44 @@ use crate::working::{CallRow, Pending, Stored, WorkingSet};
 /// Writes everything pending and notes it as written.
 pub(super) fn flush(conn: &Connection, set: &mut WorkingSet) -> StoreResult<()> {
     let pending = std::mem::take(&mut set.pending);
-    write_notifications(conn, &pending)?;
+    write_notifications(conn, set, &pending)?;
     delete_calls(conn, &pending)?;
     write_calls(conn, set, &pending)?;
     write_keys(conn, &pending)?;
-    write_messages(conn, &pending)?;
+    write_messages(conn, set, &pending)?;
     write_presence(conn, &pending)?;
     write_events(conn, set, &pending)?;
     write_connections(conn, &pending)
+}
+
+/// The small number of an app.
+fn number(set: &WorkingSet, app: AppId) -> StoreResult<i64> {
+    set.heads
+        .get(&app)
+        .map(|head| head.no)
+        .ok_or_else(|| damaged("apps", "no"))
 }
 
 fn prepare<'c>(conn: &'c Connection, sql: &str) -> StoreResult<CachedStatement<'c>> {
     conn.prepare_cached(sql).map_err(fault)
 }
 
-fn write_notifications(conn: &Connection, pending: &Pending) -> StoreResult<()> {
+fn write_notifications(conn: &Connection, set: &WorkingSet, pending: &Pending) -> StoreResult<()> {
     if pending.notifications.is_empty() {
         return Ok(());
     }
     let mut insert = prepare(
         conn,
-        "INSERT INTO notifications (app_id, id, connection_id, received_at, verdict, reason, \
+        "INSERT INTO notifications (app, id, connection_id, received_at, verdict, reason, \
          event, content_type, digest, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     for work in &pending.notifications {
-        let Some(note) = &work.changeset.notification else { continue };
+        let Some(note) = &work.changeset.notification else {
+            continue;
+        };
         insert
             .execute(params![
-                blob(&work.changeset.app_id.0),
+                number(set, work.changeset.app_id)?,
                 blob(&note.id.0),
                 blob(&note.connection_id.0),
                 micros(note.received_at),
@@ -57,8 +67,12 @@ fn write_notifications(conn: &Connection, pending: &Pending) -> StoreResult<()> 
 
 fn delete_calls(conn: &Connection, pending: &Pending) -> StoreResult<()> {
     for (_, _, row) in &pending.deleted {
-        prepare(conn, "DELETE FROM calls WHERE row = ?1")?.execute([row]).map_err(fault)?;
-        prepare(conn, "DELETE FROM call_bodies WHERE row = ?1")?.execute([row]).map_err(fault)?;
+        prepare(conn, "DELETE FROM calls WHERE row = ?1")?
+            .execute([row])
+            .map_err(fault)?;
+        prepare(conn, "DELETE FROM call_bodies WHERE row = ?1")?
+            .execute([row])
+            .map_err(fault)?;
     }
     Ok(())
 }
@@ -70,48 +84,61 @@ fn write_calls(conn: &Connection, set: &mut WorkingSet, pending: &Pending) -> St
     Ok(())
 }
 
-fn write_call(
-    conn: &Connection,
-    set: &mut WorkingSet,
-    place: &(AppId, CallId),
-) -> StoreResult<()> {
-    let Some(entry) = set.calls.get_mut(place) else { return Ok(()) };
-    let Some(changed) = entry.changed.take() else { return Ok(()) };
+fn write_call(conn: &Connection, set: &mut WorkingSet, place: &(AppId, CallId)) -> StoreResult<()> {
+    let no = number(set, place.0)?;
+    let Some(entry) = set.calls.get_mut(place) else {
+        return Ok(());
+    };
+    let Some(changed) = entry.changed.take() else {
+        return Ok(());
+    };
     let columns = CallRow::new(place.0, entry, &changed);
     let state = to_json(&entry.state, "call_bodies", "state")?;
     let record = to_json(&changed.call, "call_bodies", "record")?;
     let row = match &entry.stored {
         None => {
-            insert_call(conn, &columns)?;
+            insert_call(conn, no, &columns)?;
             let row = conn.last_insert_rowid();
-            prepare(conn, "INSERT INTO call_bodies (row, state, record) VALUES (?1, ?2, ?3)")?
-                .execute(params![row, state, record])
-                .map_err(conflict("call"))?;
+            prepare(
+                conn,
+                "INSERT INTO call_bodies (row, state, record) VALUES (?1, ?2, ?3)",
+            )?
+            .execute(params![row, state, record])
+            .map_err(conflict("call"))?;
             row
         }
-        Some(Stored { row, columns: known }) => {
+        Some(Stored {
+            row,
+            columns: known,
+        }) => {
             // An index costs only when one of its columns is named, changed or not.
             match known {
                 Some(known) if *known == columns => {}
                 Some(known) if known.same_place(&columns) => update_call(conn, *row, &columns)?,
                 _ => move_call(conn, *row, &columns)?,
             }
-            prepare(conn, "UPDATE call_bodies SET state = ?2, record = ?3 WHERE row = ?1")?
-                .execute(params![row, state, record])
-                .map_err(fault)?;
+            prepare(
+                conn,
+                "UPDATE call_bodies SET state = ?2, record = ?3 WHERE row = ?1",
+            )?
+            .execute(params![row, state, record])
+            .map_err(fault)?;
             *row
         }
     };
-    entry.stored = Some(Stored { row, columns: Some(columns) });
+    entry.stored = Some(Stored {
+        row,
+        columns: Some(columns),
+    });
     Ok(())
 }
 
-fn insert_call(conn: &Connection, call: &CallRow) -> StoreResult<()> {
-    let sql = "INSERT INTO calls (app_id, id, connection_id, platform, visible, open, status, \
+fn insert_call(conn: &Connection, no: i64, call: &CallRow) -> StoreResult<()> {
+    let sql = "INSERT INTO calls (app, id, connection_id, platform, visible, open, status, \
                direction, from_number, to_number, agent_extension, agent_user, sort_at, due_at) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
     let written = prepare(conn, sql)?.execute(params![
-        blob(&call.app_id.0),
+        no,
         blob(&call.id.0),
         blob(&call.connection_id.0),
         call.platform,
@@ -171,20 +198,20 @@ fn write_keys(conn: &Connection, pending: &Pending) -> StoreResult<()> {
     }
     let mut upsert = prepare(
         conn,
-        "INSERT INTO call_keys (connection_id, key, app_id, call_id) VALUES (?1, ?2, ?3, ?4) \
+        "INSERT INTO call_keys (connection_id, key, call_id) VALUES (?1, ?2, ?3) \
          ON CONFLICT (connection_id, key) DO UPDATE SET call_id = excluded.call_id",
     )?;
-    for ((connection, text), (app, call)) in &pending.keys {
+    for ((connection, text), (_, call)) in &pending.keys {
         upsert
-            .execute(params![blob(&connection.0), text, blob(&app.0), blob(&call.0)])
+            .execute(params![blob(&connection.0), text, blob(&call.0)])
             .map_err(fault)?;
     }
     Ok(())
 }
 
-fn write_messages(conn: &Connection, pending: &Pending) -> StoreResult<()> {
+fn write_messages(conn: &Connection, set: &WorkingSet, pending: &Pending) -> StoreResult<()> {
     for ((connection, id), (app, state)) in &pending.messages {
-        let sql = "INSERT INTO messages (connection_id, external_id, app_id, sent_at, state, \
+        let sql = "INSERT INTO messages (connection_id, external_id, app, sent_at, state, \
                    record) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
                    ON CONFLICT (connection_id, external_id) DO UPDATE SET \
                    sent_at = excluded.sent_at, state = excluded.state, record = excluded.record";
@@ -192,20 +219,26 @@ fn write_messages(conn: &Connection, pending: &Pending) -> StoreResult<()> {
         let whole = to_json(state, "messages", "state")?;
         let sent_at = micros(state.message.sent_at);
         prepare(conn, sql)?
-            .execute(params![blob(&connection.0), id, blob(&app.0), sent_at, whole, record])
+            .execute(params![
+                blob(&connection.0),
+                id,
+                number(set, *app)?,
+                sent_at,
+                whole,
+                record
+            ])
             .map_err(fault)?;
     }
     Ok(())
 }
 
 fn write_presence(conn: &Connection, pending: &Pending) -> StoreResult<()> {
-    for ((connection, name), (app, state)) in &pending.presence {
-        let sql = "INSERT INTO presence (connection_id, key, app_id, state) \
-                   VALUES (?1, ?2, ?3, ?4) \
+    for ((connection, name), (_, state)) in &pending.presence {
+        let sql = "INSERT INTO presence (connection_id, key, state) VALUES (?1, ?2, ?3) \
                    ON CONFLICT (connection_id, key) DO UPDATE SET state = excluded.state";
         let whole = to_json(state, "presence", "state")?;
         prepare(conn, sql)?
-            .execute(params![blob(&connection.0), name, blob(&app.0), whole])
+            .execute(params![blob(&connection.0), name, whole])
             .map_err(fault)?;
     }
     Ok(())
@@ -221,10 +254,9 @@ fn write_events(conn: &Connection, set: &WorkingSet, pending: &Pending) -> Store
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     for event in &pending.events {
-        let head = set.heads.get(&event.app_id).ok_or_else(|| damaged("apps", "no"))?;
         insert
             .execute(params![
-                place(head.no, event.seq)?,
+                place(number(set, event.app_id)?, event.seq)?,
                 blob(&event.id.0),
                 event.kind.as_str(),
                 event.call_id.as_ref().map(|id| blob(&id.0)),

@@ -21,17 +21,23 @@ pub(super) fn load(conn: &Connection, set: &mut WorkingSet, work: &Work) -> Stor
     for id in work.connections() {
         load_connection(conn, set, id)?;
     }
-    let Some(input) = &work.changeset.fold else { return Ok(()) };
+    let Some(input) = &work.changeset.fold else {
+        return Ok(());
+    };
+    // Without an app the fold refuses, whatever was loaded.
+    let Some(Head { no, .. }) = set.heads.get(&app).copied() else {
+        return Ok(());
+    };
     let connection = input.connection_id;
     let mut ids: Vec<CallId> = input.settle.clone();
     for text in work.keys() {
         ids.extend(call_of_key(conn, set, connection, &text)?);
     }
     if work.needs.open_calls {
-        ids.extend(open_calls(conn, app, connection)?);
+        ids.extend(open_calls(conn, no, connection)?);
     }
     for id in ids {
-        load_call(conn, set, app, id)?;
+        load_call(conn, set, (app, no), id)?;
     }
     for id in &work.needs.messages {
         load_message(conn, set, connection, id)?;
@@ -50,7 +56,10 @@ fn load_app(conn: &Connection, set: &mut WorkingSet, app: AppId) -> StoreResult<
     let mut statement = conn.prepare_cached(sql).map_err(fault)?;
     let found = statement.query_row([blob(&app.0)], |row| {
         let seq: i64 = row.get(1)?;
-        Ok(Head { no: row.get(0)?, seq: u64::try_from(seq).unwrap_or(0) })
+        Ok(Head {
+            no: row.get(0)?,
+            seq: u64::try_from(seq).unwrap_or(0),
+        })
     });
     if let Some(head) = optional(found)? {
         set.heads.insert(app, head);
@@ -58,11 +67,7 @@ fn load_app(conn: &Connection, set: &mut WorkingSet, app: AppId) -> StoreResult<
     Ok(())
 }
 
-fn load_connection(
-    conn: &Connection,
-    set: &mut WorkingSet,
-    id: ConnectionId,
-) -> StoreResult<()> {
+fn load_connection(conn: &Connection, set: &mut WorkingSet, id: ConnectionId) -> StoreResult<()> {
     if set.connections.contains_key(&id) {
         return Ok(());
     }
@@ -94,15 +99,14 @@ fn call_of_key(
     Ok(found)
 }
 
-fn open_calls(
-    conn: &Connection,
-    app: AppId,
-    connection: ConnectionId,
-) -> StoreResult<Vec<CallId>> {
-    let sql = "SELECT id FROM calls WHERE app_id = ?1 AND open = 1 AND connection_id = ?2";
+fn open_calls(conn: &Connection, no: i64, connection: ConnectionId) -> StoreResult<Vec<CallId>> {
+    let sql = "SELECT id FROM calls INDEXED BY calls_open \
+               WHERE app = ?1 AND open = 1 AND connection_id = ?2";
     let mut statement = conn.prepare_cached(sql).map_err(fault)?;
     let rows = statement
-        .query_map([blob(&app.0), blob(&connection.0)], |row| uuid(row, 0).map(CallId))
+        .query_map(params![no, blob(&connection.0)], |row| {
+            uuid(row, 0).map(CallId)
+        })
         .map_err(fault)?;
     rows.collect::<rusqlite::Result<_>>().map_err(fault)
 }
@@ -110,7 +114,7 @@ fn open_calls(
 fn load_call(
     conn: &Connection,
     set: &mut WorkingSet,
-    app: AppId,
+    (app, no): (AppId, i64),
     id: CallId,
 ) -> StoreResult<()> {
     if set.calls.contains_key(&(app, id)) {
@@ -120,15 +124,28 @@ fn load_call(
                c.direction, c.from_number, c.to_number, c.agent_extension, c.agent_user, \
                c.sort_at, c.due_at, b.state \
                FROM calls c JOIN call_bodies b ON b.row = c.row \
-               WHERE c.app_id = ?1 AND c.id = ?2";
+               WHERE c.app = ?1 AND c.id = ?2";
     let mut statement = conn.prepare_cached(sql).map_err(fault)?;
-    let mut rows = statement.query([blob(&app.0), blob(&id.0)]).map_err(fault)?;
-    let Some(row) = rows.next().map_err(fault)? else { return Ok(()) };
+    let mut rows = statement.query(params![no, blob(&id.0)]).map_err(fault)?;
+    let Some(row) = rows.next().map_err(fault)? else {
+        return Ok(());
+    };
     let columns = call_row(row, app, id).map_err(fault)?;
     let state = from_json(text(row, 13).map_err(fault)?, "call_bodies", "state")?;
-    let stored = Stored { row: row.get(0).map_err(fault)?, columns: Some(columns) };
+    let stored = Stored {
+        row: row.get(0).map_err(fault)?,
+        columns: Some(columns),
+    };
     let open = row.get(4).map_err(fault)?;
-    set.calls.insert((app, id), Entry { state, open, stored: Some(stored), changed: None });
+    set.calls.insert(
+        (app, id),
+        Entry {
+            state,
+            open,
+            stored: Some(stored),
+            changed: None,
+        },
+    );
     Ok(())
 }
 
@@ -163,10 +180,12 @@ fn load_message(
     }
     let sql = "SELECT state FROM messages WHERE connection_id = ?1 AND external_id = ?2";
     let mut statement = conn.prepare_cached(sql).map_err(fault)?;
-    let found = statement
-        .query_row(params![blob(&connection.0), place.1], |row| row.get::<_, String>(0));
+    let found = statement.query_row(params![blob(&connection.0), place.1], |row| {
+        row.get::<_, String>(0)
+    });
     if let Some(state) = optional(found)? {
-        set.messages.insert(place, from_json(&state, "messages", "state")?);
+        set.messages
+            .insert(place, from_json(&state, "messages", "state")?);
     }
     Ok(())
 }
@@ -183,10 +202,12 @@ fn load_presence(
     }
     let sql = "SELECT state FROM presence WHERE connection_id = ?1 AND key = ?2";
     let mut statement = conn.prepare_cached(sql).map_err(fault)?;
-    let found = statement
-        .query_row(params![blob(&connection.0), place.1], |row| row.get::<_, String>(0));
+    let found = statement.query_row(params![blob(&connection.0), place.1], |row| {
+        row.get::<_, String>(0)
+    });
     if let Some(state) = optional(found)? {
-        set.presence.insert(place, from_json(&state, "presence", "state")?);
+        set.presence
+            .insert(place, from_json(&state, "presence", "state")?);
     }
     Ok(())
 }

@@ -13,8 +13,7 @@ use switchhook_domain::event::{Event, EventType};
 use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, KeyId, NotificationId};
 use switchhook_engine::store::{
     ApiKey, App, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery, DueCall,
-    Grant, LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult,
-    Wake,
+    Grant, LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult, Wake,
 };
 use tokio::sync::{broadcast, oneshot};
 
@@ -68,7 +67,10 @@ pub(crate) async fn open_temporary(options: OpenOptions) -> StoreResult<SqliteSt
             StoreError::Unavailable(format!("no temporary folder: {}", error.kind()))
         })?;
         let path = folder.path().join("switchhook.db");
-        let options = OpenOptions { durability: Durability::Normal, ..options };
+        let options = OpenOptions {
+            durability: Durability::Normal,
+            ..options
+        };
         start(&path, &options, Some(folder))
     })
     .await
@@ -89,7 +91,9 @@ pub(crate) async fn migration_status(path: PathBuf) -> StoreResult<MigrationStat
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> StoreResult<T> + Send + 'static,
 ) -> StoreResult<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(closed()))
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(closed()))
 }
 
 fn start(
@@ -102,7 +106,6 @@ fn start(
     if options.migrate {
         migrate::run_sqlite(&mut conn)?;
     }
-    if let Ok(sql) = std::env::var("SH_SQL") { conn.execute_batch(&sql).map_err(session::fault)?; }
     let queue = Arc::new(Queue::new(options.queue));
     let (wakes, _) = broadcast::channel(WAKES);
     let writer = Writer {
@@ -122,7 +125,13 @@ fn start(
         })
         .map_err(no_thread)?;
     let scan_limit = options.scan_limit.max(1);
-    Ok(SqliteStore { queue, readers, wakes, writer: Mutex::new(Some(writer)), scan_limit })
+    Ok(SqliteStore {
+        queue,
+        readers,
+        wakes,
+        writer: Mutex::new(Some(writer)),
+        scan_limit,
+    })
 }
 
 /// The error of a thread that could not be started.
@@ -163,7 +172,12 @@ impl Store for SqliteStore {
     async fn commit(&self, changeset: Changeset) -> StoreResult<Committed> {
         let (reply, answer) = oneshot::channel();
         let work = Arc::new(Work::new(changeset));
-        let commit = Commit { work, reply, since: Instant::now(), outcome: Ok(Vec::new()) };
+        let commit = Commit {
+            work,
+            reply,
+            since: Instant::now(),
+            outcome: Ok(Vec::new()),
+        };
         self.queue.push(Job::Commit(commit)).await?;
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
@@ -187,7 +201,9 @@ impl Store for SqliteStore {
                 return Ok(found);
             }
             let types = Arc::clone(&types);
-            let part = self.read(move |c| events::after(c, app, after, room, &types)).await?;
+            let part = self
+                .read(move |c| events::after(c, app, after, room, &types))
+                .await?;
             found.extend(part.events);
             match part.more_after {
                 Some(more) => after = more,
@@ -197,16 +213,22 @@ impl Store for SqliteStore {
     }
 
     async fn log_position(&self, app: AppId) -> StoreResult<LogPosition> {
-        self.readers.read_at_once(move |c| events::position(c, app)).await
+        self.readers
+            .read_at_once(move |c| events::position(c, app))
+            .await
     }
 
     async fn snapshot(&self, app: AppId) -> StoreResult<Snapshot> {
-        self.readers.read_at_once(move |c| calls::snapshot(c, app)).await
+        self.readers
+            .read_at_once(move |c| calls::snapshot(c, app))
+            .await
     }
 
     async fn calls(&self, app: AppId, query: &CallQuery) -> StoreResult<CallPage> {
         let (query, scan_limit) = (query.clone(), self.scan_limit);
-        self.readers.read_at_once(move |c| calls::list(c, app, &query, scan_limit)).await
+        self.readers
+            .read_at_once(move |c| calls::list(c, app, &query, scan_limit))
+            .await
     }
 
     async fn call(&self, app: AppId, id: CallId) -> StoreResult<Option<String>> {
@@ -215,7 +237,9 @@ impl Store for SqliteStore {
 
     async fn messages(&self, app: AppId, query: &MessageQuery) -> StoreResult<(Vec<String>, u64)> {
         let query = query.clone();
-        self.readers.read_at_once(move |c| messages::list(c, app, &query)).await
+        self.readers
+            .read_at_once(move |c| messages::list(c, app, &query))
+            .await
     }
 
     async fn due_calls(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DueCall>> {
@@ -228,7 +252,8 @@ impl Store for SqliteStore {
         limit: u32,
         before: Option<NotificationId>,
     ) -> StoreResult<Vec<Notification>> {
-        self.read(move |c| notifications::list(c, app, limit, before)).await
+        self.read(move |c| notifications::list(c, app, limit, before))
+            .await
     }
 
     async fn prune(
@@ -237,7 +262,8 @@ impl Store for SqliteStore {
         events_before: Timestamp,
         limit: u32,
     ) -> StoreResult<(u64, u64)> {
-        self.write(move |c| prune::prune(c, notifications_before, events_before, limit)).await
+        self.write(move |c| prune::prune(c, notifications_before, events_before, limit))
+            .await
     }
 
     async fn create_app(&self, app: &App) -> StoreResult<()> {
@@ -268,12 +294,14 @@ impl Store for SqliteStore {
     }
 
     async fn revoke_key(&self, app: AppId, id: KeyId, at: Timestamp) -> StoreResult<()> {
-        self.write(move |c| people::revoke_key(c, app, id, at)).await
+        self.write(move |c| people::revoke_key(c, app, id, at))
+            .await
     }
 
     async fn put_sign_in_link(&self, grant: &Grant) -> StoreResult<()> {
         let grant = grant.clone();
-        self.write(move |c| people::put_sign_in_link(c, &grant)).await
+        self.write(move |c| people::put_sign_in_link(c, &grant))
+            .await
     }
 
     async fn take_sign_in_link(
@@ -282,7 +310,8 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> StoreResult<Option<Grant>> {
         let hash = *hash;
-        self.write(move |c| people::take_sign_in_link(c, &hash, now)).await
+        self.write(move |c| people::take_sign_in_link(c, &hash, now))
+            .await
     }
 
     async fn put_session(&self, grant: &Grant) -> StoreResult<()> {
@@ -302,7 +331,8 @@ impl Store for SqliteStore {
 
     async fn create_connection(&self, connection: &Connection) -> StoreResult<()> {
         let connection = connection.clone();
-        self.write(move |c| connections::create(c, &connection)).await
+        self.write(move |c| connections::create(c, &connection))
+            .await
     }
 
     async fn connection(&self, app: AppId, id: ConnectionId) -> StoreResult<Option<Connection>> {
@@ -331,13 +361,11 @@ impl Store for SqliteStore {
         self.read(move |c| contacts::one(c, app, id)).await
     }
 
-    async fn contacts(
-        &self,
-        app: AppId,
-        query: &ContactQuery,
-    ) -> StoreResult<(Vec<Contact>, u64)> {
+    async fn contacts(&self, app: AppId, query: &ContactQuery) -> StoreResult<(Vec<Contact>, u64)> {
         let query = query.clone();
-        self.readers.read_at_once(move |c| contacts::list(c, app, &query)).await
+        self.readers
+            .read_at_once(move |c| contacts::list(c, app, &query))
+            .await
     }
 
     async fn delete_contact(&self, app: AppId, id: ContactId) -> StoreResult<()> {
@@ -345,12 +373,17 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> StoreResult<()> {
-        self.read(|c| session::single::<i64>(c, "SELECT 1").map(drop)).await
+        self.read(|c| session::single::<i64>(c, "SELECT 1").map(drop))
+            .await
     }
 
     async fn close(&self) {
         self.queue.close();
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let writer = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(writer) = writer {
             drop(tokio::task::spawn_blocking(move || writer.join()).await);
         }

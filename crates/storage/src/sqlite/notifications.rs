@@ -16,7 +16,8 @@ pub(super) fn list(
 ) -> StoreResult<Vec<Notification>> {
     let before = before.map_or(Uuid::max(), |id| id.0);
     let sql = "SELECT id, connection_id, received_at, verdict, reason, event, content_type, \
-               digest, body FROM notifications WHERE app_id = ?1 AND id < ?2 \
+               digest, body FROM notifications WHERE app = (SELECT no FROM apps WHERE id = ?1) \
+               AND id < ?2 \
                ORDER BY id DESC LIMIT ?3";
     let mut statement = conn.prepare_cached(sql).map_err(fault)?;
     let mut rows = statement

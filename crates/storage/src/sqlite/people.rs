@@ -41,7 +41,9 @@ pub(super) fn keys(conn: &Connection, app: AppId) -> StoreResult<Vec<ApiKey>> {
     let sql =
         format!("SELECT {KEY} FROM api_keys WHERE app_id = ?1 ORDER BY created_at DESC, id DESC");
     let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
-    let rows = statement.query_map([blob(&app.0)], key_from_row).map_err(fault)?;
+    let rows = statement
+        .query_map([blob(&app.0)], key_from_row)
+        .map_err(fault)?;
     rows.collect::<rusqlite::Result<_>>().map_err(fault)
 }
 
@@ -57,7 +59,11 @@ pub(super) fn revoke_key(
     let found = statement
         .execute(params![blob(&id.0), blob(&app.0), micros(at)])
         .map_err(fault)?;
-    if found == 0 { Err(StoreError::NotFound("key")) } else { Ok(()) }
+    if found == 0 {
+        Err(StoreError::NotFound("key"))
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) fn put_sign_in_link(conn: &Connection, grant: &Grant) -> StoreResult<()> {
@@ -109,7 +115,12 @@ fn put(conn: &Connection, table: &str, grant: &Grant) -> StoreResult<()> {
     let expires_at = micros(grant.expires_at);
     let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
     statement
-        .execute(params![grant.token_hash, blob(&grant.app_id.0), grant.role.as_str(), expires_at])
+        .execute(params![
+            grant.token_hash,
+            blob(&grant.app_id.0),
+            grant.role.as_str(),
+            expires_at
+        ])
         .map(drop)
         .map_err(fault)
 }
@@ -127,7 +138,9 @@ fn find(
     let found = statement.query_row(params![hash, micros(now)], |row| {
         Ok((uuid(row, 0)?, row.get::<_, String>(1)?, row.get(2)?))
     });
-    let Some((app, role, expires_at)) = optional(found)? else { return Ok(None) };
+    let Some((app, role, expires_at)) = optional(found)? else {
+        return Ok(None);
+    };
     Ok(Some(Grant {
         token_hash: *hash,
         app_id: AppId(app),

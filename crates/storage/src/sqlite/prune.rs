@@ -36,12 +36,14 @@ pub(super) fn prune(
 fn old_notifications(conn: &Connection, app: AppId, before: i64, limit: u64) -> StoreResult<u64> {
     let mut find = conn
         .prepare_cached(
-            "SELECT row, received_at FROM notifications WHERE app_id = ?1 ORDER BY id LIMIT ?2",
+            "SELECT row, received_at FROM notifications \
+             WHERE app = (SELECT no FROM apps WHERE id = ?1) ORDER BY id LIMIT ?2",
         )
         .map_err(fault)?;
     let old = rows_before(&mut find, params![blob(&app.0), sql_limit(limit)], before)?;
-    let mut delete =
-        conn.prepare_cached("DELETE FROM notifications WHERE row = ?1").map_err(fault)?;
+    let mut delete = conn
+        .prepare_cached("DELETE FROM notifications WHERE row = ?1")
+        .map_err(fault)?;
     for row in &old {
         delete.execute([row]).map_err(fault)?;
     }
@@ -50,7 +52,9 @@ fn old_notifications(conn: &Connection, app: AppId, before: i64, limit: u64) -> 
 
 /// The same for events: the log loses its beginning, never its middle.
 fn old_events(conn: &Connection, app: AppId, before: i64, limit: u64) -> StoreResult<u64> {
-    let Some((no, position)) = head(conn, app)? else { return Ok(0) };
+    let Some((no, position)) = head(conn, app)? else {
+        return Ok(0);
+    };
     let (first, last) = (place(no, 0)?, place(no, position.head)?);
     let mut find = conn
         .prepare_cached(

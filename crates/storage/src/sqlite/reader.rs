@@ -24,7 +24,9 @@ pub(super) struct Readers {
 impl Readers {
     /// Starts that many threads.
     pub(super) fn start(path: &Path, count: usize) -> StoreResult<Self> {
-        let readers = Self { queue: Arc::new(Queue::new(PLACES)) };
+        let readers = Self {
+            queue: Arc::new(Queue::new(PLACES)),
+        };
         for number in 0..count.max(1) {
             let mut conn = open_reader(path)?;
             let queue = Arc::clone(&readers.queue);
@@ -66,7 +68,9 @@ impl Readers {
         let (reply, answer) = oneshot::channel();
         let job = move |conn: &mut Connection| {
             let transaction = conn.transaction_with_behavior(TransactionBehavior::Deferred);
-            let result = transaction.map_err(fault).and_then(|transaction| read(&transaction));
+            let result = transaction
+                .map_err(fault)
+                .and_then(|transaction| read(&transaction));
             drop(reply.send(result));
         };
         self.queue.push(Box::new(job)).await?;

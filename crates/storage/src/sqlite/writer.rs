@@ -66,7 +66,14 @@ where
 {
     pub(super) fn new(run: F) -> (Self, oneshot::Receiver<StoreResult<T>>) {
         let (reply, answer) = oneshot::channel();
-        (Self { run, result: None, reply }, answer)
+        (
+            Self {
+                run,
+                result: None,
+                reply,
+            },
+            answer,
+        )
     }
 }
 
@@ -168,7 +175,6 @@ impl Writer {
     }
 
     /// Takes one changeset in. The outer error is the database's, the inner one its own.
-    #[expect(clippy::type_complexity, reason = "two kinds of failure, told apart once")]
     fn change(&mut self, work: &Arc<Work>) -> StoreResult<StoreResult<Vec<Arc<Event>>>> {
         if work.needs.open_calls {
             flush(&self.conn, &mut self.set)?;
@@ -210,21 +216,35 @@ impl Writer {
     fn answer(&self, jobs: Vec<Job>) {
         let mut logs: BTreeMap<AppId, Vec<Arc<Event>>> = BTreeMap::new();
         for job in &jobs {
-            if let Job::Commit(Commit { outcome: Ok(events), work, .. }) = job
+            if let Job::Commit(Commit {
+                outcome: Ok(events),
+                work,
+                ..
+            }) = job
                 && !events.is_empty()
             {
-                logs.entry(work.changeset.app_id).or_default().extend(events.iter().cloned());
+                logs.entry(work.changeset.app_id)
+                    .or_default()
+                    .extend(events.iter().cloned());
             }
         }
         for (app_id, events) in logs {
             let head = events.last().map_or(0, |event| event.seq);
             // Nobody may be listening.
-            drop(self.wakes.send(Wake { app_id, head, events }));
+            drop(self.wakes.send(Wake {
+                app_id,
+                head,
+                events,
+            }));
         }
         for job in jobs {
             match job {
                 Job::Commit(commit) => {
-                    drop(commit.reply.send(commit.outcome.map(|events| Committed { events })));
+                    drop(
+                        commit
+                            .reply
+                            .send(commit.outcome.map(|events| Committed { events })),
+                    );
                 }
                 Job::Write(write) => write.answer(None),
             }
@@ -256,7 +276,10 @@ fn refuse_old(jobs: Vec<Job>) -> Vec<Job> {
         return jobs;
     }
     let (fresh, old) = jobs.into_iter().partition(fresh);
-    refuse(old, &StoreError::Unavailable("the database was too slow".to_owned()));
+    refuse(
+        old,
+        &StoreError::Unavailable("the database was too slow".to_owned()),
+    );
     fresh
 }
 

@@ -39,7 +39,10 @@ pub(crate) struct Work {
 impl Work {
     /// Works out the needs; done by the caller, to keep it off the writer.
     pub(crate) fn new(changeset: Changeset) -> Self {
-        let needs = changeset.fold.as_ref().map_or_else(Needs::default, |f| needs(&f.signals));
+        let needs = changeset
+            .fold
+            .as_ref()
+            .map_or_else(Needs::default, |f| needs(&f.signals));
         Self { changeset, needs }
     }
 
@@ -53,14 +56,22 @@ impl Work {
         let change = &self.changeset;
         let heard = change.notification.as_ref().map(|n| n.connection_id);
         // A call whose connection is gone can still be settled.
-        let told = change.fold.as_ref().filter(|f| !f.signals.is_empty()).map(|f| f.connection_id);
+        let told = change
+            .fold
+            .as_ref()
+            .filter(|f| !f.signals.is_empty())
+            .map(|f| f.connection_id);
         let linked = change.link.as_ref().map(|(id, _)| *id);
         [heard, told, linked].into_iter().flatten().collect()
     }
 
     /// Bytes, roughly.
     pub(crate) fn weight(&self) -> usize {
-        let body = self.changeset.notification.as_ref().and_then(|n| n.body.as_ref());
+        let body = self
+            .changeset
+            .notification
+            .as_ref()
+            .and_then(|n| n.body.as_ref());
         1024 + body.map_or(0, Vec::len)
     }
 }
@@ -202,7 +213,11 @@ impl WorkingSet {
         let connection = input.connection_id;
         let mut ids: BTreeSet<CallId> = BTreeSet::new();
         if let Some(known) = self.keys.get(&connection) {
-            ids.extend(work.keys().filter_map(|key| known.get(key.as_ref())).copied());
+            ids.extend(
+                work.keys()
+                    .filter_map(|key| known.get(key.as_ref()))
+                    .copied(),
+            );
         }
         if work.needs.open_calls {
             let open = self.calls.iter().filter(|((owner, _), entry)| {
@@ -252,7 +267,11 @@ impl WorkingSet {
         if let Some(input) = &change.fold {
             self.absorb_fold(app, input.connection_id, folded);
         }
-        self.number(change, drafts.into_iter().chain(change.events.iter().cloned()), ids)
+        self.number(
+            change,
+            drafts.into_iter().chain(change.events.iter().cloned()),
+            ids,
+        )
     }
 
     fn absorb_fold(&mut self, app: AppId, connection: ConnectionId, folded: Folded) {

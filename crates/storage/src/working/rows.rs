@@ -41,8 +41,12 @@ impl CallRow {
             direction: call.direction.map(|d| direction_name(d).to_owned()),
             from_number: call.from_number.as_deref().map(|n| key(n).into_owned()),
             to_number: call.to_number.as_deref().map(|n| key(n).into_owned()),
-            agent_extension: agent.and_then(|a| a.extension.as_deref()).map(|a| clean(a).into()),
-            agent_user: agent.and_then(|a| a.user_id.as_deref()).map(|a| clean(a).into()),
+            agent_extension: agent
+                .and_then(|a| a.extension.as_deref())
+                .map(|a| clean(a).into()),
+            agent_user: agent
+                .and_then(|a| a.user_id.as_deref())
+                .map(|a| clean(a).into()),
             sort_at: sort_at(call),
             due_at: changed.due_at.map(micros),
         }

@@ -19,7 +19,10 @@ pub const SCAN_LIMIT: u32 = 7;
 
 /// How stores are opened in tests.
 pub fn options() -> OpenOptions {
-    OpenOptions { scan_limit: SCAN_LIMIT, ..OpenOptions::default() }
+    OpenOptions {
+        scan_limit: SCAN_LIMIT,
+        ..OpenOptions::default()
+    }
 }
 
 /// A place for a store, and what has to be cleaned up after it.
@@ -51,14 +54,22 @@ impl Place {
 
 /// In memory.
 pub async fn memory() -> Option<Place> {
-    Some(Place { url: String::new(), _folder: None, database: None })
+    Some(Place {
+        url: String::new(),
+        _folder: None,
+        database: None,
+    })
 }
 
 /// In a temporary file.
 pub async fn sqlite() -> Option<Place> {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("test.db").display());
-    Some(Place { url, _folder: Some(folder), database: None })
+    Some(Place {
+        url,
+        _folder: Some(folder),
+        database: None,
+    })
 }
 
 /// In a database of its own; `None` when there is no server.
@@ -71,15 +82,27 @@ pub async fn postgres() -> Option<Place> {
     let client = connect(&server).await;
     let sql = format!("CREATE DATABASE {name} TEMPLATE {template}");
     client.batch_execute(&sql).await.unwrap();
-    Some(Place { url: at_database(&server, &name), _folder: None, database: Some(name) })
+    Some(Place {
+        url: at_database(&server, &name),
+        _folder: None,
+        database: Some(name),
+    })
 }
 
 /// An empty database, not migrated.
 pub async fn empty_postgres() -> Option<Place> {
     let server = server()?;
     let name = format!("{}empty_{:x}", prefix(), rand_suffix());
-    connect(&server).await.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
-    Some(Place { url: at_database(&server, &name), _folder: None, database: Some(name) })
+    connect(&server)
+        .await
+        .batch_execute(&format!("CREATE DATABASE {name}"))
+        .await
+        .unwrap();
+    Some(Place {
+        url: at_database(&server, &name),
+        _folder: None,
+        database: Some(name),
+    })
 }
 
 /// A plain connection to an address.
@@ -90,7 +113,9 @@ pub async fn connect(url: &str) -> Client {
 }
 
 fn server() -> Option<String> {
-    let url = std::env::var("SWITCHHOOK_TEST_POSTGRES").ok().filter(|url| !url.is_empty());
+    let url = std::env::var("SWITCHHOOK_TEST_POSTGRES")
+        .ok()
+        .filter(|url| !url.is_empty());
     if url.is_none() {
         assert!(
             std::env::var("CI").as_deref() != Ok("true"),
@@ -131,13 +156,24 @@ async fn make_template(server: &str) -> String {
         }
     }
     let name = format!("{}template", prefix());
-    client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
-    let store = open(&at_database(server, &name), OpenOptions::default()).await.unwrap();
+    client
+        .batch_execute(&format!("CREATE DATABASE {name}"))
+        .await
+        .unwrap();
+    let store = open(&at_database(server, &name), OpenOptions::default())
+        .await
+        .unwrap();
     store.close().await;
     drop(store);
     // A connection that is just ending would still count as a user of the template.
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1";
-    while client.query_one(sql, &[&name]).await.unwrap().get::<_, i64>(0) > 0 {
+    while client
+        .query_one(sql, &[&name])
+        .await
+        .unwrap()
+        .get::<_, i64>(0)
+        > 0
+    {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     name

@@ -1,4 +1,20 @@
 //! The promises of the store, kept by every back end.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    unreachable_pub,
+    missing_docs,
+    reason = "tests"
+)]
+
 mod backends;
+mod concurrency;
 mod conformance;
+mod durability;
+mod migrations;
+mod model;
+mod proxy;

@@ -16,14 +16,23 @@ pub async fn connections_come_and_go(store: Arc<dyn Store>) {
     let world = World::new(&store, 1).await;
     let mut second = connection(&world.entropy, world.app.id, "asterisk");
     second.created_at = at(-5_000);
-    second.credentials.insert("password".to_owned(), Value::from("sealed:☎️"));
-    second.link = Some(LinkStatus { up: true, reason: None, since: at(0) });
+    second
+        .credentials
+        .insert("password".to_owned(), Value::from("sealed:☎️"));
+    second.link = Some(LinkStatus {
+        up: true,
+        reason: None,
+        since: at(0),
+    });
     store.create_connection(&second).await.unwrap();
     let id = second.id;
     let list = store.connections(Some(world.app.id)).await.unwrap();
     assert_eq!(list, [second.clone(), world.connection.clone()]);
     assert_eq!(store.connections(None).await.unwrap(), list);
-    assert_eq!(store.connection(world.app.id, id).await.unwrap(), Some(second.clone()));
+    assert_eq!(
+        store.connection(world.app.id, id).await.unwrap(),
+        Some(second.clone())
+    );
     let found = store.connection_by_hook(&second.hook_id).await.unwrap();
     assert_eq!(found, Some(second.clone()));
     assert_eq!(store.connection_by_hook("nothing").await.unwrap(), None);
@@ -37,13 +46,22 @@ pub async fn connections_come_and_go(store: Arc<dyn Store>) {
     let refused = store.create_connection(&homeless).await;
     assert_eq!(refused, Err(StoreError::NotFound("app")));
 
-    world.hear(Talk::new("a", "+31612345678", "201", 0).rings()).await;
-    store.delete_connection(world.app.id, world.connection.id).await.unwrap();
-    let gone = store.delete_connection(world.app.id, world.connection.id).await;
+    world
+        .hear(Talk::new("a", "+31612345678", "201", 0).rings())
+        .await;
+    store
+        .delete_connection(world.app.id, world.connection.id)
+        .await
+        .unwrap();
+    let gone = store
+        .delete_connection(world.app.id, world.connection.id)
+        .await;
     assert_eq!(gone, Err(StoreError::NotFound("connection")));
     assert_eq!(store.connections(None).await.unwrap(), [second]);
     assert_eq!(world.calls().await.len(), 1);
-    let refused = store.commit(world.heard(Talk::new("b", "+31612345678", "201", 0).rings())).await;
+    let refused = store
+        .commit(world.heard(Talk::new("b", "+31612345678", "201", 0).rings()))
+        .await;
     assert_eq!(refused.unwrap_err(), StoreError::NotFound("connection"));
 }
 

@@ -12,7 +12,12 @@ use super::world::{Talk, World, at, comparable, kinds};
 
 fn draft(kind: EventType, n: i64) -> EventDraft {
     let data = serde_json::value::to_raw_value(&serde_json::json!({ "n": n })).unwrap();
-    EventDraft { kind, call_id: None, at: at(n), data }
+    EventDraft {
+        kind,
+        call_id: None,
+        at: at(n),
+        data,
+    }
 }
 
 /// `seq` counts from 1 without gaps, per app, and the log says what the commits said.
@@ -20,7 +25,10 @@ pub async fn events_are_numbered_without_gaps(store: Arc<dyn Store>) {
     let world = World::new(&store, 1).await;
     let other = World::new(&store, 2).await;
     let empty = store.log_position(world.app.id).await.unwrap();
-    assert_eq!((empty.head, empty.oldest, empty.epoch), (0, 1, world.app.epoch));
+    assert_eq!(
+        (empty.head, empty.oldest, empty.epoch),
+        (0, 1, world.app.epoch)
+    );
 
     let mut told = Vec::new();
     for n in 0..20 {
@@ -44,12 +52,30 @@ pub async fn events_are_numbered_without_gaps(store: Arc<dyn Store>) {
     let position = store.log_position(world.app.id).await.unwrap();
     assert_eq!((position.head, position.oldest), (32, 1));
     let page = store.events_after(world.app.id, 10, 5, &[]).await.unwrap();
-    assert_eq!(page.iter().map(|e| e.seq).collect::<Vec<_>>(), [11, 12, 13, 14, 15]);
+    assert_eq!(
+        page.iter().map(|e| e.seq).collect::<Vec<_>>(),
+        [11, 12, 13, 14, 15]
+    );
     let restored = [EventType::ConnectionRestored, EventType::CallRing];
-    let page = store.events_after(world.app.id, 10, 3, &restored).await.unwrap();
+    let page = store
+        .events_after(world.app.id, 10, 3, &restored)
+        .await
+        .unwrap();
     assert_eq!(page.iter().map(|e| e.seq).collect::<Vec<_>>(), [12, 14, 16]);
-    assert!(store.events_after(world.app.id, 32, 10, &[]).await.unwrap().is_empty());
-    assert!(store.events_after(world.app.id, u64::MAX, 10, &[]).await.unwrap().is_empty());
+    assert!(
+        store
+            .events_after(world.app.id, 32, 10, &[])
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        store
+            .events_after(world.app.id, u64::MAX, 10, &[])
+            .await
+            .unwrap()
+            .is_empty()
+    );
     assert_eq!(store.log_position(other.app.id).await.unwrap().head, 20);
 }
 
@@ -59,7 +85,10 @@ pub async fn wakes_tell_of_own_commits(store: Arc<dyn Store>) {
     let mut wakes = store.wakes();
     store.commit(world.nothing()).await.unwrap();
     let mut change = world.nothing();
-    change.events = vec![draft(EventType::CallRing, 1), draft(EventType::CallStarted, 2)];
+    change.events = vec![
+        draft(EventType::CallRing, 1),
+        draft(EventType::CallStarted, 2),
+    ];
     store.commit(change).await.unwrap();
     // Another node's hint, without events, may come as well; the log is the truth.
     let wake = loop {
@@ -69,7 +98,10 @@ pub async fn wakes_tell_of_own_commits(store: Arc<dyn Store>) {
         }
     };
     assert_eq!((wake.app_id, wake.head), (world.app.id, 2));
-    assert_eq!(kinds(&wake.events), [EventType::CallRing, EventType::CallStarted]);
+    assert_eq!(
+        kinds(&wake.events),
+        [EventType::CallRing, EventType::CallStarted]
+    );
 }
 
 /// What is refused is refused whole, alone, and with a word why.
@@ -99,16 +131,29 @@ pub async fn a_refused_changeset_leaves_no_trace(store: Arc<dyn Store>) {
     );
     let good = good.unwrap().events;
     assert_eq!(no_app.unwrap_err(), StoreError::NotFound("app"));
-    assert_eq!(no_connection.unwrap_err(), StoreError::NotFound("connection"));
+    assert_eq!(
+        no_connection.unwrap_err(),
+        StoreError::NotFound("connection")
+    );
     assert_eq!(twice.unwrap_err(), StoreError::Conflict("notification"));
     let later = later.unwrap().events;
     assert!(kinds(&later).contains(&EventType::CallStarted));
 
     let log = world.log().await;
     assert_eq!(log.len(), good.len() + later.len());
-    assert_eq!(store.log_position(world.app.id).await.unwrap().head, log.len() as u64);
+    assert_eq!(
+        store.log_position(world.app.id).await.unwrap().head,
+        log.len() as u64
+    );
     assert_eq!(world.calls().await.len(), 1);
-    assert_eq!(store.notifications(world.app.id, 10, None).await.unwrap().len(), 2);
+    assert_eq!(
+        store
+            .notifications(world.app.id, 10, None)
+            .await
+            .unwrap()
+            .len(),
+        2
+    );
 }
 
 /// What one caller hands over one after the other is folded in that order, however many others
@@ -122,7 +167,9 @@ pub async fn commits_of_one_caller_keep_their_order(store: Arc<dyn Store>) {
                 let mut seqs = Vec::new();
                 for n in 0..10 {
                     let mut change = world.nothing();
-                    change.events.push(draft(EventType::PresenceChanged, caller * 100 + n));
+                    change
+                        .events
+                        .push(draft(EventType::PresenceChanged, caller * 100 + n));
                     let committed = world.store.commit(change).await.unwrap();
                     seqs.extend(committed.events.iter().map(|event| event.seq));
                 }
@@ -141,7 +188,11 @@ pub async fn commits_of_one_caller_keep_their_order(store: Arc<dyn Store>) {
     for caller in 0..16 {
         let log = world.log().await;
         let of_caller = log.iter().filter_map(|event| {
-            let n = event.data.get().trim_start_matches("{\"n\":").trim_end_matches('}');
+            let n = event
+                .data
+                .get()
+                .trim_start_matches("{\"n\":")
+                .trim_end_matches('}');
             n.parse::<i64>().ok().filter(|n| n / 100 == caller)
         });
         assert!(of_caller.is_sorted());
@@ -164,7 +215,16 @@ pub async fn notifications_are_kept_with_their_verdict(store: Arc<dyn Store>) {
     kept.reverse();
     let all = store.notifications(world.app.id, 100, None).await.unwrap();
     assert_eq!(all, kept);
-    let page = store.notifications(world.app.id, 2, Some(kept[1].id)).await.unwrap();
+    let page = store
+        .notifications(world.app.id, 2, Some(kept[1].id))
+        .await
+        .unwrap();
     assert_eq!(page, kept[2..4]);
-    assert!(store.notifications(world.app.id, 2, Some(kept[5].id)).await.unwrap().is_empty());
+    assert!(
+        store
+            .notifications(world.app.id, 2, Some(kept[5].id))
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }

@@ -23,7 +23,11 @@ fn message(id: &str, direction: MessageDirection, status: MessageStatus, millis:
         failure: None,
         sent_at: at(millis),
     };
-    Signal { at: at(millis), keys: Vec::new(), fact: Fact::Message(Box::new(message)) }
+    Signal {
+        at: at(millis),
+        keys: Vec::new(),
+        fact: Fact::Message(Box::new(message)),
+    }
 }
 
 /// Told once, delivered once, listed newest first.
@@ -32,19 +36,28 @@ pub async fn messages_move_forward(store: Arc<dyn Store>) {
     use MessageStatus::{Delivered, Failed, Pending};
     let mut world = World::new(&store, 1).await;
     let first = message("m-1", Inbound, Delivered, 0);
-    assert_eq!(world.hear(vec![first.clone()]).await, [EventType::MessageReceived]);
+    assert_eq!(
+        world.hear(vec![first.clone()]).await,
+        [EventType::MessageReceived]
+    );
     assert!(world.hear(vec![first]).await.is_empty());
     let sent = message("m-2", Outbound, Pending, 1_000);
     assert_eq!(world.hear(vec![sent]).await, [EventType::MessageSent]);
     let delivered = message("m-2", Outbound, Delivered, 1_000);
-    assert_eq!(world.hear(vec![delivered.clone()]).await, [EventType::MessageDelivered]);
+    assert_eq!(
+        world.hear(vec![delivered.clone()]).await,
+        [EventType::MessageDelivered]
+    );
     assert!(world.hear(vec![delivered]).await.is_empty());
     // Two in one notification, and the same id on another connection is another message.
     let two = vec![
         message("m-3", Outbound, Pending, 500),
         message("m-3", Outbound, Failed, 500),
     ];
-    assert_eq!(world.hear(two).await, [EventType::MessageSent, EventType::MessageDelivered]);
+    assert_eq!(
+        world.hear(two).await,
+        [EventType::MessageSent, EventType::MessageDelivered]
+    );
     let second = connection(&world.entropy, world.app.id, "ringcentral");
     store.create_connection(&second).await.unwrap();
     world.connection = second;
@@ -55,10 +68,19 @@ pub async fn messages_move_forward(store: Arc<dyn Store>) {
         let read = |text: &String| serde_json::from_str::<Message>(text).unwrap().external_id;
         records.iter().map(read).collect()
     };
-    let query = MessageQuery { limit: 3, offset: 0 };
+    let query = MessageQuery {
+        limit: 3,
+        offset: 0,
+    };
     let (records, total) = store.messages(world.app.id, &query).await.unwrap();
-    assert_eq!((ids(&records), total), (["m-1", "m-2", "m-3"].map(str::to_owned).to_vec(), 4));
-    let query = MessageQuery { limit: 3, offset: 3 };
+    assert_eq!(
+        (ids(&records), total),
+        (["m-1", "m-2", "m-3"].map(str::to_owned).to_vec(), 4)
+    );
+    let query = MessageQuery {
+        limit: 3,
+        offset: 3,
+    };
     let (records, total) = store.messages(world.app.id, &query).await.unwrap();
     assert_eq!((ids(&records), total), (vec!["m-1".to_owned()], 4));
 }
@@ -77,9 +99,31 @@ pub async fn presence_is_told_when_it_changes(store: Arc<dyn Store>) {
         }),
     };
     let changed = [EventType::PresenceChanged];
-    assert_eq!(world.hear(vec![report("201", Presence::Available, 0)]).await, changed);
-    assert!(world.hear(vec![report("201", Presence::Available, 10)]).await.is_empty());
-    assert_eq!(world.hear(vec![report("201", Presence::OnCall, 20)]).await, changed);
-    assert!(world.hear(vec![report("201", Presence::Offline, 15)]).await.is_empty(), "late");
-    assert_eq!(world.hear(vec![report("202", Presence::Offline, 15)]).await, changed);
+    assert_eq!(
+        world
+            .hear(vec![report("201", Presence::Available, 0)])
+            .await,
+        changed
+    );
+    assert!(
+        world
+            .hear(vec![report("201", Presence::Available, 10)])
+            .await
+            .is_empty()
+    );
+    assert_eq!(
+        world.hear(vec![report("201", Presence::OnCall, 20)]).await,
+        changed
+    );
+    assert!(
+        world
+            .hear(vec![report("201", Presence::Offline, 15)])
+            .await
+            .is_empty(),
+        "late"
+    );
+    assert_eq!(
+        world.hear(vec![report("202", Presence::Offline, 15)]).await,
+        changed
+    );
 }

@@ -31,10 +31,17 @@ pub async fn apps_and_keys(store: Arc<dyn Store>) {
     store.ping().await.unwrap();
     assert!(store.apps().await.unwrap().is_empty());
     let first = app(&entropy);
-    let second = App { created_at: at(-60_000), active: false, ..app(&entropy) };
+    let second = App {
+        created_at: at(-60_000),
+        active: false,
+        ..app(&entropy)
+    };
     store.create_app(&first).await.unwrap();
     store.create_app(&second).await.unwrap();
-    assert_eq!(store.create_app(&first).await, Err(StoreError::Conflict("app")));
+    assert_eq!(
+        store.create_app(&first).await,
+        Err(StoreError::Conflict("app"))
+    );
     assert_eq!(store.apps().await.unwrap(), [second.clone(), first.clone()]);
     assert_eq!(store.app(first.id).await.unwrap(), Some(first.clone()));
     assert_eq!(store.app(AppId(Uuid::from_u128(1))).await.unwrap(), None);
@@ -44,17 +51,35 @@ pub async fn apps_and_keys(store: Arc<dyn Store>) {
     store.create_key(&old).await.unwrap();
     store.create_key(&new).await.unwrap();
     let taken = key(&entropy, second.id, "aaaaaaaa", 3);
-    assert_eq!(store.create_key(&taken).await, Err(StoreError::Conflict("key")));
+    assert_eq!(
+        store.create_key(&taken).await,
+        Err(StoreError::Conflict("key"))
+    );
     let homeless = key(&entropy, AppId(Uuid::from_u128(1)), "cccccccc", 3);
-    assert_eq!(store.create_key(&homeless).await, Err(StoreError::NotFound("app")));
-    assert_eq!(store.keys(first.id).await.unwrap(), [new.clone(), old.clone()]);
-    assert_eq!(store.key_by_lookup("aaaaaaaa").await.unwrap(), Some(old.clone()));
+    assert_eq!(
+        store.create_key(&homeless).await,
+        Err(StoreError::NotFound("app"))
+    );
+    assert_eq!(
+        store.keys(first.id).await.unwrap(),
+        [new.clone(), old.clone()]
+    );
+    assert_eq!(
+        store.key_by_lookup("aaaaaaaa").await.unwrap(),
+        Some(old.clone())
+    );
     assert_eq!(store.key_by_lookup("AAAAAAAA").await.unwrap(), None);
 
     store.revoke_key(first.id, old.id, at(5)).await.unwrap();
     store.revoke_key(first.id, old.id, at(9)).await.unwrap();
     let revoked = store.key_by_lookup("aaaaaaaa").await.unwrap().unwrap();
-    assert_eq!(revoked, ApiKey { revoked_at: Some(at(5)), ..old });
+    assert_eq!(
+        revoked,
+        ApiKey {
+            revoked_at: Some(at(5)),
+            ..old
+        }
+    );
     let nobody = KeyId(Uuid::from_u128(1));
     let missing = store.revoke_key(first.id, nobody, at(5)).await;
     assert_eq!(missing, Err(StoreError::NotFound("key")));
@@ -76,23 +101,54 @@ pub async fn links_work_once_and_sessions_until_they_end(store: Arc<dyn Store>) 
     let session = grant(1, Role::Supervisor, 1_500);
     store.put_session(&session).await.unwrap();
     // Two at once: one gets it.
-    let (a, b) =
-        tokio::join!(store.take_sign_in_link(&[1; 32], at(0)), store.take_sign_in_link(&[1; 32], at(0)));
+    let (a, b) = tokio::join!(
+        store.take_sign_in_link(&[1; 32], at(0)),
+        store.take_sign_in_link(&[1; 32], at(0))
+    );
     let taken: Vec<Grant> = [a.unwrap(), b.unwrap()].into_iter().flatten().collect();
     assert_eq!(taken, [link]);
-    assert_eq!(store.take_sign_in_link(&[2; 32], at(1_000)).await.unwrap(), None, "too late");
-    assert_eq!(store.take_sign_in_link(&[2; 32], at(0)).await.unwrap(), None, "gone for good");
-    assert_eq!(store.take_sign_in_link(&[9; 32], at(0)).await.unwrap(), None);
+    assert_eq!(
+        store.take_sign_in_link(&[2; 32], at(1_000)).await.unwrap(),
+        None,
+        "too late"
+    );
+    assert_eq!(
+        store.take_sign_in_link(&[2; 32], at(0)).await.unwrap(),
+        None,
+        "gone for good"
+    );
+    assert_eq!(
+        store.take_sign_in_link(&[9; 32], at(0)).await.unwrap(),
+        None
+    );
 
-    assert_eq!(store.session(&[1; 32], at(1_499)).await.unwrap(), Some(session.clone()));
+    assert_eq!(
+        store.session(&[1; 32], at(1_499)).await.unwrap(),
+        Some(session.clone())
+    );
     assert_eq!(store.session(&[1; 32], at(1_500)).await.unwrap(), None);
-    let longer = Grant { expires_at: START + SignedDuration::from_hours(1), ..session };
+    let longer = Grant {
+        expires_at: START + SignedDuration::from_hours(1),
+        ..session
+    };
     store.put_session(&longer).await.unwrap();
-    assert_eq!(store.session(&[1; 32], at(1_500)).await.unwrap(), Some(longer.clone()));
+    assert_eq!(
+        store.session(&[1; 32], at(1_500)).await.unwrap(),
+        Some(longer.clone())
+    );
     store.delete_session(&[1; 32]).await.unwrap();
     store.delete_session(&[1; 32]).await.unwrap();
     assert_eq!(store.session(&[1; 32], at(0)).await.unwrap(), None);
-    let homeless = Grant { app_id: AppId(Uuid::from_u128(1)), ..longer };
-    assert_eq!(store.put_session(&homeless).await, Err(StoreError::NotFound("app")));
-    assert_eq!(store.put_sign_in_link(&homeless).await, Err(StoreError::NotFound("app")));
+    let homeless = Grant {
+        app_id: AppId(Uuid::from_u128(1)),
+        ..longer
+    };
+    assert_eq!(
+        store.put_session(&homeless).await,
+        Err(StoreError::NotFound("app"))
+    );
+    assert_eq!(
+        store.put_sign_in_link(&homeless).await,
+        Err(StoreError::NotFound("app"))
+    );
 }

@@ -51,5 +51,9 @@ pub async fn the_log_loses_its_beginning_only(store: Arc<dyn Store>) {
     let talk = Talk::new("next", "+31612345678", "201", 0);
     world.hear(talk.rings()).await;
     let position = store.log_position(world.app.id).await.unwrap();
-    assert_eq!((position.head, position.oldest), (22, 21), "seq goes on where it was");
+    assert_eq!(
+        (position.head, position.oldest),
+        (22, 21),
+        "seq goes on where it was"
+    );
 }

@@ -51,7 +51,13 @@ impl World {
         store.create_app(&app).await.unwrap();
         let connection = connection(&entropy, app.id, "dialpad");
         store.create_connection(&connection).await.unwrap();
-        Self { store: Arc::clone(store), app, connection, clock, entropy }
+        Self {
+            store: Arc::clone(store),
+            app,
+            connection,
+            clock,
+            entropy,
+        }
     }
 
     /// A changeset that changes nothing yet.
@@ -112,19 +118,28 @@ impl World {
 
     /// The list of all visible calls.
     pub async fn list(&self, query: CallQuery) -> CallPage {
-        let query = CallQuery { limit: query.limit.max(1), ..query };
+        let query = CallQuery {
+            limit: query.limit.max(1),
+            ..query
+        };
         self.store.calls(self.app.id, &query).await.unwrap()
     }
 
     /// All visible calls, newest first.
     pub async fn calls(&self) -> Vec<Call> {
-        let query = CallQuery { limit: 100, ..CallQuery::default() };
+        let query = CallQuery {
+            limit: 100,
+            ..CallQuery::default()
+        };
         records(&self.list(query).await)
     }
 
     /// The whole log.
     pub async fn log(&self) -> Vec<Arc<Event>> {
-        self.store.events_after(self.app.id, 0, 100_000, &[]).await.unwrap()
+        self.store
+            .events_after(self.app.id, 0, 100_000, &[])
+            .await
+            .unwrap()
     }
 }
 
@@ -170,7 +185,10 @@ pub fn contact(entropy: &SeededEntropy, name: &str, number: &str) -> Contact {
         email: None,
         note: None,
         url: None,
-        numbers: vec![ContactNumber { number: phone(number), label: Some("mobile".to_owned()) }],
+        numbers: vec![ContactNumber {
+            number: phone(number),
+            label: Some("mobile".to_owned()),
+        }],
     }
 }
 
@@ -189,7 +207,10 @@ pub fn kinds(events: &[Arc<Event>]) -> Vec<EventType> {
 /// The records of a page.
 #[must_use]
 pub fn records(page: &CallPage) -> Vec<Call> {
-    page.calls.iter().map(|text| serde_json::from_str(text).expect("a record")).collect()
+    page.calls
+        .iter()
+        .map(|text| serde_json::from_str(text).expect("a record"))
+        .collect()
 }
 
 /// Everything about an event that can be compared.
@@ -197,7 +218,15 @@ pub fn records(page: &CallPage) -> Vec<Call> {
 pub fn comparable(event: &Event) -> (u64, Uuid, AppId, EventType, Option<Uuid>, String, String) {
     let times = format!("{} {}", event.at, event.recorded_at);
     let call = event.call_id.map(|id| id.0);
-    (event.seq, event.id.0, event.app_id, event.kind, call, times, event.data.get().to_owned())
+    (
+        event.seq,
+        event.id.0,
+        event.app_id,
+        event.kind,
+        call,
+        times,
+        event.data.get().to_owned(),
+    )
 }
 
 /// One inbound call as a platform tells it.
@@ -244,9 +273,19 @@ impl Talk {
     #[must_use]
     pub fn rings(&self) -> Vec<Signal> {
         let keys = self.keys();
-        let party = Party { number: Some(phone(&self.caller)), ..Party::default() };
-        let agent = Party { extension: Some(self.extension.clone()), ..Party::default() };
-        let seen = LegFact::Seen { kind: LegKind::Agent, origin: false, party: agent };
+        let party = Party {
+            number: Some(phone(&self.caller)),
+            ..Party::default()
+        };
+        let agent = Party {
+            extension: Some(self.extension.clone()),
+            ..Party::default()
+        };
+        let seen = LegFact::Seen {
+            kind: LegKind::Agent,
+            origin: false,
+            party: agent,
+        };
         let inbound = CallFact::Direction(Direction::Inbound);
         vec![
             Signal::call(self.then(0), &keys, CallFact::Started),
@@ -270,7 +309,11 @@ impl Talk {
         let cause = Cause::reason(Reason::Normal);
         vec![
             self.leg(60_000, LegFact::Ended(cause)),
-            Signal::call(self.then(60_000), &self.keys(), CallFact::Ended { cause, by: None }),
+            Signal::call(
+                self.then(60_000),
+                &self.keys(),
+                CallFact::Ended { cause, by: None },
+            ),
         ]
     }
 

@@ -40,14 +40,25 @@ impl All {
     fn check(&self, change: &Changeset) -> StoreResult<()> {
         self.app_must_exist(change.app_id)?;
         let heard = change.notification.as_ref().map(|note| note.connection_id);
-        let told = change.fold.as_ref().filter(|f| !f.signals.is_empty()).map(|f| f.connection_id);
+        let told = change
+            .fold
+            .as_ref()
+            .filter(|f| !f.signals.is_empty())
+            .map(|f| f.connection_id);
         let linked = change.link.as_ref().map(|(id, _)| *id);
         for id in [heard, told, linked].into_iter().flatten() {
-            if self.connections.get(&id).is_none_or(|known| known.app_id != change.app_id) {
+            if self
+                .connections
+                .get(&id)
+                .is_none_or(|known| known.app_id != change.app_id)
+            {
                 return Err(StoreError::NotFound("connection"));
             }
         }
-        let known = change.notification.as_ref().map(|note| (change.app_id, note.id));
+        let known = change
+            .notification
+            .as_ref()
+            .map(|note| (change.app_id, note.id));
         if known.is_some_and(|place| self.notifications.contains_key(&place)) {
             return Err(StoreError::Conflict("notification"));
         }
@@ -55,7 +66,10 @@ impl All {
     }
 
     fn fold(&self, change: &Changeset, input: &FoldInput, mint: &IdMint) -> Folded {
-        let directory = Contacts { all: self, app: change.app_id };
+        let directory = Contacts {
+            all: self,
+            app: change.app_id,
+        };
         let context = FoldContext {
             connection_id: input.connection_id,
             platform: &input.platform,
@@ -82,13 +96,16 @@ impl All {
             ids.extend(self.call_keys.get(&(connection, key.clone())));
         }
         if needs.open_calls {
-            let open = self.calls.iter().filter(|((owner, _), call)| *owner == app && call.is_open());
+            let open = self
+                .calls
+                .iter()
+                .filter(|((owner, _), call)| *owner == app && call.is_open());
             ids.extend(open.map(|((_, id), _)| *id));
         }
         let calls = ids.iter().filter_map(|id| self.calls.get(&(app, *id)));
-        let calls = calls.map(|call| &call.state).filter(|state| {
-            state.connection_id == connection && state.merged_into.is_none()
-        });
+        let calls = calls
+            .map(|call| &call.state)
+            .filter(|state| state.connection_id == connection && state.merged_into.is_none());
         let message = |id: &String| self.messages.get(&(connection, id.clone()));
         let presence = |key: &String| self.presence.get(&(connection, key.clone()));
         Loaded {
@@ -140,7 +157,10 @@ impl All {
         {
             connection.last_heard_at = connection.last_heard_at.max(Some(received_at));
         }
-        let note = Notification { received_at, ..note.clone() };
+        let note = Notification {
+            received_at,
+            ..note.clone()
+        };
         self.notifications.insert((app, note.id), note);
     }
 
@@ -164,7 +184,8 @@ impl All {
                 recorded_at: micros(change.at),
                 data: draft.data,
             });
-            self.events.insert((change.app_id, event.seq), Arc::clone(&event));
+            self.events
+                .insert((change.app_id, event.seq), Arc::clone(&event));
             events.push(event);
         }
         events
@@ -185,20 +206,32 @@ struct Contacts<'a> {
 
 impl Directory for Contacts<'_> {
     fn find(&self, number: &PhoneNumber) -> Matches {
-        let Some(e164) = number.e164.as_deref() else { return Matches::default() };
+        let Some(e164) = number.e164.as_deref() else {
+            return Matches::default();
+        };
         let exact = self.with(|other| other.e164.as_deref() == Some(e164));
         if !exact.is_empty() {
             return judge(number, &exact);
         }
         let tail = tail(e164);
-        judge(number, &self.with(|n| tail.is_some() && n.digits_tail().as_deref() == tail))
+        judge(
+            number,
+            &self.with(|n| tail.is_some() && n.digits_tail().as_deref() == tail),
+        )
     }
 }
 
 impl Contacts<'_> {
     fn with(&self, wanted: impl Fn(&PhoneNumber) -> bool) -> Vec<Contact> {
-        let own = self.all.contacts.iter().filter(|((app, _), _)| *app == self.app);
+        let own = self
+            .all
+            .contacts
+            .iter()
+            .filter(|((app, _), _)| *app == self.app);
         let found = own.filter(|(_, c)| c.numbers.iter().any(|n| wanted(&n.number)));
-        found.take(CANDIDATE_LIMIT as usize).map(|(_, contact)| contact.clone()).collect()
+        found
+            .take(CANDIDATE_LIMIT as usize)
+            .map(|(_, contact)| contact.clone())
+            .collect()
     }
 }

@@ -17,7 +17,10 @@ pub(super) fn record(call: &StoredCall) -> String {
 impl StoredCall {
     fn cursor(&self) -> CallCursor {
         let at = self.call.started_at.unwrap_or(self.call.created_at);
-        CallCursor { sort_at: micros(at), id: self.call.id }
+        CallCursor {
+            sort_at: micros(at),
+            id: self.call.id,
+        }
     }
 
     /// Conditions that an index answers.
@@ -27,9 +30,8 @@ impl StoredCall {
         let open = !query.open_only || (self.is_open() && !call.status.is_terminal());
         let since = query.since.is_none_or(|since| at >= micros(since));
         let until = query.until.is_none_or(|until| at < micros(until));
-        let from = query.open_only
-            || query.from_number.is_none()
-            || query.from_number == call.from_number;
+        let from =
+            query.open_only || query.from_number.is_none() || query.from_number == call.from_number;
         let to = query.open_only
             || query.from_number.is_some()
             || query.to_number.is_none()
@@ -42,22 +44,33 @@ impl StoredCall {
         let call = &self.call;
         let agent = |wanted: &String| {
             call.agent.as_ref().is_some_and(|agent| {
-                [&agent.extension, &agent.user_id].into_iter().flatten().any(|id| id == wanted)
+                [&agent.extension, &agent.user_id]
+                    .into_iter()
+                    .flatten()
+                    .any(|id| id == wanted)
             })
         };
         (query.from_number.is_none() || query.from_number == call.from_number)
             && (query.to_number.is_none() || query.to_number == call.to_number)
             && (query.statuses.is_empty() || query.statuses.contains(&call.status))
             && (query.direction.is_none() || query.direction == call.direction)
-            && query.platform.as_ref().is_none_or(|platform| *platform == call.platform)
-            && query.connection_id.is_none_or(|id| id == call.connection_id)
+            && query
+                .platform
+                .as_ref()
+                .is_none_or(|platform| *platform == call.platform)
+            && query
+                .connection_id
+                .is_none_or(|id| id == call.connection_id)
             && query.agent.as_ref().is_none_or(agent)
     }
 }
 
 /// True when some condition has to be tested call by call.
 fn is_scan(query: &CallQuery) -> bool {
-    let numbers = [&query.from_number, &query.to_number].into_iter().flatten().count();
+    let numbers = [&query.from_number, &query.to_number]
+        .into_iter()
+        .flatten()
+        .count();
     !query.statuses.is_empty()
         || query.direction.is_some()
         || query.platform.is_some()
@@ -71,8 +84,10 @@ impl All {
     /// `scan_limit`.
     fn walked(&self, app: AppId, query: &CallQuery, scan_limit: u32) -> Vec<&StoredCall> {
         let own = self.calls.iter().filter(|((owner, _), _)| *owner == app);
-        let mut walked: Vec<&StoredCall> =
-            own.map(|(_, call)| call).filter(|call| call.is_indexed(query)).collect();
+        let mut walked: Vec<&StoredCall> = own
+            .map(|(_, call)| call)
+            .filter(|call| call.is_indexed(query))
+            .collect();
         walked.sort_by_key(|call| std::cmp::Reverse((call.cursor().sort_at, call.call.id)));
         if let Some(after) = query.after {
             let after = (micros(after.sort_at), after.id);
@@ -97,7 +112,10 @@ impl All {
     }
 
     pub(super) fn calls(&self, app: AppId, query: &CallQuery, scan_limit: u32) -> CallPage {
-        let all = CallQuery { after: None, ..query.clone() };
+        let all = CallQuery {
+            after: None,
+            ..query.clone()
+        };
         let total = self.matching(app, &all, scan_limit).len() as u64;
         let limit = query.limit.clamp(1, 100) as usize;
         let walked = self.walked(app, query, scan_limit);
@@ -108,14 +126,12 @@ impl All {
         page.truncate(limit);
         let last_shown = page.last().map(|call| call.cursor());
         let last_walked = walked.last().map(|call| call.cursor());
-        let next = if more {
-            last_shown
-        } else if full && page.len() == limit {
-            last_shown
-        } else if full {
-            last_walked
-        } else {
-            None
+        // A full page is gone on from; a short one only where the walk was cut.
+        let next = match (more, full) {
+            (true, _) => last_shown,
+            (false, true) if page.len() == limit => last_shown,
+            (false, true) => last_walked,
+            (false, false) => None,
         };
         CallPage {
             calls: page.into_iter().map(record).collect(),
@@ -126,17 +142,27 @@ impl All {
 
     pub(super) fn messages(&self, app: AppId, query: &MessageQuery) -> (Vec<String>, u64) {
         let own = self.messages.iter().filter(|(_, (owner, _))| *owner == app);
-        let mut own: Vec<_> =
-            own.map(|(place, (_, state))| (micros(state.message.sent_at), place, state)).collect();
+        let mut own: Vec<_> = own
+            .map(|(place, (_, state))| (micros(state.message.sent_at), place, state))
+            .collect();
         own.sort_by_key(|(sent_at, place, _)| std::cmp::Reverse((*sent_at, (*place).clone())));
         let total = (own.len() as u64).min(COUNT_LIMIT);
-        let page = own.iter().skip(query.offset as usize).take(query.limit.clamp(1, 100) as usize);
+        let page = own
+            .iter()
+            .skip(query.offset as usize)
+            .take(query.limit.clamp(1, 100) as usize);
         let record = |state| serde_json::to_string(state).unwrap_or_default();
-        (page.map(|(_, _, state)| record(&state.message)).collect(), total)
+        (
+            page.map(|(_, _, state)| record(&state.message)).collect(),
+            total,
+        )
     }
 
     pub(super) fn due(&self, now: Timestamp, limit: u32) -> Vec<DueCall> {
-        let due = self.calls.iter().filter_map(|(place, call)| Some((call.due_at?, place, call)));
+        let due = self
+            .calls
+            .iter()
+            .filter_map(|(place, call)| Some((call.due_at?, place, call)));
         let mut due: Vec<_> = due.filter(|(at, _, _)| *at <= micros(now)).collect();
         due.sort_by_key(|(at, (_, id), _)| (*at, *id));
         let due = due.into_iter().filter_map(|(_, (app, id), call)| {
@@ -158,13 +184,19 @@ impl All {
             .map(|(_, contact)| contact)
             .filter(|contact| {
                 let has = |number: &String| {
-                    contact.numbers.iter().any(|n| n.number.e164.as_ref() == Some(number))
+                    contact
+                        .numbers
+                        .iter()
+                        .any(|n| n.number.e164.as_ref() == Some(number))
                 };
                 query.number.as_ref().is_none_or(has)
             })
             .filter(|contact| {
-                let parts =
-                    [Some(&contact.name), contact.organisation.as_ref(), contact.email.as_ref()];
+                let parts = [
+                    Some(&contact.name),
+                    contact.organisation.as_ref(),
+                    contact.email.as_ref(),
+                ];
                 let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
                 let all = parts.join("\n").to_lowercase();
                 text.as_ref().is_none_or(|text| all.contains(text.as_str()))
@@ -177,7 +209,12 @@ impl All {
         });
         let total = (found.len() as u64).min(COUNT_LIMIT);
         let page = found.into_iter().skip(query.offset as usize);
-        (page.take(query.limit.clamp(1, 100) as usize).cloned().collect(), total)
+        (
+            page.take(query.limit.clamp(1, 100) as usize)
+                .cloned()
+                .collect(),
+            total,
+        )
     }
 
     /// Takes away from the oldest id on until one is to be kept.
@@ -191,16 +228,23 @@ impl All {
         let apps: Vec<AppId> = self.apps.keys().copied().collect();
         for app in apps {
             while notifications < u64::from(limit) {
-                let first = self.notifications.iter().find(|((owner, _), _)| *owner == app);
+                let first = self
+                    .notifications
+                    .iter()
+                    .find(|((owner, _), _)| *owner == app);
                 let old = first.filter(|(_, note)| note.received_at < notifications_before);
-                let Some(place) = old.map(|(place, _)| *place) else { break };
+                let Some(place) = old.map(|(place, _)| *place) else {
+                    break;
+                };
                 self.notifications.remove(&place);
                 notifications += 1;
             }
             while events < u64::from(limit) {
                 let first = self.events.range((app, 0)..=(app, u64::MAX)).next();
                 let old = first.filter(|(_, event)| event.recorded_at < events_before);
-                let Some(place) = old.map(|(place, _)| *place) else { break };
+                let Some(place) = old.map(|(place, _)| *place) else {
+                    break;
+                };
                 self.events.remove(&place);
                 events += 1;
             }

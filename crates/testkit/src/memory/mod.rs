@@ -65,7 +65,11 @@ impl MemoryStore {
     #[must_use]
     pub fn new(scan_limit: u32) -> Self {
         let (wakes, _) = broadcast::channel(4096);
-        Self { all: Mutex::default(), wakes, scan_limit }
+        Self {
+            all: Mutex::default(),
+            wakes,
+            scan_limit,
+        }
     }
 
     fn all(&self) -> MutexGuard<'_, All> {
@@ -80,7 +84,10 @@ fn micros(at: Timestamp) -> Timestamp {
 
 impl All {
     fn app_must_exist(&self, id: AppId) -> StoreResult<()> {
-        self.apps.get(&id).map(drop).ok_or(StoreError::NotFound("app"))
+        self.apps
+            .get(&id)
+            .map(drop)
+            .ok_or(StoreError::NotFound("app"))
     }
 
     fn position(&self, app: AppId) -> StoreResult<LogPosition> {
@@ -88,7 +95,11 @@ impl All {
         let head = self.heads.get(&app).copied().unwrap_or(0);
         let oldest = self.events.range((app, 0)..=(app, u64::MAX)).next();
         let oldest = oldest.map_or(head + 1, |((_, seq), _)| *seq);
-        Ok(LogPosition { epoch: found.epoch, head, oldest })
+        Ok(LogPosition {
+            epoch: found.epoch,
+            head,
+            oldest,
+        })
     }
 }
 
@@ -99,7 +110,11 @@ impl Store for MemoryStore {
         let events = all.commit(&changeset)?;
         if let Some(last) = events.last() {
             let app_id = changeset.app_id;
-            drop(self.wakes.send(Wake { app_id, head: last.seq, events: events.clone() }));
+            drop(self.wakes.send(Wake {
+                app_id,
+                head: last.seq,
+                events: events.clone(),
+            }));
         }
         Ok(Committed { events })
     }
@@ -116,9 +131,14 @@ impl Store for MemoryStore {
         types: &[EventType],
     ) -> StoreResult<Vec<Arc<Event>>> {
         let all = self.all();
-        let log = all.events.range((app, after.saturating_add(1))..=(app, u64::MAX));
+        let log = all
+            .events
+            .range((app, after.saturating_add(1))..=(app, u64::MAX));
         let wanted = log.filter(|(_, event)| types.is_empty() || types.contains(&event.kind));
-        Ok(wanted.take(limit as usize).map(|(_, event)| Arc::clone(event)).collect())
+        Ok(wanted
+            .take(limit as usize)
+            .map(|(_, event)| Arc::clone(event))
+            .collect())
     }
 
     async fn log_position(&self, app: AppId) -> StoreResult<LogPosition> {
@@ -128,10 +148,20 @@ impl Store for MemoryStore {
     async fn snapshot(&self, app: AppId) -> StoreResult<Snapshot> {
         let all = self.all();
         let position = all.position(app)?;
-        let open = CallQuery { open_only: true, ..CallQuery::default() };
+        let open = CallQuery {
+            open_only: true,
+            ..CallQuery::default()
+        };
         let calls = all.matching(app, &open, u32::MAX).into_iter();
-        let calls = calls.take(SNAPSHOT_LIMIT as usize).map(lists::record).collect();
-        Ok(Snapshot { epoch: position.epoch, seq: position.head, calls })
+        let calls = calls
+            .take(SNAPSHOT_LIMIT as usize)
+            .map(lists::record)
+            .collect();
+        Ok(Snapshot {
+            epoch: position.epoch,
+            seq: position.head,
+            calls,
+        })
     }
 
     async fn calls(&self, app: AppId, query: &CallQuery) -> StoreResult<CallPage> {
@@ -160,7 +190,10 @@ impl Store for MemoryStore {
         let newest = all.notifications.iter().rev();
         let wanted = newest
             .filter(|((owner, id), _)| *owner == app && before.is_none_or(|before| *id < before));
-        Ok(wanted.take(limit as usize).map(|(_, note)| note.clone()).collect())
+        Ok(wanted
+            .take(limit as usize)
+            .map(|(_, note)| note.clone())
+            .collect())
     }
 
     async fn prune(
@@ -169,7 +202,9 @@ impl Store for MemoryStore {
         events_before: Timestamp,
         limit: u32,
     ) -> StoreResult<(u64, u64)> {
-        Ok(self.all().prune(micros(notifications_before), micros(events_before), limit))
+        Ok(self
+            .all()
+            .prune(micros(notifications_before), micros(events_before), limit))
     }
 
     async fn create_app(&self, app: &App) -> StoreResult<()> {
@@ -177,7 +212,10 @@ impl Store for MemoryStore {
         if all.apps.contains_key(&app.id) {
             return Err(StoreError::Conflict("app"));
         }
-        let app = App { created_at: micros(app.created_at), ..app.clone() };
+        let app = App {
+            created_at: micros(app.created_at),
+            ..app.clone()
+        };
         all.apps.insert(app.id, app);
         Ok(())
     }
@@ -195,7 +233,11 @@ impl Store for MemoryStore {
     async fn create_key(&self, key: &ApiKey) -> StoreResult<()> {
         let mut all = self.all();
         all.app_must_exist(key.app_id)?;
-        if all.keys.values().any(|known| known.id == key.id || known.lookup == key.lookup) {
+        if all
+            .keys
+            .values()
+            .any(|known| known.id == key.id || known.lookup == key.lookup)
+        {
             return Err(StoreError::Conflict("key"));
         }
         let key = ApiKey {
@@ -209,12 +251,22 @@ impl Store for MemoryStore {
     }
 
     async fn key_by_lookup(&self, lookup: &str) -> StoreResult<Option<ApiKey>> {
-        Ok(self.all().keys.values().find(|key| key.lookup == lookup).cloned())
+        Ok(self
+            .all()
+            .keys
+            .values()
+            .find(|key| key.lookup == lookup)
+            .cloned())
     }
 
     async fn keys(&self, app: AppId) -> StoreResult<Vec<ApiKey>> {
         let all = self.all();
-        let mut keys: Vec<_> = all.keys.values().filter(|k| k.app_id == app).cloned().collect();
+        let mut keys: Vec<_> = all
+            .keys
+            .values()
+            .filter(|k| k.app_id == app)
+            .cloned()
+            .collect();
         keys.sort_by_key(|key| std::cmp::Reverse((key.created_at, key.id)));
         Ok(keys)
     }
@@ -230,7 +282,10 @@ impl Store for MemoryStore {
     async fn put_sign_in_link(&self, grant: &Grant) -> StoreResult<()> {
         let mut all = self.all();
         all.app_must_exist(grant.app_id)?;
-        let grant = Grant { expires_at: micros(grant.expires_at), ..grant.clone() };
+        let grant = Grant {
+            expires_at: micros(grant.expires_at),
+            ..grant.clone()
+        };
         all.links.insert(grant.token_hash, grant);
         Ok(())
     }
@@ -247,14 +302,21 @@ impl Store for MemoryStore {
     async fn put_session(&self, grant: &Grant) -> StoreResult<()> {
         let mut all = self.all();
         all.app_must_exist(grant.app_id)?;
-        let grant = Grant { expires_at: micros(grant.expires_at), ..grant.clone() };
+        let grant = Grant {
+            expires_at: micros(grant.expires_at),
+            ..grant.clone()
+        };
         all.sessions.insert(grant.token_hash, grant);
         Ok(())
     }
 
     async fn session(&self, hash: &[u8; 32], now: Timestamp) -> StoreResult<Option<Grant>> {
         let all = self.all();
-        Ok(all.sessions.get(hash).filter(|grant| grant.expires_at > micros(now)).cloned())
+        Ok(all
+            .sessions
+            .get(hash)
+            .filter(|grant| grant.expires_at > micros(now))
+            .cloned())
     }
 
     async fn delete_session(&self, hash: &[u8; 32]) -> StoreResult<()> {
@@ -265,9 +327,8 @@ impl Store for MemoryStore {
     async fn create_connection(&self, connection: &Connection) -> StoreResult<()> {
         let mut all = self.all();
         all.app_must_exist(connection.app_id)?;
-        let taken = |known: &Connection| {
-            known.id == connection.id || known.hook_id == connection.hook_id
-        };
+        let taken =
+            |known: &Connection| known.id == connection.id || known.hook_id == connection.hook_id;
         if all.connections.values().any(taken) {
             return Err(StoreError::Conflict("connection"));
         }
@@ -281,16 +342,29 @@ impl Store for MemoryStore {
     }
 
     async fn connection(&self, app: AppId, id: ConnectionId) -> StoreResult<Option<Connection>> {
-        Ok(self.all().connections.get(&id).filter(|known| known.app_id == app).cloned())
+        Ok(self
+            .all()
+            .connections
+            .get(&id)
+            .filter(|known| known.app_id == app)
+            .cloned())
     }
 
     async fn connection_by_hook(&self, hook_id: &str) -> StoreResult<Option<Connection>> {
-        Ok(self.all().connections.values().find(|known| known.hook_id == hook_id).cloned())
+        Ok(self
+            .all()
+            .connections
+            .values()
+            .find(|known| known.hook_id == hook_id)
+            .cloned())
     }
 
     async fn connections(&self, app: Option<AppId>) -> StoreResult<Vec<Connection>> {
         let all = self.all();
-        let wanted = all.connections.values().filter(|c| app.is_none_or(|app| c.app_id == app));
+        let wanted = all
+            .connections
+            .values()
+            .filter(|c| app.is_none_or(|app| c.app_id == app));
         let mut wanted: Vec<Connection> = wanted.cloned().collect();
         wanted.sort_by_key(|connection| (connection.created_at, connection.id));
         Ok(wanted)
@@ -309,7 +383,8 @@ impl Store for MemoryStore {
     async fn put_contacts(&self, app: AppId, contacts: &[Contact]) -> StoreResult<()> {
         let mut all = self.all();
         all.app_must_exist(app)?;
-        all.contacts.extend(contacts.iter().map(|c| ((app, c.id), c.clone())));
+        all.contacts
+            .extend(contacts.iter().map(|c| ((app, c.id), c.clone())));
         Ok(())
     }
 
@@ -317,11 +392,7 @@ impl Store for MemoryStore {
         Ok(self.all().contacts.get(&(app, id)).cloned())
     }
 
-    async fn contacts(
-        &self,
-        app: AppId,
-        query: &ContactQuery,
-    ) -> StoreResult<(Vec<Contact>, u64)> {
+    async fn contacts(&self, app: AppId, query: &ContactQuery) -> StoreResult<(Vec<Contact>, u64)> {
         Ok(self.all().contacts(app, query))
     }
 
