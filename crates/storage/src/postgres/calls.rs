@@ -302,7 +302,8 @@ mod tests {
         gen_random_uuid(), gen_random_uuid(), 'dialpad', true, n % 500 = 0, 'ended', 'inbound', \
         '+3161' || (n % 900), '+3120' || (n % 3), '201', NULL, now() - n * interval '1 minute' \
         FROM generate_series(1, 20000) n; INSERT INTO call_bodies SELECT app_id, id, \
-        CASE WHEN random() < 0.001 THEN now() END, repeat('x', 1500), repeat('y', 1500) FROM calls; \
+        CASE WHEN random() < 0.001 THEN now() END, repeat('x', 1500), repeat('y', 1500) \
+        FROM calls; \
         ANALYZE calls; ANALYZE call_bodies";
 
     async fn plan(client: &tokio_postgres::Client, sql: &str, filter: &Filter) -> String {
@@ -393,7 +394,8 @@ mod tests {
                 assert!(!plan.contains("Seq Scan"), "{query:?}\n{plan}");
             }
         }
-        let due = "EXPLAIN SELECT 1 FROM call_bodies WHERE due_at <= now() ORDER BY due_at LIMIT 10";
+        let due =
+            "EXPLAIN SELECT 1 FROM call_bodies WHERE due_at <= now() ORDER BY due_at LIMIT 10";
         let rows = client.query(due, &[]).await.unwrap();
         assert!(
             rows.iter()

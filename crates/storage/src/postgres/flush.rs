@@ -80,7 +80,9 @@ pub(super) fn statements() -> Vec<String> {
     [
         NOTIFICATIONS,
         DELETED,
+        DELETED_BODIES,
         CALLS,
+        BODIES,
         KEYS,
         MESSAGES,
         PRESENCE,
@@ -188,7 +190,11 @@ pub(super) async fn flush_and_commit(
     let steps = [
         n.step(),
         Step::when(!deleted_id.is_empty(), DELETED, [&deleted_app, &deleted_id]),
-        Step::when(!deleted_id.is_empty(), DELETED_BODIES, [&deleted_app, &deleted_id]),
+        Step::when(
+            !deleted_id.is_empty(),
+            DELETED_BODIES,
+            [&deleted_app, &deleted_id],
+        ),
         c.step(),
         c.bodies_step(),
         keys.step(KEYS),

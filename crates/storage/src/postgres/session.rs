@@ -194,6 +194,10 @@ pub(super) fn column_count(row: &Row, name: &str) -> StoreResult<u64> {
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(super) fn fault(error: tokio_postgres::Error) -> StoreError {
     let Some(state) = error.code() else {
+        // There is no other way to tell: what could not be written as a parameter.
+        if error.to_string().starts_with("error serializing parameter") {
+            return StoreError::Damaged("a value cannot be stored".to_owned());
+        }
         let text = if error.is_closed() {
             "the connection was closed"
         } else {

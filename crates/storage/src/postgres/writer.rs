@@ -8,9 +8,11 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::FutureExt;
+use futures_util::future::{maybe_done, poll_fn, try_join_all};
 use switchhook_domain::event::Event;
 use switchhook_domain::id::AppId;
 use switchhook_engine::store::{Committed, StoreError, StoreResult, Wake};
@@ -85,11 +87,24 @@ impl Session {
     }
 
     /// Sends the steps one behind the other without waiting, and gives their rows, or the first
-    /// error: the first that failed is the reason why the later ones did.
+    /// error: the first that failed is the reason why the later ones did. A step that cannot
+    /// even be sent stops those behind it, a `COMMIT` above all.
     pub(super) async fn pipeline(&self, steps: &[Step<'_>]) -> StoreResult<Vec<Vec<Row>>> {
-        // Polled in order, and sent when first polled.
-        let sent = join_all(steps.iter().map(|step| self.send(step))).await;
-        sent.into_iter().collect()
+        let mut sent: Vec<_> =
+            steps.iter().map(|step| Box::pin(maybe_done(self.send(step)))).collect();
+        // A step is sent when it is first polled; the server has not answered by then.
+        for step in &mut sent {
+            poll_fn(|context| Poll::Ready(drop(step.poll_unpin(context)))).await;
+            if let Some(Err(error)) = step.as_mut().output_mut() {
+                return Err(error.clone());
+            }
+        }
+        let mut found = Vec::with_capacity(sent.len());
+        for step in &mut sent {
+            step.as_mut().await;
+            found.push(step.as_mut().take_output().unwrap_or_else(|| Ok(Vec::new()))?);
+        }
+        Ok(found)
     }
 
     async fn send(&self, step: &Step<'_>) -> StoreResult<Vec<Row>> {
@@ -342,5 +357,34 @@ fn refuse_old(jobs: Vec<Job>, why: &StoreError) -> Vec<Job> {
 fn refuse(jobs: Vec<Job>, error: &StoreError) {
     for job in jobs {
         drop(job.reply.send(Err(error.clone())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_step_that_cannot_be_sent_stops_the_commit() {
+        let Ok(url) = std::env::var("SWITCHHOOK_TEST_POSTGRES") else {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "PostgreSQL must run in CI");
+            eprintln!("LEFT OUT: SWITCHHOOK_TEST_POSTGRES is not set");
+            return;
+        };
+        let client = Target::parse(&url).unwrap().connect().await.unwrap();
+        let session = Session { client, statements: HashMap::new(), pid: 0 };
+        let steps = [
+            Step::Run("BEGIN"),
+            Step::Run("CREATE TEMP TABLE half (n INT)"),
+            Step::Query("never prepared", Vec::new()),
+            Step::Run("COMMIT"),
+        ];
+        session.pipeline(&steps).await.unwrap_err();
+        session.pipeline(&[Step::Run("ROLLBACK")]).await.unwrap();
+        session.pipeline(&[Step::Run("SELECT * FROM half")]).await.unwrap_err();
+        // And one that the server refuses rolls back.
+        let steps = [Step::Run("BEGIN"), Step::Run("SELECT nothing"), Step::Run("COMMIT")];
+        let refused = session.pipeline(&steps).await.unwrap_err();
+        assert!(refused.to_string().contains("42703"), "{refused}");
     }
 }
