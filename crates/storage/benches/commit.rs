@@ -133,7 +133,7 @@ fn bench_store(criterion: &mut Criterion, name: &str, url: &str, durability: Dur
         ..OpenOptions::default()
     };
     let store: Arc<dyn Store> = runtime.block_on(open(url, options)).unwrap();
-    let world = Arc::new(runtime.block_on(World::new(&store, CALLS.load(Ordering::Relaxed))));
+    let world = Arc::new(runtime.block_on(World::new(&store, u64::from(std::process::id()))));
     let mut group = criterion.benchmark_group(name);
     group
         .sample_size(10)

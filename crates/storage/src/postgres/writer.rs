@@ -90,11 +90,17 @@ impl Session {
     /// error: the first that failed is the reason why the later ones did. A step that cannot
     /// even be sent stops those behind it, a `COMMIT` above all.
     pub(super) async fn pipeline(&self, steps: &[Step<'_>]) -> StoreResult<Vec<Vec<Row>>> {
-        let mut sent: Vec<_> =
-            steps.iter().map(|step| Box::pin(maybe_done(self.send(step)))).collect();
+        let mut sent: Vec<_> = steps
+            .iter()
+            .map(|step| Box::pin(maybe_done(self.send(step))))
+            .collect();
         // A step is sent when it is first polled; the server has not answered by then.
         for step in &mut sent {
-            poll_fn(|context| Poll::Ready(drop(step.poll_unpin(context)))).await;
+            poll_fn(|context| {
+                let _ = step.poll_unpin(context);
+                Poll::Ready(())
+            })
+            .await;
             if let Some(Err(error)) = step.as_mut().output_mut() {
                 return Err(error.clone());
             }
@@ -102,7 +108,11 @@ impl Session {
         let mut found = Vec::with_capacity(sent.len());
         for step in &mut sent {
             step.as_mut().await;
-            found.push(step.as_mut().take_output().unwrap_or_else(|| Ok(Vec::new()))?);
+            found.push(
+                step.as_mut()
+                    .take_output()
+                    .unwrap_or_else(|| Ok(Vec::new()))?,
+            );
         }
         Ok(found)
     }
@@ -367,12 +377,19 @@ mod tests {
     #[tokio::test]
     async fn a_step_that_cannot_be_sent_stops_the_commit() {
         let Ok(url) = std::env::var("SWITCHHOOK_TEST_POSTGRES") else {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "PostgreSQL must run in CI");
+            assert!(
+                std::env::var("CI").as_deref() != Ok("true"),
+                "PostgreSQL must run in CI"
+            );
             eprintln!("LEFT OUT: SWITCHHOOK_TEST_POSTGRES is not set");
             return;
         };
         let client = Target::parse(&url).unwrap().connect().await.unwrap();
-        let session = Session { client, statements: HashMap::new(), pid: 0 };
+        let session = Session {
+            client,
+            statements: HashMap::new(),
+            pid: 0,
+        };
         let steps = [
             Step::Run("BEGIN"),
             Step::Run("CREATE TEMP TABLE half (n INT)"),
@@ -381,9 +398,16 @@ mod tests {
         ];
         session.pipeline(&steps).await.unwrap_err();
         session.pipeline(&[Step::Run("ROLLBACK")]).await.unwrap();
-        session.pipeline(&[Step::Run("SELECT * FROM half")]).await.unwrap_err();
+        session
+            .pipeline(&[Step::Run("SELECT * FROM half")])
+            .await
+            .unwrap_err();
         // And one that the server refuses rolls back.
-        let steps = [Step::Run("BEGIN"), Step::Run("SELECT nothing"), Step::Run("COMMIT")];
+        let steps = [
+            Step::Run("BEGIN"),
+            Step::Run("SELECT nothing"),
+            Step::Run("COMMIT"),
+        ];
         let refused = session.pipeline(&steps).await.unwrap_err();
         assert!(refused.to_string().contains("42703"), "{refused}");
     }

@@ -389,4 +389,100 @@ mod tests {
             }
         }
     }
+
+    const FILL: &str = "INSERT INTO apps (id, name, country, active, epoch, created_at) \
+        VALUES (zeroblob(16), 'a', 'NL', 1, zeroblob(16), 0); \
+        WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < COUNT) \
+        INSERT INTO calls SELECT n, 1, cast(printf('%016d', n) AS BLOB), zeroblob(16), 'dialpad', \
+        1, n > COUNT - 50, CASE WHEN n > COUNT - 50 THEN 'active' WHEN n % 40 = 0 THEN 'missed' \
+        ELSE 'ended' END, 'inbound', '+316' || (n * 7919 % 100000), '+3120' || (n % 3), \
+        '2' || (n % 500), NULL, n * 1000000, NULL FROM n; \
+        INSERT INTO call_bodies SELECT row, '{}', printf('%1500d', row) FROM calls;";
+
+    /// Takes minutes: `cargo test --release -p switchhook-storage -- --ignored --nocapture`.
+    /// `SWITCHHOOK_TEST_CALLS` says how many calls (two million).
+    #[test]
+    #[ignore = "fills a large database"]
+    fn lists_stay_fast_as_the_table_grows() {
+        let calls = std::env::var("SWITCHHOOK_TEST_CALLS").unwrap_or_else(|_| "2000000".to_owned());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large.db");
+        let mut conn =
+            super::super::session::open_writer(&path, crate::Durability::Normal).unwrap();
+        super::super::session::found(&conn).unwrap();
+        crate::migrate::run_sqlite(&mut conn).unwrap();
+        conn.execute_batch(&FILL.replace("COUNT", &calls)).unwrap();
+        let conn = super::super::session::open_reader(&path).unwrap();
+        let some = CallQuery {
+            limit: 50,
+            ..CallQuery::default()
+        };
+        let text = |text: &str| Some(text.to_owned());
+        let last: i64 = calls.parse().unwrap();
+        let middle = CallCursor {
+            sort_at: time(last / 2 * 1_000_000),
+            id: CallId(Uuid::max()),
+        };
+        for (name, query) in [
+            ("newest", some.clone()),
+            (
+                "from the middle",
+                CallQuery {
+                    after: Some(middle),
+                    ..some.clone()
+                },
+            ),
+            (
+                "open",
+                CallQuery {
+                    open_only: true,
+                    ..some.clone()
+                },
+            ),
+            (
+                "by caller",
+                CallQuery {
+                    from_number: text("+3167919"),
+                    ..some.clone()
+                },
+            ),
+            (
+                "by line",
+                CallQuery {
+                    to_number: text("+31201"),
+                    ..some.clone()
+                },
+            ),
+            (
+                "missed",
+                CallQuery {
+                    statuses: vec![Status::Missed],
+                    ..some.clone()
+                },
+            ),
+            (
+                "of an agent",
+                CallQuery {
+                    agent: text("2499"),
+                    ..some.clone()
+                },
+            ),
+            (
+                "of nobody",
+                CallQuery {
+                    agent: text("nobody"),
+                    ..some.clone()
+                },
+            ),
+        ] {
+            let mut times = Vec::new();
+            for _ in 0..50 {
+                let began = std::time::Instant::now();
+                list(&conn, AppId(Uuid::nil()), &query, 50_000).unwrap();
+                times.push(began.elapsed());
+            }
+            times.sort();
+            eprintln!("{name}: p50 {:?}, p98 {:?}", times[25], times[48]);
+        }
+    }
 }
