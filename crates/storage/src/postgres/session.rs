@@ -198,10 +198,11 @@ pub(super) fn fault(error: tokio_postgres::Error) -> StoreError {
         if error.to_string().starts_with("error serializing parameter") {
             return StoreError::Damaged("a value cannot be stored".to_owned());
         }
-        let text = if error.is_closed() {
-            "the connection was closed"
-        } else {
-            "no connection"
+        // The cause is the network's or TLS's own and quotes no data.
+        let text = match error.source() {
+            _ if error.is_closed() => "the connection was closed".to_owned(),
+            Some(cause) => format!("no connection ({cause})"),
+            None => "no connection".to_owned(),
         };
         return StoreError::Unavailable(format!("PostgreSQL: {text}"));
     };

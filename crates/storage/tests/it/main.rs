@@ -15,6 +15,7 @@ mod backends;
 mod concurrency;
 mod conformance;
 mod durability;
+mod history;
 mod migrations;
 mod model;
 mod proxy;

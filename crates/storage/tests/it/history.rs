@@ -1,0 +1,258 @@
+//! Random histories of a store: what can happen, and how often.
+
+use proptest::prelude::*;
+use switchhook_domain::call::Status;
+use switchhook_domain::cause::{Cause, Reason};
+use switchhook_domain::media::{
+    Message, MessageDirection, MessageStatus, Presence, PresenceReport,
+};
+use switchhook_domain::signal::{CallFact, Direction, Fact, LegFact, LegKind, Party, Signal};
+use switchhook_engine::store::CallQuery;
+use switchhook_testkit::conformance::world::{at, phone};
+
+pub const NUMBERS: [&str; 4] = ["+31612345678", "+32612345678", "+31201234567", "anonymous"];
+pub const EXTENSIONS: [&str; 3] = ["201", "202", "203"];
+
+/// One step of a history. Small numbers are indexes into small sets, so that steps meet.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Several changesets handed over at once: they share a group.
+    Commit(Vec<Change>),
+    /// Time passes.
+    Wait(u16),
+    /// The reaper looks at what is due.
+    Settle,
+    PutContact {
+        id: u8,
+        name: String,
+        numbers: Vec<u8>,
+    },
+    DeleteContact(u8),
+    Calls {
+        app: bool,
+        query: CallQuery,
+        pages: u8,
+    },
+    Contacts {
+        app: bool,
+        text: Option<String>,
+        number: Option<u8>,
+        offset: u32,
+    },
+    Messages {
+        app: bool,
+        offset: u32,
+    },
+    Events {
+        app: bool,
+        after: u64,
+        limit: u32,
+        types: Vec<u8>,
+    },
+    Prune {
+        notifications: u16,
+        events: u16,
+        limit: u32,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub app: bool,
+    pub second_connection: bool,
+    pub verdict: u8,
+    pub signals: Vec<Said>,
+}
+
+/// One signal.
+#[derive(Clone, Debug)]
+pub struct Said {
+    pub keys: Vec<u8>,
+    pub at: u16,
+    pub leg: u8,
+    pub what: u8,
+    pub number: u8,
+}
+
+fn said() -> impl Strategy<Value = Said> {
+    (
+        prop::collection::vec(0..6_u8, 1..3),
+        0..300_u16,
+        0..4_u8,
+        0..22_u8,
+        0..4_u8,
+    )
+        .prop_map(|(keys, at, leg, what, number)| Said {
+            keys,
+            at,
+            leg,
+            what,
+            number,
+        })
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    (
+        any::<bool>(),
+        prop::bool::weighted(0.2),
+        0..8_u8,
+        prop::collection::vec(said(), 0..6),
+    )
+        .prop_map(|(app, second_connection, verdict, signals)| Change {
+            app,
+            second_connection,
+            verdict,
+            signals,
+        })
+}
+
+fn query() -> impl Strategy<Value = CallQuery> {
+    let numbers = (
+        prop::option::weighted(0.2, 0..3_usize),
+        prop::option::weighted(0.2, 0..3_usize),
+    );
+    let others = (
+        prop::option::weighted(0.2, 0..7_usize),
+        prop::option::weighted(0.1, any::<bool>()),
+        prop::option::weighted(0.1, any::<bool>()),
+        prop::option::weighted(0.2, 0..3_usize),
+    );
+    let range = (
+        prop::option::weighted(0.2, 0..300_i64),
+        prop::option::weighted(0.2, 0..300_i64),
+    );
+    (
+        prop::bool::weighted(0.2),
+        numbers,
+        others,
+        range,
+        1..6_u32,
+        0..3_u32,
+    )
+        .prop_map(
+            |(
+                open_only,
+                (from, to),
+                (status, direction, platform, agent),
+                range,
+                limit,
+                offset,
+            )| {
+                CallQuery {
+                    open_only,
+                    statuses: status.map(|n| Status::ALL[n]).into_iter().collect(),
+                    direction: direction.map(|d| {
+                        if d {
+                            Direction::Inbound
+                        } else {
+                            Direction::Outbound
+                        }
+                    }),
+                    from_number: from.map(|n| NUMBERS[n].to_owned()),
+                    to_number: to.map(|n| NUMBERS[n].to_owned()),
+                    platform: platform.map(|p| if p { "dialpad" } else { "asterisk" }.to_owned()),
+                    connection_id: None,
+                    agent: agent.map(|n| EXTENSIONS[n].to_owned()),
+                    since: range.0.map(|s| at(s * 1_000)),
+                    until: range.1.map(|s| at(s * 1_000)),
+                    limit,
+                    offset,
+                    after: None,
+                }
+            },
+        )
+}
+
+/// One step.
+pub fn step() -> impl Strategy<Value = Step> {
+    let number = prop::option::of(0..3_u8);
+    prop_oneof![
+        8 => prop::collection::vec(change(), 1..6).prop_map(Step::Commit),
+        2 => (0..900_u16).prop_map(Step::Wait),
+        1 => Just(Step::Settle),
+        1 => (0..6_u8, "[A-Za-zØé ]{1,6}", prop::collection::vec(0..4_u8, 0..3))
+            .prop_map(|(id, name, numbers)| Step::PutContact { id, name, numbers }),
+        1 => (0..6_u8).prop_map(Step::DeleteContact),
+        4 => (any::<bool>(), query(), 1..6_u8)
+            .prop_map(|(app, query, pages)| Step::Calls { app, query, pages }),
+        1 => (any::<bool>(), prop::option::of("[a-zø]{0,2}"), number, 0..3_u32)
+            .prop_map(|(app, text, number, offset)| Step::Contacts { app, text, number, offset }),
+        1 => (any::<bool>(), 0..3_u32).prop_map(|(app, offset)| Step::Messages { app, offset }),
+        2 => (any::<bool>(), 0..40_u64, 1..20_u32, prop::collection::vec(0..20_u8, 0..3))
+            .prop_map(|(app, after, limit, types)| Step::Events { app, after, limit, types }),
+        1 => (0..900_u16, 0..900_u16, 0..8_u32).prop_map(|(notifications, events, limit)| {
+            Step::Prune { notifications, events, limit }
+        }),
+    ]
+}
+
+impl Said {
+    pub fn signal(&self) -> Signal {
+        let keys: Vec<String> = self.keys.iter().map(|key| format!("key-{key}")).collect();
+        let when = at(i64::from(self.at) * 1_000);
+        let leg = format!("leg-{}", self.leg);
+        let number = phone(NUMBERS[usize::from(self.number)]);
+        let extension = EXTENSIONS[usize::from(self.leg) % 3].to_owned();
+        let cause = Cause::reason(Reason::Normal);
+        let party = Party {
+            number: Some(number.clone()),
+            ..Party::default()
+        };
+        let agent = Party {
+            extension: Some(extension.clone()),
+            ..Party::default()
+        };
+        let call = |fact| Signal::call(when, &keys, fact);
+        let of_leg = |fact| Signal::leg(when, &keys, &leg, fact);
+        let alone = |fact| Signal {
+            at: when,
+            keys: Vec::new(),
+            fact,
+        };
+        match self.what {
+            0 | 1 => of_leg(LegFact::Seen {
+                kind: LegKind::Agent,
+                origin: false,
+                party: agent,
+            }),
+            2 => of_leg(LegFact::Seen {
+                kind: LegKind::External,
+                origin: true,
+                party,
+            }),
+            3 | 4 => of_leg(LegFact::Rang),
+            5 | 6 => of_leg(LegFact::Answered),
+            7 | 8 => of_leg(LegFact::Ended(cause)),
+            9 => of_leg(LegFact::Held),
+            10 => of_leg(LegFact::Resumed),
+            11 | 12 => call(CallFact::Direction(Direction::Inbound)),
+            13 => call(CallFact::Direction(Direction::Outbound)),
+            14 | 15 => call(CallFact::Remote(party)),
+            16 => call(CallFact::Line(number)),
+            17 => call(CallFact::Ended { cause, by: None }),
+            18 => call(CallFact::Linked),
+            19 => alone(Fact::Snapshot {
+                live: [leg].into(),
+                gap_from: None,
+            }),
+            20 => alone(Fact::Message(Box::new(Message {
+                external_id: format!("m-{}", self.keys[0]),
+                direction: MessageDirection::Outbound,
+                from: number,
+                to: Vec::new(),
+                text: None,
+                user_id: None,
+                status: [MessageStatus::Pending, MessageStatus::Delivered]
+                    [usize::from(self.leg % 2)],
+                failure: None,
+                sent_at: when,
+            }))),
+            _ => alone(Fact::Presence(PresenceReport {
+                extension: Some(extension),
+                user_id: None,
+                email: None,
+                presence: [Presence::Available, Presence::Offline][usize::from(self.number % 2)],
+            })),
+        }
+    }
+}
