@@ -212,7 +212,8 @@ pub(super) fn refused(status: StatusCode) -> LinkError {
              http.conf"
                 .to_owned(),
         ),
-        404 => LinkError::Misconfigured(
+        // A PBX that is starting answers so until its ARI modules are loaded.
+        404 => LinkError::Retry(
             "there is no ARI at this address: see that http.conf and ari.conf say enabled=yes, \
              that res_ari_events is loaded, and that `url` bears the prefix of http.conf"
                 .to_owned(),

@@ -202,7 +202,7 @@ async fn ari_a_half_closed_socket_ends_the_link() {
 
 #[tokio::test]
 async fn ari_a_refusal_says_what_to_do() {
-    for (status, words) in [(401, "password"), (404, "ari.conf"), (302, "redirect")] {
+    for (status, words) in [(401, "password"), (403, "ari.conf"), (302, "redirect")] {
         let ari = FakeAri {
             status,
             ..FakeAri::default()
@@ -210,11 +210,14 @@ async fn ari_a_refusal_says_what_to_do() {
         let reason = start(ari.start().await.0).misconfigured().await;
         assert!(reason.contains(words), "{status}: {reason}");
     }
-    let ari = FakeAri {
-        status: 503,
-        ..FakeAri::default()
-    };
-    assert!(start(ari.start().await.0).retry().await.contains("503"));
+    // A PBX that is starting says 404 until its modules are loaded: it is tried again soon.
+    for (status, words) in [(404, "ari.conf"), (503, "503")] {
+        let ari = FakeAri {
+            status,
+            ..FakeAri::default()
+        };
+        assert!(start(ari.start().await.0).retry().await.contains(words));
+    }
     let nobody = connection(&json!({"url": "http://127.0.0.1:1"}));
     let reason = start(nobody).retry().await;
     assert!(
