@@ -23,9 +23,6 @@ use switchhook_testkit::conformance::world::{START, World, phone};
 use tokio::runtime::Runtime;
 
 /// As in the server.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
 /// What is told about one call by its notifications: ringing, connected, hangup.
