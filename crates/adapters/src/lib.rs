@@ -24,6 +24,11 @@ pub mod dialpad;
 mod json;
 pub mod registry;
 pub mod simulate;
+#[allow(
+    dead_code,
+    reason = "the adapters that use all of it are being written"
+)]
+mod vendor;
 
 pub use registry::{Registry, registry};
 pub use switchhook_domain::signal::{UNDATED, date_undated};

@@ -208,6 +208,7 @@ fn query(shared: &Shared, caller: &Caller, params: &Params) -> Result<CallQuery,
                     .connections
                     .platforms()
                     .all()
+                    .iter()
                     .map(|a| a.spec().platform)
                     .collect();
                 Problem::parameter("platform", &format!("must be one of {}", known.join(", ")))

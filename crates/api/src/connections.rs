@@ -285,7 +285,8 @@ pub(crate) async fn platforms(
     uri: Uri,
 ) -> Result<Response, Problem> {
     Params::none(&uri)?;
-    let platforms = shared.connections.platforms().all().map(|adapter| {
+    let platforms = shared.connections.platforms().all();
+    let platforms = platforms.iter().map(|adapter| {
         let spec = adapter.spec();
         let settings = spec.config.iter().map(|field| {
             let (kind, choices) = kind(field.kind);

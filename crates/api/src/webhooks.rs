@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use serde::Serialize;
 use switchhook_domain::id::AppId;
-use switchhook_engine::adapter::{Inbound, Rejection};
+use switchhook_engine::adapter::{Inbound, Rejection, Reply};
 use switchhook_engine::intake::{IntakeError, MAX_BODY, Received};
 use utoipa::ToSchema;
 
@@ -152,6 +152,10 @@ impl Parts {
 
 fn answer(received: Result<Received, IntakeError>, unknown: Code) -> Result<Response, Problem> {
     let receipt = match received {
+        Ok(Received::Question(reply)) => return platform_reply(reply),
+        Ok(Received::Accepted {
+            reply: Some(reply), ..
+        }) => return platform_reply(reply),
         Ok(Received::Accepted { .. }) => Receipt {
             received: true,
             understood: None,
@@ -165,6 +169,22 @@ fn answer(received: Result<Received, IntakeError>, unknown: Code) -> Result<Resp
         Err(error) => return refused(error, unknown),
     };
     answer::plain(StatusCode::OK, &receipt)
+}
+
+/// An answer in the platform's own form.
+fn platform_reply(reply: Reply) -> Result<Response, Problem> {
+    let mut response = Response::builder().status(reply.status);
+    if !reply.content_type.is_empty() {
+        response = response.header(header::CONTENT_TYPE, reply.content_type);
+    }
+    for (name, value) in &reply.headers {
+        response = response.header(*name, value);
+    }
+    let response = response.body(Body::from(reply.body));
+    response.map_err(|_| {
+        let detail = "The answer the platform asked for cannot be sent.";
+        Problem::new(Code::WebhookMalformed, detail)
+    })
 }
 
 fn refused(error: IntakeError, unknown: Code) -> Result<Response, Problem> {

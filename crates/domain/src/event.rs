@@ -56,6 +56,8 @@ event_types! {
     CallUpdated = "call.updated",
     /// No more changes are expected: a while has passed since the end.
     CallFinalized = "call.finalized",
+    /// A call that was asked for could not be placed, or never began; the cause is named.
+    DialFailed = "dial.failed",
     /// A recording can be fetched.
     RecordingAvailable = "recording.available",
     /// A voicemail was left.

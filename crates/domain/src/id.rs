@@ -58,6 +58,8 @@ ids! {
     NotificationId;
     /// An API key.
     KeyId;
+    /// One call that somebody asked us to place.
+    DialId;
 }
 
 /// A source of ids for one change: repeatable, because time and randomness are handed in.

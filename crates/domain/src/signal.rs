@@ -39,6 +39,10 @@ pub struct Signal {
 /// The most keys one signal may carry; more is a decoder's mistake.
 pub const MAX_KEYS: usize = 16;
 
+/// What the key of a call begins with that somebody asked us to place: `dial:<dial id>`. Adapters
+/// put it on the signals of events that carry the id back (Dialpad's `custom_data`).
+pub const DIAL_KEY: &str = "dial:";
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

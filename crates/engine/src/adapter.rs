@@ -15,9 +15,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::{AppId, ConnectionId};
+use switchhook_domain::media::Recording;
 use switchhook_domain::phone::NumberPlan;
 use switchhook_domain::signal::Signal;
 use tokio_util::sync::CancellationToken;
+
+use crate::command::{
+    CallHandle, Check, CommandError, Control, HalfSubscribed, OAuthEndpoints, Originate,
+    Originated, RecordingSeen, Session, Subscribed, Wanted,
+};
 
 /// A text that must not be shown: credentials and webhook secrets.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,6 +62,9 @@ pub struct AdapterSpec {
     pub config: &'static [ConfigField],
     /// What it can do.
     pub capabilities: &'static [Capability],
+    /// What it cannot do and why, one sentence each for the agent or administrator. Together with
+    /// `capabilities` this names every [`Capability`] once.
+    pub lacks: &'static [(Capability, &'static str)],
     /// How notifications arrive.
     pub transports: &'static [Transport],
     /// The status code for a bad signature, so that this platform does the least harm with it.
@@ -72,6 +81,8 @@ pub enum Transport {
     Socket,
     /// We read a queue.
     Queue,
+    /// The platform keeps a socket open to us.
+    InboundSocket,
 }
 
 /// Something a platform can do. The fixtures must show every reporting capability claimed.
@@ -98,6 +109,64 @@ pub enum Capability {
     Presence,
     /// Reports the queue of a call.
     Queue,
+    /// Reports what was said, as text.
+    Transcript,
+    /// Places a call for an agent.
+    Originate,
+    /// Picks up for an agent.
+    ControlAnswer,
+    /// Ends a call.
+    ControlHangUp,
+    /// Declines a ringing call.
+    ControlReject,
+    /// Holds and resumes.
+    ControlHold,
+    /// Transfers without asking first.
+    ControlTransferBlind,
+    /// Transfers after asking first.
+    ControlTransferAttended,
+    /// Sends tones.
+    ControlDtmf,
+    /// Mutes and unmutes.
+    ControlMute,
+    /// Parks.
+    ControlPark,
+    /// Pauses and resumes recording.
+    ControlRecording,
+}
+
+impl Capability {
+    /// Every capability.
+    pub const ALL: [Self; 22] = [
+        Self::Ringing,
+        Self::Answered,
+        Self::Hold,
+        Self::Transfer,
+        Self::Rejected,
+        Self::Voicemail,
+        Self::Recording,
+        Self::Messages,
+        Self::Presence,
+        Self::Queue,
+        Self::Transcript,
+        Self::Originate,
+        Self::ControlAnswer,
+        Self::ControlHangUp,
+        Self::ControlReject,
+        Self::ControlHold,
+        Self::ControlTransferBlind,
+        Self::ControlTransferAttended,
+        Self::ControlDtmf,
+        Self::ControlMute,
+        Self::ControlPark,
+        Self::ControlRecording,
+    ];
+
+    /// True for what it can be asked to do, false for what it reports.
+    #[must_use]
+    pub fn is_command(self) -> bool {
+        self >= Self::Originate
+    }
 }
 
 /// What a setting looks like.
@@ -253,6 +322,31 @@ impl DecodeError {
     }
 }
 
+/// An answer in the platform's own form, given in place of ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers beside the content type.
+    pub headers: Vec<(&'static str, String)>,
+    /// `Content-Type`; empty for none.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// How a decoded event may belong to a call that was asked for here, where the platform carries
+/// nothing of ours back: the engine looks for an open dial with these and joins the two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adoption {
+    /// The number dialled, E.164 or an extension.
+    pub dialled: String,
+    /// The agent's extension, where the event names it.
+    pub extension: Option<String>,
+    /// The agent's user id at the platform, where the event names it.
+    pub user_id: Option<String>,
+}
+
 /// What a notification turned out to say.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decoded {
@@ -260,6 +354,29 @@ pub struct Decoded {
     pub signals: Vec<Signal>,
     /// The platform's own name of the event, for the event log (`ringing`, `ChannelHold`, …).
     pub event: String,
+    /// Set on an outbound call's events by platforms that carry nothing of ours back.
+    pub adoption: Option<Adoption>,
+}
+
+/// What became of a notification handed over by a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Committed: delete it at the queue.
+    Committed,
+    /// Committed as believed but not understood, with the reason: delete it, it is kept here.
+    Dead(String),
+    /// Not believed; only a digest is kept.
+    Rejected(String),
+}
+
+/// A socket somebody opened to us, as an adapter sees it: text frames both ways.
+#[async_trait]
+pub trait FrameSocket: Send {
+    /// The next text frame; `None` when the other side is gone.
+    async fn receive(&mut self) -> Option<Vec<u8>>;
+
+    /// Sends a text frame; false when the other side is gone.
+    async fn send(&mut self, text: String) -> bool;
 }
 
 /// What a live socket tells the supervisor about itself.
@@ -280,6 +397,11 @@ pub trait NotificationSink: Send + Sync {
 
     /// Hands over what the adapter itself concludes (a snapshot after reconnecting).
     async fn signals(&self, event: &str, signals: Vec<Signal>);
+
+    /// Hands over a message of a queue with what came beside it (`headers` in lower case), and
+    /// waits until it is committed. Verified like a webhook. While the database is away this
+    /// waits; it fails only when the connection is being stopped or cannot be used.
+    async fn deliver(&self, body: &[u8], headers: &[(String, String)]) -> Result<Taken, LinkError>;
 
     /// Reports the state of the link. Repeating a state changes nothing.
     async fn link(&self, state: LinkState);
@@ -312,6 +434,23 @@ pub trait Adapter: Send + Sync + 'static {
     /// the field at fault.
     fn check_config(&self, _connection: &ConnectionContext) -> Result<(), DecodeError> {
         Ok(())
+    }
+
+    /// Answers what is no notification but a question of the platform (RingCentral's
+    /// `Validation-Token`, a `GET` that tests the address); asked before `verify`.
+    fn handshake(&self, _inbound: &Inbound<'_>, _connection: &ConnectionContext) -> Option<Reply> {
+        None
+    }
+
+    /// The answer the platform expects to a notification that was taken in, where ours will not
+    /// do (a routing decision, a size limit).
+    fn reply(
+        &self,
+        _payload: &[u8],
+        _decoded: &Decoded,
+        _connection: &ConnectionContext,
+    ) -> Option<Reply> {
+        None
     }
 
     /// Decides whether the bytes come from the platform: over the raw bytes, in constant time,
@@ -365,6 +504,120 @@ pub trait Adapter: Send + Sync + 'static {
     ) -> Result<(), LinkError> {
         Err(LinkError::Misconfigured(
             "this platform keeps no live connection".to_owned(),
+        ))
+    }
+
+    /// Serves a socket the platform opened to us, after `verify` believed its request headers.
+    async fn serve(
+        &self,
+        _connection: Arc<ConnectionContext>,
+        _socket: Box<dyn FrameSocket>,
+        _sink: Arc<dyn NotificationSink>,
+        _stop: CancellationToken,
+    ) -> Result<(), LinkError> {
+        Err(LinkError::Misconfigured(
+            "this platform opens no socket to us".to_owned(),
+        ))
+    }
+
+    /// Why this connection cannot do something, one sentence; `None` when it can. The default
+    /// reads the spec; override it where settings decide (no AMI user, no OAuth yet).
+    fn lacks(&self, capability: Capability, _connection: &ConnectionContext) -> Option<String> {
+        let spec = self.spec();
+        if spec.capabilities.contains(&capability) {
+            return None;
+        }
+        let why = spec.lacks.iter().find(|(lacked, _)| *lacked == capability);
+        Some(why.map_or_else(
+            || format!("{} cannot do this.", spec.title),
+            |(_, why)| (*why).to_owned(),
+        ))
+    }
+
+    /// The names the platform's events will give a call we are about to place, where we choose
+    /// them ourselves (Asterisk's channel ids): the pending call carries them from the start.
+    fn keys_of(&self, _originate: &Originate) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Places a call. Asked at most once for each dial; must not repeat a request that may have
+    /// been carried out.
+    async fn originate(
+        &self,
+        _session: &Session,
+        _originate: &Originate,
+    ) -> Result<Originated, CommandError> {
+        Err(CommandError::not_supported(
+            "This platform places no calls for others.",
+        ))
+    }
+
+    /// Does something to a call.
+    async fn control(
+        &self,
+        _session: &Session,
+        _call: &CallHandle,
+        _control: &Control,
+    ) -> Result<(), CommandError> {
+        Err(CommandError::not_supported(
+            "This platform lets nobody else steer its calls.",
+        ))
+    }
+
+    /// How this connection signs in, when it uses OAuth.
+    fn oauth(&self, _connection: &ConnectionContext) -> Option<OAuthEndpoints> {
+        None
+    }
+
+    /// True when a connection with these settings has hooks or subscriptions of ours at the
+    /// vendor that we make and keep.
+    fn keeps_subscription(&self, _connection: &ConnectionContext) -> bool {
+        false
+    }
+
+    /// Makes the vendor send us its events, or sees that it still does: idempotent. What is there
+    /// already is found and used, what is gone is made anew, what runs out is renewed.
+    async fn subscribe(
+        &self,
+        _session: &Session,
+        wanted: &Wanted,
+    ) -> Result<Subscribed, HalfSubscribed> {
+        Err(HalfSubscribed {
+            state: wanted.state.clone(),
+            error: CommandError::not_supported("This platform has no subscriptions to keep."),
+        })
+    }
+
+    /// Takes back at the vendor what `subscribe` made; what is gone already is no error.
+    async fn unsubscribe(&self, _session: &Session, _state: &Value) -> Result<(), CommandError> {
+        Ok(())
+    }
+
+    /// Looks at the connection as a doctor would, really calling the platform: the first bad
+    /// check is what the administrator is told.
+    async fn diagnose(&self, _session: &Session) -> Vec<Check> {
+        Vec::new()
+    }
+
+    /// What the platform's own call log says of a time we were not listening.
+    async fn reconcile(
+        &self,
+        _session: &Session,
+        _from: Timestamp,
+        _to: Timestamp,
+    ) -> Result<Vec<Signal>, CommandError> {
+        Ok(Vec::new())
+    }
+
+    /// Looks at one recording again: its link, its expiry, whether it still exists.
+    async fn recheck_recording(
+        &self,
+        _session: &Session,
+        _recording_id: &str,
+        _known: &Recording,
+    ) -> Result<RecordingSeen, CommandError> {
+        Err(CommandError::not_supported(
+            "This platform cannot be asked about a recording.",
         ))
     }
 }

@@ -205,11 +205,12 @@ impl Admin {
         new: NewConnection,
     ) -> Result<CreatedConnection, AdminError> {
         let app = self.app(app).await?;
-        let Some(adapter) = self.connections.platforms().get(&new.platform).cloned() else {
+        let Some(adapter) = self.connections.platforms().get(&new.platform) else {
             let known: Vec<_> = self
                 .connections
                 .platforms()
                 .all()
+                .iter()
                 .map(|a| a.spec().platform)
                 .collect();
             let problem = format!("must be one of {}", known.join(", "));

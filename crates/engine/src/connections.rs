@@ -3,7 +3,7 @@
 //! a hook is not known, and every few seconds for what other nodes changed.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use switchhook_domain::id::{AppId, ConnectionId};
 use switchhook_domain::phone::NumberPlan;
@@ -35,13 +35,16 @@ impl std::fmt::Debug for ReadyConnection {
     }
 }
 
-/// The platforms this server speaks, by name.
+type ByName = BTreeMap<&'static str, Arc<dyn Adapter>>;
+
+/// The platforms this server speaks, by name. Built-in ones are there from the start; mapped ones
+/// come and go while it runs. Clones see the same set.
 #[derive(Clone, Default)]
-pub struct Platforms(Arc<BTreeMap<&'static str, Arc<dyn Adapter>>>);
+pub struct Platforms(Arc<RwLock<ByName>>);
 
 impl std::fmt::Debug for Platforms {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.read().keys()).finish()
     }
 }
 
@@ -49,23 +52,37 @@ impl Platforms {
     /// The given adapters, each under the name in its spec.
     #[must_use]
     pub fn new(adapters: impl IntoIterator<Item = Arc<dyn Adapter>>) -> Self {
-        Self(Arc::new(
-            adapters
-                .into_iter()
-                .map(|a| (a.spec().platform, a))
-                .collect(),
-        ))
+        let by_name = adapters.into_iter().map(|a| (a.spec().platform, a));
+        Self(Arc::new(RwLock::new(by_name.collect())))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, ByName> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The adapter of that name, any case.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Arc<dyn Adapter>> {
-        self.0.get(name.trim().to_ascii_lowercase().as_str())
+    pub fn get(&self, name: &str) -> Option<Arc<dyn Adapter>> {
+        let name = name.trim().to_ascii_lowercase();
+        self.read().get(name.as_str()).cloned()
     }
 
     /// All adapters, by name.
-    pub fn all(&self) -> impl Iterator<Item = &Arc<dyn Adapter>> {
-        self.0.values()
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<dyn Adapter>> {
+        self.read().values().cloned().collect()
+    }
+
+    /// Adds an adapter, or replaces the one of the same name.
+    pub fn put(&self, adapter: Arc<dyn Adapter>) {
+        let mut by_name = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        by_name.insert(adapter.spec().platform, adapter);
+    }
+
+    /// Takes an adapter away; its connections stop working at the next refresh.
+    pub fn remove(&self, name: &str) {
+        let mut by_name = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        by_name.remove(name);
     }
 }
 
@@ -186,7 +203,7 @@ impl Connections {
     /// Opens the secrets of a row. `None` when this build does not speak its platform.
     #[must_use]
     pub fn prepare(&self, app: Arc<App>, row: Connection) -> Option<ReadyConnection> {
-        let adapter = self.platforms.get(&row.platform)?.clone();
+        let adapter = self.platforms.get(&row.platform)?;
         let mut fault = None;
         let mut open = |sealed: &str, field: &str| -> Option<Secret> {
             let opened = self

@@ -8,17 +8,18 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::SignedDuration;
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::{ConnectionId, IdMint, NotificationId};
-use switchhook_domain::signal::{MAX_KEYS, Signal, date_undated};
+use switchhook_domain::signal::{DIAL_KEY, MAX_KEYS, Signal, date_undated};
 
-use crate::adapter::{Inbound, Rejection};
+use crate::adapter::{Adoption, DecodeError, Decoded, Inbound, Rejection, Reply};
 use crate::connections::{Connections, ReadyConnection};
 use crate::metrics::{EventLabels, Metrics, NotificationLabels};
 use crate::ports::{Clock, Entropy};
 use crate::seal;
 use crate::store::{
-    Changeset, Committed, FoldInput, Notification, Store, StoreError, StoreResult, Verdict,
+    Changeset, Committed, Dial, FoldInput, Notification, Store, StoreError, StoreResult, Verdict,
 };
 
 /// The largest body taken in, in bytes. Transcripts of Dialpad pass 100 kB.
@@ -26,13 +27,20 @@ pub const MAX_BODY: usize = 1024 * 1024;
 /// The most rows a minute for rejected notifications of one connection.
 pub const REJECTED_PER_MINUTE: u32 = 30;
 
+/// How long after it was asked for a dial may still be found again by number and agent.
+pub const ADOPTION_SECONDS: i64 = 120;
+
 /// What became of a webhook.
 #[derive(Debug)]
 pub enum Received {
-    /// Committed. The number of events it gave.
+    /// No notification but a question of the platform; this is the answer. Nothing was stored.
+    Question(Reply),
+    /// Committed.
     Accepted {
         /// How many events it gave.
         events: usize,
+        /// The answer the platform expects, when ours will not do.
+        reply: Option<Reply>,
     },
     /// Committed as not understood, with the reason.
     Dead(String),
@@ -134,11 +142,8 @@ impl Intake {
             c.row.platform == platform && c.app.active && app.is_none_or(|app| c.app.id == app)
         });
         candidates.sort_by_key(|c| c.row.id);
-        let adapter = self
-            .connections
-            .platforms()
-            .get(platform)
-            .ok_or(IntakeError::UnknownHook)?;
+        let platforms = self.connections.platforms();
+        let adapter = platforms.get(platform).ok_or(IntakeError::UnknownHook)?;
         let status = adapter.spec().bad_signature_status;
         if let Some(account) = adapter.account_hint(inbound) {
             let named = |c: &ReadyConnection| c.context.text("company_id") == Some(&account);
@@ -172,12 +177,19 @@ impl Intake {
         if let Some(fault) = &connection.fault {
             return Err(IntakeError::Misconfigured(fault.clone()));
         }
+        if let Some(reply) = connection.adapter.handshake(inbound, &connection.context) {
+            return Ok(Received::Question(reply));
+        }
         let payload = match connection.adapter.verify(inbound, &connection.context) {
             Ok(payload) => payload,
             Err(rejection) => return self.reject(connection, inbound, rejection).await,
         };
-        let received = self.understand(connection, inbound, &payload);
-        let (changeset, outcome) = received;
+        let decoded = self.decoded(connection, &payload).await?;
+        let reply = decoded.as_ref().ok().and_then(|decoded| {
+            let (adapter, context) = (&connection.adapter, &connection.context);
+            adapter.reply(&payload, decoded, context)
+        });
+        let (changeset, outcome) = self.understand(connection, inbound, decoded);
         let committed = self.commit(changeset).await?;
         self.metrics
             .intake_seconds
@@ -185,30 +197,88 @@ impl Intake {
         Ok(match outcome {
             None => Received::Accepted {
                 events: committed.events.len(),
+                reply,
             },
             Some(reason) => Received::Dead(reason),
         })
     }
 
-    /// Decodes one believed payload into the change it means, and why not if it is dead.
+    /// Takes in a message of a queue, as a webhook of this connection.
+    ///
+    /// # Errors
+    /// See [`IntakeError`]; `Ok` means committed.
+    pub async fn message(
+        &self,
+        connection: &ReadyConnection,
+        inbound: &Inbound<'_>,
+    ) -> Result<Received, IntakeError> {
+        self.for_connection(connection, inbound).await
+    }
+
+    /// Decodes one believed payload, and joins it to the dial it belongs to when the platform
+    /// carries nothing of ours back. Fails only when the database is away.
+    async fn decoded(
+        &self,
+        connection: &ReadyConnection,
+        payload: &[u8],
+    ) -> StoreResult<Result<Decoded, DecodeError>> {
+        let decoded = connection.adapter.decode(payload, &connection.context);
+        let mut decoded = match decoded {
+            Ok(decoded) => decoded,
+            Err(error) => return Ok(Err(error)),
+        };
+        if let Some(adoption) = decoded.adoption.take() {
+            self.adopt(connection, &adoption, &mut decoded.signals)
+                .await?;
+        }
+        Ok(Ok(decoded))
+    }
+
+    /// Puts the key of an open dial on the signals that are about its call.
+    async fn adopt(
+        &self,
+        connection: &ReadyConnection,
+        adoption: &Adoption,
+        signals: &mut [Signal],
+    ) -> StoreResult<()> {
+        let since = self.clock.now() - SignedDuration::from_secs(ADOPTION_SECONDS);
+        let (app, id) = (connection.app.id, connection.row.id);
+        let open = self.store.open_dials(app, id, since).await?;
+        let known = |asked: &Option<String>, seen: &Option<String>| {
+            asked.is_some() && seen.is_some() && asked == seen
+        };
+        let unnamed = |dial: &Dial| {
+            let nobody = adoption.extension.is_none() && adoption.user_id.is_none();
+            nobody && dial.target == adoption.dialled
+        };
+        let found = open.iter().find(|dial| {
+            let same_agent = known(&dial.agent_extension, &adoption.extension)
+                || known(&dial.agent_user_id, &adoption.user_id);
+            dial.platform_keys.is_empty()
+                && (same_agent && dial.target == adoption.dialled || unnamed(dial))
+        });
+        if let Some(dial) = found {
+            let key = format!("{DIAL_KEY}{}", dial.id);
+            for signal in signals.iter_mut().filter(|s| !s.keys.is_empty()) {
+                signal.keys.push(key.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// The change a believed notification means, and why not if it is dead.
     fn understand(
         &self,
         connection: &ReadyConnection,
         inbound: &Inbound<'_>,
-        payload: &[u8],
+        decoded: Result<Decoded, DecodeError>,
     ) -> (Changeset, Option<String>) {
-        let decoded = connection
-            .adapter
-            .decode(payload, &connection.context)
-            .map(|mut decoded| {
-                decoded
-                    .signals
-                    .retain(|signal| signal.keys.len() <= MAX_KEYS);
-                decoded
-            });
         let mut notification = self.notification(connection, inbound, Verdict::Accepted);
         let (signals, reason) = match decoded {
             Ok(mut decoded) => {
+                decoded
+                    .signals
+                    .retain(|signal| signal.keys.len() <= MAX_KEYS);
                 date_undated(&mut decoded.signals, notification.received_at);
                 notification.event = Some(decoded.event);
                 (decoded.signals, None)
@@ -238,7 +308,8 @@ impl Intake {
     ) -> StoreResult<Committed> {
         let started = std::time::Instant::now();
         let inbound = Inbound::body_only(bytes);
-        let (changeset, dead) = self.understand(connection, &inbound, bytes);
+        let decoded = self.decoded(connection, bytes).await?;
+        let (changeset, dead) = self.understand(connection, &inbound, decoded);
         let nothing = changeset
             .fold
             .as_ref()

@@ -20,9 +20,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapter::{LinkError, LinkState, NotificationSink};
+use crate::adapter::{FrameSocket, Inbound, LinkError, LinkState, NotificationSink, Taken};
 use crate::connections::{Connections, ReadyConnection};
-use crate::intake::Intake;
+use crate::intake::{Intake, IntakeError, Received};
 use crate::metrics::{Metrics, PlatformLabels};
 use crate::store::{Changeset, LinkStatus, StoreError};
 
@@ -34,6 +34,10 @@ const IN_FLIGHT: usize = 64;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait between two tries.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The first wait while the database is away.
+const FIRST_DATABASE_WAIT: Duration = Duration::from_millis(50);
+/// The longest wait between two tries at the database.
+const LONGEST_DATABASE_WAIT: Duration = Duration::from_secs(5);
 /// The wait after an error that needs a person.
 const MISCONFIGURED_WAIT: Duration = Duration::from_secs(60);
 
@@ -127,7 +131,37 @@ impl Links {
         }
     }
 
-    async fn supervise(self, connection: ReadyConnection, stop: CancellationToken) {
+    /// Serves a socket that a platform opened to us, until it breaks or the server stops. What it
+    /// hears is committed in order, as with links of our own making.
+    pub async fn serve(
+        &self,
+        connection: &ReadyConnection,
+        socket: Box<dyn FrameSocket>,
+        stop: CancellationToken,
+    ) {
+        let (sink, worker) = self.listen(connection, &stop);
+        let context = connection.context.clone();
+        let ended = connection
+            .adapter
+            .serve(context, socket, sink.clone(), stop)
+            .await;
+        let reason = match ended {
+            Ok(()) => "the platform closed its connection to us".to_owned(),
+            Err(LinkError::Retry(reason) | LinkError::Misconfigured(reason)) => reason,
+        };
+        sink.link(LinkState::Down(reason)).await;
+        drop(sink);
+        // A task that panicked has been logged by the runtime; there is nothing to wait for.
+        let _ = worker.await;
+        self.forget(connection);
+    }
+
+    /// A sink for one connection and the task that commits what it is given.
+    fn listen(
+        &self,
+        connection: &ReadyConnection,
+        stop: &CancellationToken,
+    ) -> (Arc<Sink>, JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let heard = connection
             .row
@@ -135,13 +169,19 @@ impl Links {
             .map_or(i64::MIN, Timestamp::as_microsecond);
         let sink = Arc::new(Sink {
             sender,
-            clock: self.intake.clone(),
+            connection: connection.clone(),
+            intake: self.intake.clone(),
+            stop: stop.clone(),
             heard: AtomicI64::new(heard),
         });
-        let worker = tokio::spawn(
-            self.clone()
-                .work(connection.clone(), receiver, stop.clone()),
-        );
+        let work = self
+            .clone()
+            .work(connection.clone(), receiver, stop.clone());
+        (sink, tokio::spawn(work))
+    }
+
+    async fn supervise(self, connection: ReadyConnection, stop: CancellationToken) {
+        let (sink, worker) = self.listen(&connection, &stop);
         let mut wait = FIRST_WAIT;
         while !stop.is_cancelled() {
             let began = std::time::Instant::now();
@@ -204,7 +244,7 @@ impl Links {
     /// Commits one item. While the database is away it is tried again, so that nothing is lost;
     /// the bounded queue then stops the socket.
     async fn take(&self, connection: &ReadyConnection, item: Item, stop: &CancellationToken) {
-        let mut wait = Duration::from_millis(50);
+        let mut wait = FIRST_DATABASE_WAIT;
         loop {
             let result = match &item {
                 Item::Frame(bytes) => self.intake.frame(connection, bytes).await.map(drop),
@@ -219,7 +259,7 @@ impl Links {
                 Ok(()) => return,
                 Err(StoreError::Unavailable(_)) if !stop.is_cancelled() => {
                     tokio::time::sleep(wait).await;
-                    wait = (wait * 2).min(Duration::from_secs(5));
+                    wait = (wait * 2).min(LONGEST_DATABASE_WAIT);
                 }
                 Err(error) => {
                     tracing::error!(connection.id = %connection.row.id, %error, "frame is lost");
@@ -326,7 +366,9 @@ impl Links {
 
 struct Sink {
     sender: mpsc::Sender<Item>,
-    clock: Intake,
+    connection: ReadyConnection,
+    intake: Intake,
+    stop: CancellationToken,
     heard: AtomicI64,
 }
 
@@ -349,12 +391,41 @@ impl NotificationSink for Sink {
         self.put(Item::Signals(signals)).await;
     }
 
+    async fn deliver(&self, body: &[u8], headers: &[(String, String)]) -> Result<Taken, LinkError> {
+        self.heard
+            .store(self.now().as_microsecond(), Ordering::Relaxed);
+        let inbound = Inbound {
+            body,
+            content_type: "",
+            headers,
+            query: &[],
+        };
+        let mut wait = FIRST_DATABASE_WAIT;
+        loop {
+            match self.intake.message(&self.connection, &inbound).await {
+                Ok(Received::Dead(reason)) => return Ok(Taken::Dead(reason)),
+                Ok(Received::Accepted { .. } | Received::Question(_)) => {
+                    return Ok(Taken::Committed);
+                }
+                Err(IntakeError::Rejected { rejection, .. }) => {
+                    return Ok(Taken::Rejected(rejection.to_string()));
+                }
+                Err(IntakeError::Unavailable(_)) if !self.stop.is_cancelled() => {
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(LONGEST_DATABASE_WAIT);
+                }
+                Err(IntakeError::Unavailable(reason)) => return Err(LinkError::Retry(reason)),
+                Err(error) => return Err(LinkError::Misconfigured(error.to_string())),
+            }
+        }
+    }
+
     async fn link(&self, state: LinkState) {
         self.put(Item::Link(state)).await;
     }
 
     fn now(&self) -> Timestamp {
-        self.clock.clock().now()
+        self.intake.clock().now()
     }
 
     fn last_heard(&self) -> Option<Timestamp> {

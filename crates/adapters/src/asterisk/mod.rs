@@ -65,6 +65,7 @@ static SPEC: AdapterSpec = AdapterSpec {
         Capability::Presence,
         Capability::Queue,
     ],
+    lacks: &[],
     transports: &[Transport::Socket],
     bad_signature_status: 401,
 };
@@ -149,6 +150,7 @@ fn decoded(statement: &happening::Statement<'_>, setting: facts::Setting<'_>) ->
     Decoded {
         signals: facts::signals(statement.at, &statement.happening, setting),
         event: statement.event.to_owned(),
+        adoption: None,
     }
 }
 

@@ -116,5 +116,9 @@ fn decoded(event: &str, signals: Vec<switchhook_domain::signal::Signal>) -> Deco
         .filter(|c| !c.is_control())
         .take(MAX_EVENT_NAME)
         .collect();
-    Decoded { signals, event }
+    Decoded {
+        signals,
+        event,
+        adoption: None,
+    }
 }

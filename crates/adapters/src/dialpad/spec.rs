@@ -43,6 +43,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
         Capability::Presence,
         Capability::Queue,
     ],
+    lacks: &[],
     transports: &[Transport::Webhook],
     // Dialpad never repeats an event that was answered 4xx, 429 included ("Webhook delivery
     // failures"); a bad signature does not get better by repeating it.

@@ -34,6 +34,28 @@ pub struct Step {
     pub headers: Vec<(String, String)>,
 }
 
+/// A platform's way of telling a whole call: the steps of one scenario, signed with the secret;
+/// empty where the platform has no words for it.
+pub type Player = fn(Scenario, &CallSeed, &str) -> Vec<Step>;
+
+/// Who plays each platform: one line each, sorted by name.
+const PLAYERS: &[(&str, Player)] = &[
+    ("asterisk", |scenario, seed, _| asterisk(scenario, seed)),
+    ("dialpad", dialpad),
+];
+
+/// Who plays the platform of that name.
+#[must_use]
+pub fn player(platform: &str) -> Option<Player> {
+    let mut players = PLAYERS.iter();
+    players.find(|(name, _)| *name == platform).map(|(_, p)| *p)
+}
+
+/// The platforms that can be played, sorted.
+pub fn played() -> impl Iterator<Item = &'static str> {
+    PLAYERS.iter().map(|(name, _)| *name)
+}
+
 macro_rules! scenarios {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $status:expr, $story:literal;)*) => {
         /// A course that a call can take.

@@ -40,6 +40,7 @@ static SPEC: AdapterSpec = AdapterSpec {
         },
     ],
     capabilities: &[],
+    lacks: &[],
     transports: &[Transport::Socket],
     bad_signature_status: 401,
 };

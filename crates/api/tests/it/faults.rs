@@ -133,6 +133,7 @@ static SPEC: AdapterSpec = AdapterSpec {
     summary: "For tests.",
     config: &[],
     capabilities: &[],
+    lacks: &[],
     transports: &[Transport::Webhook],
     bad_signature_status: 202,
 };

@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use switchhook_domain::Timestamp;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventType};
-use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, KeyId, NotificationId};
+use switchhook_domain::id::{
+    AppId, CallId, ConnectionId, ContactId, DialId, KeyId, NotificationId,
+};
 use switchhook_engine::store::*;
 use switchhook_testkit::memory::MemoryStore;
 use tokio::sync::broadcast;
+use uuid::Uuid;
 
 /// The reference store behind a switch.
 #[derive(Default)]
@@ -21,9 +24,9 @@ pub(crate) struct Flaky {
 }
 
 macro_rules! pass {
-    ($($name:ident($($arg:ident: $kind:ty),*) -> $out:ty;)*) => {
+    ($port:ident { $($name:ident($($arg:ident: $kind:ty),*) -> $out:ty;)* } $($more:tt)*) => {
         #[async_trait::async_trait]
-        impl Store for Flaky {
+        impl $port for Flaky {
             $(async fn $name(&self, $($arg: $kind),*) -> StoreResult<$out> {
                 if self.away.load(Ordering::Relaxed) {
                     return Err(StoreError::Unavailable("switched off".to_owned()));
@@ -34,18 +37,12 @@ macro_rules! pass {
                 self.inner.$name($($arg),*).await
             })*
 
-            fn wakes(&self) -> broadcast::Receiver<Wake> {
-                self.inner.wakes()
-            }
-
-            async fn close(&self) {
-                self.inner.close().await;
-            }
+            $($more)*
         }
     };
 }
 
-pass! {
+pass! { Store {
     commit(changeset: Changeset) -> Committed;
     events_after(app: AppId, after: u64, limit: u32, types: &[EventType]) -> Vec<Arc<Event>>;
     log_position(app: AppId) -> LogPosition;
@@ -79,3 +76,41 @@ pass! {
     delete_contact(app: AppId, id: ContactId) -> ();
     ping() -> ();
 }
+    fn wakes(&self) -> broadcast::Receiver<Wake> {
+        self.inner.wakes()
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+pass! { DialStore {
+    create_dial(dial: &Dial) -> Option<Dial>;
+    dial(app: AppId, id: DialId) -> Option<Dial>;
+    dial_of_call(app: AppId, call: CallId) -> Option<Dial>;
+    update_dial(dial: &Dial, from: &[DialState]) -> bool;
+    open_dials(app: AppId, connection: ConnectionId, since: Timestamp) -> Vec<Dial>;
+    due_dials(now: Timestamp, limit: u32) -> Vec<Dial>;
+    dials_since(app: AppId, agent: &str, since: Timestamp) -> u32;
+    dial_policy(app: AppId) -> Option<DialPolicy>;
+    put_dial_policy(app: AppId, policy: &DialPolicy) -> ();
+} }
+
+pass! { VendorStore {
+    tokens(app: AppId, connection: ConnectionId) -> Option<StoredTokens>;
+    put_tokens(tokens: &StoredTokens, expected: u64) -> bool;
+    delete_tokens(app: AppId, connection: ConnectionId) -> ();
+    expiring_tokens(before: Timestamp, limit: u32) -> Vec<StoredTokens>;
+    subscription(app: AppId, connection: ConnectionId) -> Option<StoredSubscription>;
+    put_subscription(subscription: &StoredSubscription) -> ();
+    delete_subscription(app: AppId, connection: ConnectionId) -> ();
+    due_subscriptions(now: Timestamp, limit: u32) -> Vec<StoredSubscription>;
+    take_lease(name: &str, owner: Uuid, now: Timestamp, until: Timestamp) -> bool;
+    release_lease(name: &str, owner: Uuid) -> ();
+    put_oauth_start(start: &OAuthStart, now: Timestamp) -> ();
+    take_oauth_start(state_hash: &[u8; 32], now: Timestamp) -> Option<OAuthStart>;
+    mappings() -> Vec<StoredMapping>;
+    put_mapping(mapping: &StoredMapping) -> ();
+    delete_mapping(platform: &str) -> bool;
+} }

@@ -21,7 +21,7 @@ use crate::facts::Facts;
 use crate::id::{CallId, ConnectionId, IdMint};
 use crate::media::{Message, MessageDirection, MessageStatus, Presence, PresenceReport};
 use crate::phone::PhoneNumber;
-use crate::signal::{CallFact, Direction, Fact, LegFact, LegKind, Signal};
+use crate::signal::{CallFact, DIAL_KEY, Direction, Fact, LegFact, LegKind, Signal};
 
 mod emit;
 mod state;
@@ -300,13 +300,15 @@ impl<'a> Fold<'a> {
         Some(id)
     }
 
-    /// Several calls turned out to be one conversation. The one subscribers have heard most of,
-    /// then the oldest, survives.
+    /// Several calls turned out to be one conversation. The one somebody asked us to place (its
+    /// id has been given out), then the one subscribers have heard of, then the oldest, survives.
     fn join(&mut self, ids: &[CallId]) -> Option<CallId> {
         let survivor = ids.iter().copied().min_by_key(|id| {
             self.entries.get(id).map(|e| {
                 let unheard = e.state.told.stage == Stage::Nothing;
+                let dialled = e.state.facts.keys.iter().any(|k| k.starts_with(DIAL_KEY));
                 (
+                    !dialled,
                     unheard,
                     e.state.facts.started_or_seen(),
                     e.state.created_at,

@@ -121,7 +121,7 @@ fn platforms(name: Option<&str>) -> Outcome {
     let platforms = wire::platforms();
     let Some(name) = name else {
         let mut rows = vec![vec!["PLATFORM".to_owned(), "HOW EVENTS ARRIVE".to_owned()]];
-        rows.extend(platforms.all().map(|adapter| {
+        rows.extend(platforms.all().iter().map(|adapter| {
             let spec = adapter.spec();
             vec![spec.platform.to_owned(), spec.summary.to_owned()]
         }));

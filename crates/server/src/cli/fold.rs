@@ -52,20 +52,20 @@ struct EventOut<'a> {
 pub(super) fn run(args: &Args) -> Outcome {
     let platforms = wire::platforms();
     let adapter = platforms.get(&args.platform).ok_or_else(|| {
-        let known: Vec<_> = platforms.all().map(|a| a.spec().platform).collect();
+        let known: Vec<_> = platforms.all().iter().map(|a| a.spec().platform).collect();
         Failure::Usage(format!(
             "there is no platform {}; known: {}",
             args.platform,
             known.join(", ")
         ))
     })?;
-    let connection = connection(args, &**adapter)?;
+    let connection = connection(args, &*adapter)?;
     let recorded = read(args)?;
     let mut replay = Replay::new(adapter.spec().platform, &args.country);
     let mut now = Timestamp::UNIX_EPOCH;
     let mut troubles = 0_usize;
     for (index, bytes) in adapter.split(&recorded).into_iter().enumerate() {
-        match understand(&**adapter, bytes, &connection, args.secret.is_some()) {
+        match understand(&*adapter, bytes, &connection, args.secret.is_some()) {
             Ok(mut signals) => {
                 now = signals
                     .iter()

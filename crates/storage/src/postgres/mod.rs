@@ -30,6 +30,7 @@ mod apps;
 mod calls;
 mod connections;
 mod contacts;
+mod dials;
 mod events;
 mod flush;
 mod listen;
@@ -40,6 +41,7 @@ mod people;
 mod prune;
 mod reader;
 mod session;
+mod vendors;
 mod writer;
 
 use listen::Listener;

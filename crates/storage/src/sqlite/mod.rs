@@ -27,6 +27,7 @@ mod calls;
 mod checkpoint;
 mod connections;
 mod contacts;
+mod dials;
 mod events;
 mod flush;
 mod load;
@@ -36,6 +37,7 @@ mod people;
 mod prune;
 mod reader;
 mod session;
+mod vendors;
 mod writer;
 
 use checkpoint::Checkpoint;

@@ -10,16 +10,22 @@ use switchhook_domain::call::Call;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventType};
 use switchhook_domain::fold::{CallState, MessageState, PresenceState};
-use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, KeyId, NotificationId};
+use switchhook_domain::id::{
+    AppId, CallId, ConnectionId, ContactId, DialId, KeyId, NotificationId,
+};
 use switchhook_engine::store::{
-    ApiKey, App, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery, DueCall,
-    Grant, LogPosition, MessageQuery, Notification, SCAN_LIMIT, SNAPSHOT_LIMIT, Snapshot, Store,
-    StoreError, StoreResult, Wake,
+    ApiKey, App, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery, Dial,
+    DialPolicy, DueCall, Grant, LogPosition, MessageQuery, Notification, OAuthStart, SCAN_LIMIT,
+    SNAPSHOT_LIMIT, Snapshot, Store, StoreError, StoreResult, StoredMapping, StoredSubscription,
+    StoredTokens, Wake,
 };
 use tokio::sync::broadcast;
+use uuid::Uuid;
 
 mod commit;
+mod dials;
 mod lists;
+mod vendors;
 
 /// The store.
 #[derive(Debug)]
@@ -52,6 +58,13 @@ struct All {
     keys: BTreeMap<KeyId, ApiKey>,
     links: BTreeMap<[u8; 32], Grant>,
     sessions: BTreeMap<[u8; 32], Grant>,
+    dials: BTreeMap<DialId, Dial>,
+    dial_policies: BTreeMap<AppId, DialPolicy>,
+    tokens: BTreeMap<ConnectionId, StoredTokens>,
+    subscriptions: BTreeMap<ConnectionId, StoredSubscription>,
+    leases: BTreeMap<String, (Uuid, Timestamp)>,
+    oauth_starts: BTreeMap<[u8; 32], OAuthStart>,
+    mappings: BTreeMap<String, StoredMapping>,
 }
 
 impl Default for MemoryStore {
@@ -377,6 +390,8 @@ impl Store for MemoryStore {
             .filter(|connection| connection.app_id == app)
             .ok_or(StoreError::NotFound("connection"))?;
         all.connections.remove(&id);
+        all.tokens.remove(&id);
+        all.subscriptions.remove(&id);
         Ok(())
     }
 

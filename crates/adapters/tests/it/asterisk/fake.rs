@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use serde_json::json;
 use switchhook_domain::Timestamp;
 use switchhook_domain::signal::Signal;
-use switchhook_engine::adapter::{ConnectionContext, LinkState, NotificationSink, Secret};
+use switchhook_engine::adapter::{
+    ConnectionContext, LinkError, LinkState, NotificationSink, Secret, Taken,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -81,6 +83,10 @@ impl NotificationSink for Sink {
 
     async fn signals(&self, _event: &str, signals: Vec<Signal>) {
         self.push(Heard::Signals(signals));
+    }
+
+    async fn deliver(&self, _: &[u8], _: &[(String, String)]) -> Result<Taken, LinkError> {
+        unreachable!("Asterisk sends no queue messages")
     }
 
     async fn link(&self, state: LinkState) {

@@ -28,6 +28,12 @@ use switchhook_domain::signal::{Direction, Signal};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+pub mod dials;
+pub mod vendors;
+
+pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
+pub use vendors::{OAuthStart, StoredMapping, StoredSubscription, StoredTokens, VendorStore};
+
 /// Why the store could not do it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -403,7 +409,7 @@ pub struct DueCall {
 
 /// Everything that lasts. See the module documentation for the promises.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: DialStore + VendorStore + Send + Sync + 'static {
     // ---- the call path ----------------------------------------------------------------------
 
     /// Carries out one unit of change.

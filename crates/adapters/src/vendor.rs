@@ -1,0 +1,347 @@
+//! Requests to a vendor's REST API: one way of waiting for our turn, signing in, timing out and
+//! telling whose fault it is, for every adapter. Not here: any vendor's paths, bodies or error
+//! codes; an adapter may look at the [`Answer`] of a refusal and say it better.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use reqwest::{Client, Method, RequestBuilder, Url, header};
+use serde_json::Value;
+use switchhook_engine::adapter::Secret;
+use switchhook_engine::command::{CommandError, Fault, RateLimit, Session};
+
+/// How long a vendor may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a request may wait for its turn under the vendor's limits before it is given up.
+const TURN_PATIENCE: Duration = Duration::from_secs(5);
+/// The largest answer read, in bytes.
+const MAX_ANSWER: usize = 4 * 1024 * 1024;
+/// How long to hold back after a 429 that does not say.
+const UNSAID_WAIT: Duration = Duration::from_secs(30);
+/// The longest a vendor may make us hold back.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// Connections to vendors are kept open and shared, whoever's they are; nothing of a tenant is
+/// in them. No redirects: a token must not follow one to another host.
+static CLIENT: LazyLock<Result<Client, String>> = LazyLock::new(|| {
+    Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(5))
+        .timeout(PATIENCE)
+        .user_agent(concat!("switchhook/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| error.to_string())
+});
+
+/// How a request proves who we are.
+#[derive(Clone, Debug)]
+pub(crate) enum Auth<'a> {
+    /// The connection's OAuth access token, renewed once when it is refused.
+    OAuth,
+    /// A fixed bearer token or API key.
+    Bearer(&'a Secret),
+    /// User and password.
+    Basic(&'a str, &'a Secret),
+    /// Not at all.
+    None,
+}
+
+/// What a request carries.
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    /// Nothing.
+    Empty,
+    /// JSON.
+    Json(Value),
+    /// `application/x-www-form-urlencoded`.
+    Form(Vec<(String, String)>),
+}
+
+/// A request.
+#[derive(Clone, Debug)]
+pub(crate) struct Request<'a> {
+    /// The method.
+    pub(crate) method: Method,
+    /// The whole address, query included.
+    pub(crate) url: Url,
+    /// How we prove who we are.
+    pub(crate) auth: Auth<'a>,
+    /// More headers.
+    pub(crate) headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub(crate) body: Body,
+    /// The vendor's limits it counts against, all of them.
+    pub(crate) limits: &'a [RateLimit],
+    /// True when doing it twice would be wrong (placing a call): a lost answer is then
+    /// [`Fault::Uncertain`], never "try again".
+    pub(crate) once: bool,
+}
+
+impl<'a> Request<'a> {
+    /// A request without body that may be repeated.
+    pub(crate) fn new(method: Method, url: Url, auth: Auth<'a>) -> Self {
+        Self {
+            method,
+            url,
+            auth,
+            headers: Vec::new(),
+            body: Body::Empty,
+            limits: &[],
+            once: false,
+        }
+    }
+
+    /// With a JSON body.
+    pub(crate) fn json(mut self, body: Value) -> Self {
+        self.body = Body::Json(body);
+        self
+    }
+
+    /// Counted against these limits.
+    pub(crate) fn limited(mut self, limits: &'a [RateLimit]) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Never to be done twice.
+    pub(crate) fn once(mut self) -> Self {
+        self.once = true;
+        self
+    }
+}
+
+/// A vendor's answer, whatever its status.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    /// HTTP status.
+    pub(crate) status: u16,
+    /// The body as JSON; `Null` when it is none.
+    pub(crate) json: Value,
+    /// `Retry-After` in seconds, when given.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+/// Sends a request and gives a 2xx answer back; anything else is an error by its status. Use
+/// [`ask`] to look at refusals first.
+pub(crate) async fn send(session: &Session, request: Request<'_>) -> Result<Answer, CommandError> {
+    let once = request.once;
+    let answer = ask(session, request).await?;
+    accepted(&answer, once).map(|()| answer)
+}
+
+/// `Ok` for 2xx, else what the status means in general.
+pub(crate) fn accepted(answer: &Answer, once: bool) -> Result<(), CommandError> {
+    let said = message(&answer.json);
+    let told = |general: &str| match &said {
+        Some(said) => format!("{general} The platform says: {said}"),
+        None => general.to_owned(),
+    };
+    let (fault, general) = match answer.status {
+        200..=299 => return Ok(()),
+        400 | 422 => (Fault::Target, "The platform refuses the request."),
+        401 => (
+            Fault::Credentials,
+            "The platform does not accept our sign-in.",
+        ),
+        403 => (
+            Fault::Permission,
+            "The sign-in at the platform lacks a right for this.",
+        ),
+        404 | 410 => (Fault::Gone, "The platform does not know it (any more)."),
+        409 | 412 => (Fault::State, "It is in no state for this."),
+        429 => (Fault::RateLimited, "The platform's rate limit is reached."),
+        status if status >= 500 && once => (
+            Fault::Uncertain,
+            "The platform failed while it worked on this; it may have been done.",
+        ),
+        status if status >= 500 => (Fault::Platform, "The platform has a fault."),
+        _ => (
+            Fault::Platform,
+            "The platform gave an answer it should not.",
+        ),
+    };
+    let mut error = CommandError::new(fault, told(general));
+    error.retry_after = answer.retry_after;
+    Err(error)
+}
+
+/// Sends a request and gives any answer back. Fails when there is none, or no turn. A token that
+/// is refused is renewed once; 429 holds the limits back.
+pub(crate) async fn ask(session: &Session, request: Request<'_>) -> Result<Answer, CommandError> {
+    for limit in request.limits {
+        session.limits.turn(limit, TURN_PATIENCE).await?;
+    }
+    let token = match request.auth {
+        Auth::OAuth => Some(session.tokens.token().await?),
+        _ => None,
+    };
+    let mut answer = attempt(&request, token.as_ref()).await?;
+    if let (401, Some(refused)) = (answer.status, &token) {
+        let renewed = session.tokens.renew(refused).await?;
+        answer = attempt(&request, Some(&renewed)).await?;
+    }
+    if answer.status == 429 {
+        let wait = answer.retry_after.unwrap_or(UNSAID_WAIT).min(LONGEST_WAIT);
+        answer.retry_after = Some(wait);
+        for limit in request.limits {
+            session.limits.hold_back(limit, wait);
+        }
+    }
+    Ok(answer)
+}
+
+async fn attempt(request: &Request<'_>, token: Option<&Secret>) -> Result<Answer, CommandError> {
+    let client = CLIENT
+        .as_ref()
+        .map_err(|error| CommandError::new(Fault::Settings, format!("No HTTP client: {error}.")))?;
+    let mut builder = client.request(request.method.clone(), request.url.clone());
+    builder = prove(builder, &request.auth, token);
+    for (name, value) in &request.headers {
+        builder = builder.header(*name, value);
+    }
+    builder = match &request.body {
+        Body::Empty => builder,
+        Body::Json(body) => builder.json(body),
+        Body::Form(pairs) => builder
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form(pairs)),
+    };
+    let mut response = builder.send().await.map_err(|e| lost(&e, request.once))?;
+    let status = response.status().as_u16();
+    let retry_after = response
+        .headers()
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+        .map(Duration::from_secs);
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|e| lost(&e, request.once))? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            let detail = "The platform's answer is too large to be read.";
+            return Err(CommandError::new(Fault::Platform, detail));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer {
+        status,
+        json: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        retry_after,
+    })
+}
+
+fn prove(builder: RequestBuilder, auth: &Auth<'_>, token: Option<&Secret>) -> RequestBuilder {
+    match (auth, token) {
+        (Auth::OAuth, Some(token)) | (&Auth::Bearer(token), _) => {
+            builder.bearer_auth(token.expose())
+        }
+        (Auth::Basic(user, password), _) => builder.basic_auth(user, Some(password.expose())),
+        (Auth::OAuth, None) | (Auth::None, _) => builder,
+    }
+}
+
+/// What a broken exchange means. The error's own text may hold the address and is not shown.
+fn lost(error: &reqwest::Error, once: bool) -> CommandError {
+    if error.is_connect() {
+        let detail = "The platform cannot be reached: check the address of the connection and \
+                      this server's way to the internet.";
+        return CommandError::new(Fault::Unreachable, detail);
+    }
+    let (fault, detail) = if once {
+        let detail = "The platform did not answer in time; it may have been done all the same.";
+        (Fault::Uncertain, detail)
+    } else {
+        let detail = "The platform did not answer in time.";
+        (Fault::Unreachable, detail)
+    };
+    CommandError::new(fault, detail)
+}
+
+/// A vendor's error sentence, where it is in one of the usual places: `message`,
+/// `error.message`, `error_description`, `reason`, `errors[0].message`.
+pub(crate) fn message(json: &Value) -> Option<String> {
+    let places = [
+        "/message",
+        "/error/message",
+        "/error_description",
+        "/reason",
+        "/errors/0/message",
+        "/error",
+    ];
+    let text = places.iter().find_map(|p| json.pointer(p)?.as_str())?;
+    let text: String = text.chars().filter(|c| !c.is_control()).take(300).collect();
+    (!text.trim().is_empty()).then(|| without_numbers(text.trim()))
+}
+
+/// Telephone numbers do not belong in logs and errors: digits from the fifth of a run on become
+/// dots.
+fn without_numbers(text: &str) -> String {
+    let mut run = 0;
+    let hidden = text.chars().map(|c| {
+        run = if c.is_ascii_digit() { run + 1 } else { 0 };
+        if run > 4 { '·' } else { c }
+    });
+    hidden.collect()
+}
+
+/// A base address and a path, joined whether or not the base ends in a slash.
+pub(crate) fn url(base: &str, path: &str) -> Result<Url, CommandError> {
+    let joined = format!(
+        "{}/{}",
+        base.trim_end_matches('/'),
+        path.trim_start_matches('/')
+    );
+    Url::parse(&joined).map_err(|_| {
+        let detail = "The address of the platform in the connection's settings is not a URL.";
+        CommandError::new(Fault::Settings, detail)
+    })
+}
+
+/// `application/x-www-form-urlencoded`.
+pub(crate) fn form(pairs: &[(String, String)]) -> String {
+    let mut url = Url::parse("form:/").ok();
+    if let Some(url) = &mut url {
+        url.query_pairs_mut().extend_pairs(pairs);
+    }
+    url.and_then(|url| url.query().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_a_vendor_says_is_found_without_numbers() {
+        let google = json!({"error": {"code": 400, "message": "bad number +31612345678"}});
+        assert_eq!(message(&google).unwrap(), "bad number +3161·······");
+        assert_eq!(
+            message(&json!({"reason": "404 Not Found"})).unwrap(),
+            "404 Not Found"
+        );
+        assert_eq!(message(&Value::Null), None);
+    }
+
+    #[test]
+    fn a_lost_server_error_is_uncertain_only_where_it_must_not_be_repeated() {
+        let answer = Answer {
+            status: 502,
+            json: Value::Null,
+            retry_after: None,
+        };
+        assert_eq!(accepted(&answer, true).unwrap_err().fault, Fault::Uncertain);
+        assert_eq!(accepted(&answer, false).unwrap_err().fault, Fault::Platform);
+    }
+
+    #[test]
+    fn forms_are_encoded() {
+        let pairs = [("a b".to_owned(), "c&d=é".to_owned())];
+        assert_eq!(form(&pairs), "a+b=c%26d%3D%C3%A9");
+    }
+
+    #[test]
+    fn addresses_are_joined() {
+        let joined = url("https://x.example/base/", "/api/v2/call").unwrap();
+        assert_eq!(joined.as_str(), "https://x.example/base/api/v2/call");
+        assert_eq!(url("nonsense", "x").unwrap_err().fault, Fault::Settings);
+    }
+}
