@@ -29,11 +29,15 @@ mod outer;
 mod page;
 mod paging;
 mod params;
+mod presence;
 pub mod problem;
+mod recordings;
 mod router;
 mod schemas;
 mod sign_in;
 mod state;
+mod transcripts;
+mod voicemails;
 mod webhooks;
 mod ws;
 

@@ -173,6 +173,12 @@ pub(crate) fn base() -> OpenApi {
         ),
         ("Contacts", "The directory callers are looked up in."),
         ("Messages", "Text messages."),
+        (
+            "Recordings",
+            "Recordings of calls: where the platforms keep them.",
+        ),
+        ("Voicemails", "Voicemails that were left."),
+        ("Presence", "Which agents can take a call."),
         ("Session", "Who is asking, signing in and out."),
         ("Webhooks", "Where phone platforms post to."),
         ("Operators: apps and keys", "Tenants and their keys."),

@@ -17,6 +17,7 @@ mod events;
 mod faults;
 mod flaky;
 mod hooks;
+mod media;
 mod pages;
 mod problems;
 mod schema;
