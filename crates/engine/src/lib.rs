@@ -15,6 +15,7 @@ pub mod intake;
 pub mod limits;
 pub mod link;
 pub mod metrics;
+pub mod oauth;
 pub mod ports;
 pub mod reaper;
 pub mod seal;
