@@ -12,6 +12,7 @@ use switchhook_engine::intake::{IntakeError, MAX_BODY, Received};
 use utoipa::ToSchema;
 
 use crate::answer;
+use crate::audit::Trace;
 use crate::auth::{by_key, key_header};
 use crate::body;
 use crate::openapi::errors;
@@ -61,6 +62,7 @@ errors!(InheritedErrors: [
 )]
 pub(crate) async fn hook(
     State(shared): State<Shared>,
+    trace: Trace,
     Path((platform, hook_id)): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
@@ -72,6 +74,11 @@ pub(crate) async fn hook(
         .intake
         .webhook(&platform, &hook_id, &parts.inbound(&body))
         .await;
+    if let Err(IntakeError::Rejected { .. }) = &received
+        && let Some(connection) = shared.connections.by_hook(&hook_id).await?
+    {
+        trace.about(connection.app.id);
+    }
     answer(received, Code::HookNotFound)
 }
 
