@@ -298,8 +298,10 @@ errors!(OperatorAuditErrors: OPERATOR [InvalidParameter]);
 #[utoipa::path(
     get, path = "/api/audit", tag = "Audit", operation_id = "list_audit",
     params(
-        ("limit" = Option<u32>, Query, description = "1 to 1000; 100 when left out.", example = 100),
-        ("before" = Option<u64>, Query, description = "Only entries with a smaller `no`: the next page."),
+        ("limit" = Option<u32>, Query, example = 100,
+            description = "1 to 1000; 100 when left out."),
+        ("before" = Option<u64>, Query,
+            description = "Only entries with a smaller `no`: the next page."),
         ("action" = Option<String>, Query, description = "Only this action.",
             example = "DELETE /api/contacts/{id}"),
         ("since" = Option<String>, Query, description = "Only from then on, RFC 3339."),
@@ -324,14 +326,19 @@ pub(crate) async fn list(
 #[utoipa::path(
     get, path = "/internal/audit", tag = "Audit", operation_id = "list_operator_audit",
     params(
-        ("limit" = Option<u32>, Query, description = "1 to 1000; 100 when left out.", example = 100),
-        ("before" = Option<u64>, Query, description = "Only entries with a smaller `no`: the next page."),
+        ("limit" = Option<u32>, Query, example = 100,
+            description = "1 to 1000; 100 when left out."),
+        ("before" = Option<u64>, Query,
+            description = "Only entries with a smaller `no`: the next page."),
         ("action" = Option<String>, Query, description = "Only this action.",
             example = "POST /internal/apps"),
         ("since" = Option<String>, Query, description = "Only from then on, RFC 3339."),
         ("until" = Option<String>, Query, description = "Only before then, RFC 3339."),
     ),
-    responses((status = 200, description = "The entries.", body = All<Entry>), OperatorAuditErrors),
+    responses(
+        (status = 200, description = "The entries.", body = All<Entry>),
+        OperatorAuditErrors,
+    ),
     security(("operator" = [])),
 )]
 pub(crate) async fn operators(
