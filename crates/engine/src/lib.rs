@@ -13,6 +13,7 @@ pub mod connections;
 pub mod hub;
 pub mod intake;
 pub mod link;
+pub mod mappings;
 pub mod metrics;
 pub mod ports;
 pub mod reaper;
