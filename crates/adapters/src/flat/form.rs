@@ -3,7 +3,7 @@
 
 use reqwest::Url;
 use serde_json::{Map, Value};
-use switchhook_engine::adapter::DecodeError;
+use switchhook_engine::adapter::{DecodeError, split_recorded};
 
 use crate::json;
 
@@ -26,6 +26,14 @@ pub(crate) fn object(payload: &[u8]) -> Result<Map<String, Value>, DecodeError> 
             url_encoded(text.trim_ascii_end())
         }
     }
+}
+
+/// Cuts a recording into notifications; a multipart form is one, whatever its lines.
+pub(crate) fn split(recorded: &[u8]) -> Vec<&[u8]> {
+    if recorded.trim_ascii_start().starts_with(b"--") {
+        return vec![recorded];
+    }
+    split_recorded(recorded)
 }
 
 fn url_encoded(text: &str) -> Result<Map<String, Value>, DecodeError> {

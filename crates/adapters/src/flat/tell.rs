@@ -196,10 +196,15 @@ impl Teller<'_> {
         let from = from.or_else(|| self.own_leg());
         let fact = CallFact::Transferred {
             kind: event.transfer.kind.unwrap_or(TransferKind::Unknown),
-            from,
+            from: from.clone(),
             to: event.transfer.to.clone(),
         };
         self.call(event.at, fact);
+        if let Some(from) = from {
+            self.leg(event.at, &from, LegFact::Moved);
+            let cause = Cause::reason(Reason::Transferred);
+            self.leg(event.at, &from, LegFact::Ended(cause));
+        }
         if let Some(leg) = self.leg_of(&event.transfer.agent) {
             self.introduce_agent(&leg, &event.transfer.agent);
             self.answered(event.at, &leg);
@@ -211,8 +216,10 @@ impl Teller<'_> {
         let at = event.times.ended.unwrap_or(event.at);
         let talked = event.talk_ms.filter(|ms| *ms > 0);
         let answered = event.times.answered.or_else(|| {
-            let ms = talked.filter(|_| at != UNDATED)?;
-            at.checked_sub(SignedDuration::from_millis(ms)).ok()
+            let talked = SignedDuration::from_millis(talked?);
+            // Without a time of its own all that is known is that somebody picked up.
+            let since = at.checked_sub(talked).ok();
+            if at == UNDATED { Some(at) } else { since }
         });
         let may_have_talked = event.word == Word::Ended;
         if let Some(answered) = answered.filter(|_| may_have_talked) {

@@ -80,6 +80,10 @@ impl Adapter for Generic {
             adoption: None,
         })
     }
+
+    fn split<'a>(&self, recorded: &'a [u8]) -> Vec<&'a [u8]> {
+        form::split(recorded)
+    }
 }
 
 /// The value of `X-Signature` for a body.

@@ -27,6 +27,7 @@ use switchhook_engine::adapter::{
 use switchhook_engine::command::{CommandError, Originate, Originated, Session};
 use switchhook_engine::mappings::{MAX_MAPPING, MappingFault};
 
+use crate::flat::form;
 use schema::Mapping;
 pub use signature::Proof;
 
@@ -130,6 +131,10 @@ impl Adapter for Mapped {
         decode::decode(&self.mapping, payload, &connection.numbers)
     }
 
+    fn split<'a>(&self, recorded: &'a [u8]) -> Vec<&'a [u8]> {
+        form::split(recorded)
+    }
+
     async fn originate(
         &self,
         session: &Session,
@@ -192,6 +197,10 @@ macro_rules! embedded {
                 connection: &ConnectionContext,
             ) -> Result<Decoded, DecodeError> {
                 Self::mapped().decode(payload, connection)
+            }
+
+            fn split<'a>(&self, recorded: &'a [u8]) -> Vec<&'a [u8]> {
+                form::split(recorded)
             }
 
             async fn originate(

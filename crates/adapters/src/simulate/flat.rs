@@ -232,7 +232,7 @@ fn aircall_step(at: u64, event: &Value, secret: &str) -> Step {
 }
 
 fn aircall_user(who: &Colleague) -> Value {
-    let id = who.user_id % 1_000_000;
+    let id = who.user_id;
     json!({"id": id, "direct_link": format!("https://api.aircall.io/v1/users/{id}"),
         "name": who.name, "email": who.email, "available": true,
         "availability_status": "available", "language": "en-US", "wrap_up_time": 0})

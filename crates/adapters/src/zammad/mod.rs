@@ -76,6 +76,10 @@ impl Adapter for Zammad {
         })
     }
 
+    fn split<'a>(&self, recorded: &'a [u8]) -> Vec<&'a [u8]> {
+        form::split(recorded)
+    }
+
     fn reply(
         &self,
         payload: &[u8],
@@ -171,7 +175,7 @@ impl<'a> Notice<'a> {
         let established = self.cause == Some(Reason::Normal);
         event.times.answered = (word == Word::Ended && established).then_some(UNDATED);
         match self.users.as_slice() {
-            many @ [_, _, ..] if word == Word::Ringing => {
+            many @ [_, _, ..] if word == Word::Ringing || word == Word::Ended && !established => {
                 many.iter().map(|name| of_user(&event, name)).collect()
             }
             [name] if word != Word::Rejected => vec![of_user(&event, name)],

@@ -45,13 +45,12 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
             default: None,
         },
     ],
-    capabilities: &[
-        Capability::Ringing,
-        Capability::Answered,
-        Capability::Rejected,
-        Capability::Queue,
-    ],
+    capabilities: &[Capability::Ringing, Capability::Answered, Capability::Queue],
     lacks: &[
+        (
+            Capability::Rejected,
+            "Zammad has one cause, noAnswer, for calls that were declined and calls nobody took.",
+        ),
         (Capability::Hold, NO_EVENT),
         (Capability::Transfer, NO_EVENT),
         (Capability::Voicemail, NO_EVENT),
