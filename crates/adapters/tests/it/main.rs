@@ -11,6 +11,7 @@
 mod asterisk;
 mod dialpad;
 mod fixture;
+mod flat;
 mod laws;
 mod registry;
 mod simulate;

@@ -301,7 +301,8 @@ impl<'a> Reading<'a> {
         if !self.has_anchor() {
             missing.push("origin".to_owned());
         }
-        if status.is_terminal() {
+        // When the platform says that the whole conversation is over, every leg of it is.
+        if status.is_terminal() && self.facts.stated_end.at.is_none() {
             for (id, leg) in self.people() {
                 if leg.ended_at.is_none() {
                     missing.push(format!("leg_end:{id}"));
