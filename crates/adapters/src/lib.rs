@@ -23,6 +23,7 @@ pub mod asterisk;
 pub mod dialpad;
 mod json;
 pub mod registry;
+pub mod ringcentral;
 pub mod simulate;
 #[allow(
     dead_code,

@@ -20,6 +20,7 @@ macro_rules! adapters {
 adapters![
     &crate::asterisk::Asterisk, //
     &crate::dialpad::Dialpad,
+    &crate::ringcentral::RingCentral,
 ];
 
 /// The platforms this build can speak to.

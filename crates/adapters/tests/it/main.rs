@@ -13,4 +13,5 @@ mod dialpad;
 mod fixture;
 mod laws;
 mod registry;
+mod ringcentral;
 mod simulate;
