@@ -26,6 +26,7 @@ pub mod generic;
 mod json;
 pub mod mapped;
 pub mod registry;
+pub mod ringcentral;
 pub mod simulate;
 #[allow(
     dead_code,

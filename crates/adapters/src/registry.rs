@@ -23,6 +23,7 @@ adapters![
     &crate::asterisk::Asterisk,
     &crate::dialpad::Dialpad,
     &crate::generic::Generic,
+    &crate::ringcentral::RingCentral,
     &crate::zammad::Zammad,
 ];
 

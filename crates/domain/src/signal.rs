@@ -182,6 +182,13 @@ pub enum LegFact {
         /// The platform's id of the bridge or conference.
         bridge: String,
     },
+    /// It had picked up before this, or so it seems; when is told elsewhere. For platforms whose
+    /// later events show that an answer went before: where no earlier answer is known, the record
+    /// says that it is missing.
+    WasUp,
+    /// It left of its own, and this platform tells the parties' ends in the order in which they
+    /// left: who left first after an answer hung up.
+    Parted,
     /// Why it is ending, said before or apart from its end.
     Cause(Cause),
     /// Its own party hung up (or cancelled), rather than being hung up on.

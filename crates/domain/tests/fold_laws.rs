@@ -62,6 +62,8 @@ fn leg_fact() -> impl Strategy<Value = LegFact> {
         Just(LegFact::Held),
         Just(LegFact::Resumed),
         Just(LegFact::HungUp),
+        Just(LegFact::WasUp),
+        Just(LegFact::Parted),
         Just(LegFact::Moved),
         "[ab]".prop_map(|bridge| LegFact::Joined { bridge }),
         "[ab]".prop_map(|bridge| LegFact::Left { bridge }),

@@ -14,4 +14,5 @@ mod fixture;
 mod flat;
 mod laws;
 mod registry;
+mod ringcentral;
 mod simulate;
