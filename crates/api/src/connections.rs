@@ -335,9 +335,7 @@ async fn find(shared: &Shared, app_id: &str, id: &str) -> Result<Connection, Pro
 
 fn view(shared: &Shared, headers: &HeaderMap, row: Connection) -> ConnectionView {
     let ready = shared.connections.get(row.id);
-    let live = ready
-        .as_ref()
-        .is_some_and(|c| c.adapter.is_live(&c.context));
+    let live = ready.as_ref().is_some_and(|c| c.is_linked());
     let posts = ready
         .as_ref()
         .is_none_or(|c| c.adapter.spec().transports.contains(&Transport::Webhook));
