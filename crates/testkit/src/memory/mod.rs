@@ -392,6 +392,8 @@ impl Store for MemoryStore {
         all.connections.remove(&id);
         all.tokens.remove(&id);
         all.subscriptions.remove(&id);
+        all.oauth_starts
+            .retain(|_, start| start.connection_id != id);
         Ok(())
     }
 
