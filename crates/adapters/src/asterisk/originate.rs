@@ -111,16 +111,6 @@ pub(super) fn not_connected() -> CommandError {
 }
 
 async fn by_ari(rest: &dyn Rest, plan: &Plan) -> Result<(), CommandError> {
-    let exists = format!(
-        "DIALPLAN_EXISTS({context},{exten},1)",
-        context = plan.context,
-        exten = plan.exten
-    );
-    let asked = Ask::get("asterisk/variable").with("variable", exists);
-    let known = rest.ask(asked).await.map_err(before)?;
-    if known.json().get("value").and_then(|v| v.as_str()) == Some("0") {
-        return Err(leads_nowhere(&plan.context));
-    }
     let variables: serde_json::Map<_, _> = plan
         .shown
         .iter()
@@ -220,12 +210,7 @@ async fn by_ami(access: &AmiAccess, plan: &Plan) -> Result<(), CommandError> {
         ("ChannelId", &*plan.channel),
     ];
     fields.extend(variables.iter().map(|pair| ("Variable", pair.as_str())));
-    let reply = manager.action(&fields).await?;
-    if reply.message().contains("already in use") || reply.message().contains("not unique") {
-        // The channel of this id is there already; the call was placed before.
-        return Ok(());
-    }
-    reply.accepted()?;
+    manager.done(&fields).await?;
     let refused = manager
         .hear(REFUSED_WITHIN, |block| failed(block, &plan.channel))
         .await;
