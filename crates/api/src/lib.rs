@@ -31,6 +31,7 @@ mod outer;
 mod page;
 mod paging;
 mod params;
+mod pbx_socket;
 pub mod problem;
 mod router;
 mod schemas;

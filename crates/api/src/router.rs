@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
     apps, audit, calls, connections, contacts, docs, events, health, keys, me, messages, metrics,
-    notifications, openapi, outer, page, sign_in, webhooks, ws,
+    notifications, openapi, outer, page, pbx_socket, sign_in, webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -41,6 +41,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(ws::upgrade))
         .routes(routes!(webhooks::dialpad))
         .routes(routes!(webhooks::hook))
+        .routes(routes!(pbx_socket::connect))
         .routes(routes!(apps::list, apps::create))
         .routes(routes!(apps::get))
         .routes(routes!(apps::sign_in_link))

@@ -127,13 +127,13 @@ async fn named_app(shared: &Shared, headers: &HeaderMap) -> Result<Option<AppId>
 }
 
 /// Headers and query as adapters read them.
-struct Parts {
+pub(crate) struct Parts {
     headers: Vec<(String, String)>,
     query: Vec<(String, String)>,
 }
 
 impl Parts {
-    fn of(headers: &HeaderMap, uri: &Uri) -> Self {
+    pub(crate) fn of(headers: &HeaderMap, uri: &Uri) -> Self {
         let readable = headers.iter().filter_map(|(name, value)| {
             Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
         });
@@ -145,7 +145,7 @@ impl Parts {
         }
     }
 
-    fn inbound<'a>(&'a self, body: &'a [u8]) -> Inbound<'a> {
+    pub(crate) fn inbound<'a>(&'a self, body: &'a [u8]) -> Inbound<'a> {
         let kind = header::CONTENT_TYPE;
         let content_type = self.headers.iter().find(|(name, _)| *name == kind.as_str());
         Inbound {
