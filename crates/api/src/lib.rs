@@ -9,9 +9,11 @@
 
 mod answer;
 mod apps;
+mod audit;
 mod auth;
 mod body;
 mod calls;
+mod client;
 mod connections;
 mod contacts;
 mod docs;
@@ -29,6 +31,7 @@ mod outer;
 mod page;
 mod paging;
 mod params;
+mod pbx_socket;
 mod presence;
 pub mod problem;
 mod recordings;
@@ -41,6 +44,7 @@ mod voicemails;
 mod webhooks;
 mod ws;
 
+pub use client::networks;
 pub use openapi::{openapi, openapi_json};
 pub use router::router;
 pub use state::{ApiConfig, ApiState, WsConfig};

@@ -179,6 +179,10 @@ pub(crate) fn base() -> OpenApi {
         ),
         ("Voicemails", "Voicemails that were left."),
         ("Presence", "Which agents can take a call."),
+        (
+            "Audit",
+            "Who changed what, from where, and what was so before.",
+        ),
         ("Session", "Who is asking, signing in and out."),
         ("Webhooks", "Where phone platforms post to."),
         ("Operators: apps and keys", "Tenants and their keys."),

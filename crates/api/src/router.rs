@@ -8,9 +8,9 @@ use utoipa_axum::routes;
 
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
-    apps, calls, connections, contacts, docs, events, health, keys, me, messages, metrics,
-    notifications, openapi, outer, page, presence, recordings, sign_in, transcripts, voicemails,
-    webhooks, ws,
+    apps, audit, calls, connections, contacts, docs, events, health, keys, me, messages, metrics,
+    notifications, openapi, outer, page, pbx_socket, presence, recordings, sign_in, transcripts,
+    voicemails, webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -29,6 +29,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(transcripts::get))
         .routes(routes!(voicemails::list))
         .routes(routes!(page::page))
+        .routes(routes!(audit::list))
         .routes(routes!(docs::description))
         .routes(routes!(docs::reference))
         .routes(routes!(docs::error))
@@ -48,6 +49,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(ws::upgrade))
         .routes(routes!(webhooks::dialpad))
         .routes(routes!(webhooks::hook))
+        .routes(routes!(pbx_socket::connect))
         .routes(routes!(apps::list, apps::create))
         .routes(routes!(apps::get))
         .routes(routes!(apps::sign_in_link))
@@ -58,6 +60,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(connections::get, connections::delete))
         .routes(routes!(connections::platforms))
         .routes(routes!(notifications::list))
+        .routes(routes!(audit::operators))
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))

@@ -29,10 +29,12 @@ use switchhook_domain::signal::{Direction, Signal};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+pub mod audit;
 pub mod dials;
 pub mod media;
 pub mod vendors;
 
+pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore};
 pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
 pub use media::{
     MediaCursor, MediaPage, MediaStore, RecordingCheck, RecordingQuery, RecordingRecord,
@@ -422,7 +424,7 @@ pub struct DueCall {
 
 /// Everything that lasts. See the module documentation for the promises.
 #[async_trait]
-pub trait Store: DialStore + MediaStore + VendorStore + Send + Sync + 'static {
+pub trait Store: AuditStore + DialStore + MediaStore + VendorStore + Send + Sync + 'static {
     // ---- the call path ----------------------------------------------------------------------
 
     /// Carries out one unit of change.

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use switchhook_engine::store::Store;
 
+pub mod audit;
 pub mod calls;
 pub mod connections;
 pub mod contacts;
@@ -59,6 +60,8 @@ macro_rules! for_each_area {
             contacts::a_caller_is_matched,
             messages::messages_move_forward,
             messages::presence_is_told_when_it_changes,
+            audit::entries_are_appended_and_found,
+            audit::of_several_with_one_number_one_is_kept,
             dials::dials_go_their_way,
             dials::one_key_is_one_dial,
             dials::due_and_recent_dials_are_found,
