@@ -25,15 +25,16 @@ use crate::working::{Noted, Pending};
 const RECORDING: &str = "app_id, id, record, created_at, updated_at, checked_at, due_at, failures";
 const VOICEMAIL: &str = "app_id, id, record, created_at, updated_at";
 
-pub(super) const RECORDINGS: &str = "INSERT INTO recordings (id, app_id, call_id, state, \
-    sort_at, record, created_at, updated_at, due_at) \
+pub(super) const RECORDINGS: &str = "INSERT INTO recordings AS r (id, app_id, call_id, \
+    state, sort_at, record, created_at, updated_at, due_at) \
     SELECT id, app_id, call_id, state, sort_at, record, first, at, due_at \
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::text[], \
     $7::timestamptz[], $8::timestamptz[], $9::timestamptz[]) \
     AS q (id, app_id, call_id, state, sort_at, record, first, at, due_at) \
     ON CONFLICT (id) DO UPDATE SET call_id = excluded.call_id, state = excluded.state, \
     sort_at = excluded.sort_at, record = excluded.record, updated_at = excluded.updated_at, \
-    due_at = excluded.due_at, failures = 0";
+    due_at = excluded.due_at, failures = 0 \
+    WHERE r.record IS DISTINCT FROM excluded.record";
 
 /// A voicemail that somebody deleted stays so.
 pub(super) const VOICEMAILS: &str = "INSERT INTO voicemails AS v (id, app_id, call_id, \

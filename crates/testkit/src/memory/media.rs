@@ -38,6 +38,9 @@ impl All {
                 }
                 let id = record.id;
                 let known = self.recordings.get(&id);
+                if known.is_some_and(|known| known.record == record) {
+                    continue;
+                }
                 let due_at = look_at(record.state, record.expires_at, at);
                 let stored = StoredRecording {
                     app_id: app,
