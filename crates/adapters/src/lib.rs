@@ -23,12 +23,14 @@ pub mod asterisk;
 pub mod dialpad;
 mod json;
 pub mod registry;
+mod signed;
 pub mod simulate;
 #[allow(
     dead_code,
     reason = "the adapters that use all of it are being written"
 )]
 mod vendor;
+pub mod wildix;
 
 pub use registry::{Registry, registry};
 pub use switchhook_domain::signal::{UNDATED, date_undated};

@@ -20,6 +20,7 @@ macro_rules! adapters {
 adapters![
     &crate::asterisk::Asterisk, //
     &crate::dialpad::Dialpad,
+    &crate::wildix::Wildix,
 ];
 
 /// The platforms this build can speak to.

@@ -14,3 +14,4 @@ mod fixture;
 mod laws;
 mod registry;
 mod simulate;
+mod wildix;
