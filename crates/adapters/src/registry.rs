@@ -24,6 +24,7 @@ adapters![
     &crate::dialpad::Dialpad,
     &crate::generic::Generic,
     &crate::ringcentral::RingCentral,
+    &crate::wildix::Wildix,
     &crate::zammad::Zammad,
 ];
 

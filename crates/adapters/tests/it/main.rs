@@ -16,3 +16,4 @@ mod laws;
 mod registry;
 mod ringcentral;
 mod simulate;
+mod wildix;
