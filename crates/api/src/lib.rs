@@ -32,11 +32,15 @@ mod page;
 mod paging;
 mod params;
 mod pbx_socket;
+mod presence;
 pub mod problem;
+mod recordings;
 mod router;
 mod schemas;
 mod sign_in;
 mod state;
+mod transcripts;
+mod voicemails;
 mod webhooks;
 mod ws;
 

@@ -84,6 +84,10 @@ codes! {
     RouteNotFound = "route_not_found", NOT_FOUND, "Route not found";
     CallNotFound = "call_not_found", NOT_FOUND, "Call not found";
     ContactNotFound = "contact_not_found", NOT_FOUND, "Contact not found";
+    RecordingNotFound = "recording_not_found", NOT_FOUND, "Recording not found";
+    VoicemailNotFound = "voicemail_not_found", NOT_FOUND, "Voicemail not found";
+    MessageNotFound = "message_not_found", NOT_FOUND, "Message not found";
+    TranscriptNotFound = "transcript_not_found", NOT_FOUND, "Transcript not found";
     AppNotFound = "app_not_found", NOT_FOUND, "App not found";
     KeyNotFound = "key_not_found", NOT_FOUND, "Key not found";
     ConnectionNotFound = "connection_not_found", NOT_FOUND, "Connection not found";
@@ -326,6 +330,9 @@ pub(crate) fn not_found(what: &str) -> Problem {
         "connection" => Code::ConnectionNotFound,
         "contact" => Code::ContactNotFound,
         "call" => Code::CallNotFound,
+        "recording" => Code::RecordingNotFound,
+        "voicemail" => Code::VoicemailNotFound,
+        "message" => Code::MessageNotFound,
         _ => Code::RouteNotFound,
     };
     let name = code.title();

@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod oauth;
 pub mod ports;
 pub mod reaper;
+pub mod recordings;
 pub mod seal;
 pub mod session;
 pub mod store;

@@ -265,7 +265,7 @@ impl Facts {
                 }) | reached
             }
             CallFact::Recording { id, recording } => merged(&mut self.recordings, id, |known| {
-                known.merge(recording.clone());
+                known.merge(recording.clone().said_at(at));
             }),
             CallFact::Transcript(text) => self.merge_transcript(Some(cut(text))),
             CallFact::HoldTotal(ms) => update(&mut self.hold_total_ms, |known| {

@@ -10,4 +10,5 @@
 mod audit;
 mod oauth;
 mod platform;
+mod recordings;
 mod sign_in;
