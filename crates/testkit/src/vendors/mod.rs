@@ -4,6 +4,7 @@
 //! demand, rate limits, and the check of a body against the vendor's fields.
 
 mod fields;
+pub mod ringcentral;
 mod server;
 
 use std::time::{Duration, Instant};
