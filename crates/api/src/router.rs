@@ -8,8 +8,8 @@ use utoipa_axum::routes;
 
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
-    apps, calls, connections, contacts, docs, events, health, keys, me, messages, metrics,
-    notifications, openapi, outer, page, sign_in, webhooks, ws,
+    apps, calls, connections, contacts, docs, events, health, keys, mappings, me, messages,
+    metrics, notifications, openapi, outer, page, sign_in, webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -40,6 +40,8 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(ws::upgrade))
         .routes(routes!(webhooks::dialpad))
         .routes(routes!(webhooks::hook))
+        .routes(routes!(webhooks::pipelinq))
+        .routes(routes!(webhooks::pipelinq_in_nextcloud))
         .routes(routes!(apps::list, apps::create))
         .routes(routes!(apps::get))
         .routes(routes!(apps::sign_in_link))
@@ -49,6 +51,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(connections::list, connections::create))
         .routes(routes!(connections::get, connections::delete))
         .routes(routes!(connections::platforms))
+        .routes(routes!(mappings::get, mappings::put, mappings::delete))
         .routes(routes!(notifications::list))
         .routes(routes!(health::health))
         .routes(routes!(health::ready))

@@ -79,6 +79,7 @@ impl std::fmt::Debug for Parts {
 #[must_use]
 pub fn platforms() -> Platforms {
     Platforms::new(switchhook_adapters::registry().shared())
+        .with_compiler(switchhook_adapters::mapped::compiler)
 }
 
 impl Parts {
