@@ -133,8 +133,8 @@ run_check() {
 rust_tests() { # rust_tests FILTER: the tests that this nextest filter picks
   if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --workspace --locked -E "$1"
-  elif [ "$1" = "test(real_pbx)" ]; then
-    cargo test --workspace --locked --no-fail-fast real_pbx
+  elif [ "$1" = "test(/^real_/)" ]; then
+    cargo test --workspace --locked --no-fail-fast real_
   else
     cargo test --workspace --locked --no-fail-fast --lib --bins --tests
   fi
@@ -145,7 +145,7 @@ run_rust() {
   scripts/tools.sh || true
   page_built
   local failed=no
-  rust_tests "not test(real_pbx)" || failed=yes
+  rust_tests "not test(/^real_/)" || failed=yes
   cargo test --workspace --locked --doc --quiet || failed=yes
   [ "$failed" = no ]
 }
@@ -163,7 +163,7 @@ run_api() {
 
 run_pbx() { # the tests start and stop the PBX themselves (crates/server/tests/it/bed.rs)
   headline "pbx: a real Asterisk with SIP phones"
-  rust_tests "test(real_pbx)"
+  rust_tests "test(/^real_/)"
 }
 
 run_page() {

@@ -15,6 +15,7 @@ pub mod hub;
 pub mod intake;
 pub mod limits;
 pub mod link;
+pub mod mappings;
 pub mod metrics;
 pub mod oauth;
 pub mod ports;
