@@ -7,6 +7,7 @@
     reason = "a test that cannot go on should stop"
 )]
 
+mod keeper;
 mod oauth;
 mod platform;
 mod sign_in;
