@@ -22,6 +22,7 @@
 pub mod asterisk;
 pub mod dialpad;
 mod json;
+pub mod oauth;
 pub mod registry;
 pub mod simulate;
 #[allow(
