@@ -5,10 +5,12 @@ export interface MockCall {
 }
 export interface Mock {
   url: string;
-  state: { signedIn: boolean; seq: number; delay: number; refuse: boolean; down: boolean; silent?: boolean; appName: string };
+  /** `clock`: what the server says the time is; null for the real one. */
+  state: { signedIn: boolean; seq: number; refuse: boolean; down: boolean; silent?: boolean; clock: number | null; appName: string };
   calls: Map<string, MockCall>;
   emit(event: string, call: MockCall | null, data?: object): void;
   ring(call: MockCall, pop?: object): MockCall;
+  holdBack(path: string): () => void;
   cut(options?: { refuse?: boolean; code?: number | null }): void;
   listeners(): number;
   stop(): Promise<void>;

@@ -18,7 +18,9 @@ const LIVE = new Set(["ringing", "active", "held"]);
 /** `strict`: a cookie per browser and a link that works once, as the real server has them. */
 export async function startMock({ port = 0, signedIn = true, app = "Klantcontact", rows = history, strict = false } = {}) {
   const epoch = randomUUID();
-  const state = { signedIn, seq: 120, delay: 0, refuse: false, down: false, appName: app };
+  const state = { signedIn, seq: 120, refuse: false, down: false, clock: null, appName: app };
+  /** Requests that wait, by the beginning of their path: see `holdBack`. */
+  const held = new Map();
   let linkUsed = false;
   const allowed = (req) => state.signedIn && (!strict || /switchhook_session=mock/.test(req.headers.cookie ?? ""));
   const calls = new Map();
@@ -34,8 +36,10 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
 
   const server = createServer((req, res) => {
     const url = new URL(req.url ?? "/", "http://mock");
-    setTimeout(() => void handle(req, res, url), url.pathname.startsWith("/api") ? state.delay : 0);
+    const wait = [...held].find(([path]) => url.pathname.startsWith(path))?.[1];
+    void Promise.resolve(wait).then(() => handle(req, res, url));
   });
+  const serverTime = () => iso(state.clock ?? Date.now());
 
   async function handle(req, res, url) {
     if (url.pathname === "/sign-in") {
@@ -99,11 +103,11 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
   function greet(ws, q) {
     const recovered = q.get("epoch") === epoch && q.has("after");
     const send = (frame) => ws.send(JSON.stringify(frame));
-    send({ type: "hello", app_id: "a1", epoch, seq: state.seq, recovered, server_time: iso(Date.now()), ping_seconds: 30 });
+    send({ type: "hello", app_id: "a1", epoch, seq: state.seq, recovered, server_time: serverTime(), ping_seconds: 30 });
     if (recovered) events.filter((e) => e.seq > Number(q.get("after"))).forEach(send);
     else send({ type: "snapshot", epoch, seq: state.seq, calls: [...calls.values()].filter((c) => LIVE.has(c.status)) });
     ws.on("message", (text) => {
-      if (JSON.parse(String(text)).type === "ping" && !state.silent) send({ type: "pong", server_time: iso(Date.now()) });
+      if (JSON.parse(String(text)).type === "ping" && !state.silent) send({ type: "pong", server_time: serverTime() });
     });
   }
 
@@ -139,6 +143,15 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
       const matches = call.contact ? [call.contact] : [];
       emit("screen_pop.opened", call, { action: call.contact ? "navigate" : "intake", agent: call.agent, matches, total: matches.length, ...pop });
       return call;
+    },
+    /** Answers nothing below this path until the returned function is called. */
+    holdBack(path) {
+      let release = () => {};
+      held.set(path, new Promise((done) => (release = done)));
+      return () => {
+        held.delete(path);
+        release();
+      };
     },
     /** Cuts every connection; `refuse` keeps new ones out. */
     cut({ refuse = false, code = null } = {}) {

@@ -40,7 +40,7 @@ pub(crate) struct ConnectionRequest {
     config: Map<String, Value>,
     /// The secret the platform signs with; made when left out.
     #[serde(default)]
-    #[schema(nullable = false, min_length = 8)]
+    #[schema(min_length = 8)]
     webhook_secret: Option<String>,
 }
 

@@ -12,6 +12,7 @@ mod apps;
 mod auth;
 mod body;
 mod calls;
+mod client;
 mod connections;
 mod contacts;
 mod docs;
@@ -37,6 +38,7 @@ mod state;
 mod webhooks;
 mod ws;
 
+pub use client::networks;
 pub use openapi::{openapi, openapi_json};
 pub use router::router;
 pub use state::{ApiConfig, ApiState, WsConfig};

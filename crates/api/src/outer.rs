@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 
+use crate::client::{Client, insist, remember_https};
 use crate::problem::{Carried, Code, Problem};
 use crate::state::{Inner, Shared};
 
@@ -30,7 +31,9 @@ pub(crate) async fn outer(State(shared): State<Shared>, request: Request, next: 
     let is_hook = request.uri().path().starts_with("/webhooks/");
     // The template, never the path itself: paths hold hook ids, queries hold keys.
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let mut response = match too_large(&request) {
+    let client = Client::of(&request, &shared.config);
+    let refused = too_large(&request).or_else(|| insist(&request, client, &shared.config));
+    let mut response = match refused {
         Some(problem) => problem.into_response(),
         None => run(&shared, request, next).await,
     };
@@ -40,6 +43,7 @@ pub(crate) async fn outer(State(shared): State<Shared>, request: Request, next: 
         let problem = from_framework(&response, is_hook);
         response = merged(problem.write(&id), &response);
     }
+    remember_https(&mut response, client, &shared.config);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

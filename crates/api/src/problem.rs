@@ -80,6 +80,7 @@ codes! {
     RoleNotAllowed = "role_not_allowed", FORBIDDEN, "Role is not allowed to do this";
     CrossSiteRequest = "cross_site_request", FORBIDDEN, "Request from another site";
     OperatorSecretWrong = "operator_secret_wrong", FORBIDDEN, "Operator's secret is wrong";
+    HttpsRequired = "https_required", FORBIDDEN, "HTTPS is required";
     RouteNotFound = "route_not_found", NOT_FOUND, "Route not found";
     CallNotFound = "call_not_found", NOT_FOUND, "Call not found";
     ContactNotFound = "contact_not_found", NOT_FOUND, "Contact not found";
@@ -121,6 +122,7 @@ struct Inner {
     field: Option<String>,
     retry_after: Option<u32>,
     allow: Option<HeaderValue>,
+    location: Option<HeaderValue>,
     extra: Map<String, Value>,
 }
 
@@ -148,6 +150,7 @@ impl Problem {
             field: None,
             retry_after: retry.then_some(RETRY_AFTER),
             allow: None,
+            location: None,
             extra: Map::new(),
         }))
     }
@@ -203,6 +206,16 @@ impl Problem {
         self
     }
 
+    /// Sends the client elsewhere for good, with the same method (308).
+    #[must_use]
+    pub(crate) fn redirecting(mut self, target: &str) -> Self {
+        if let Ok(target) = HeaderValue::from_str(target) {
+            self.0.location = Some(target);
+            self.0.status = StatusCode::PERMANENT_REDIRECT;
+        }
+        self
+    }
+
     /// The code.
     #[must_use]
     pub fn code(&self) -> Code {
@@ -249,6 +262,9 @@ impl Problem {
         }
         if let Some(allow) = problem.allow {
             headers.insert(header::ALLOW, allow);
+        }
+        if let Some(location) = problem.location {
+            headers.insert(header::LOCATION, location);
         }
         response
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use prometheus_client::registry::Registry;
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::IdMint;
@@ -35,6 +36,12 @@ pub struct ApiConfig {
     pub environment: String,
     /// The port that is listened on; told by `/health`.
     pub port: u16,
+    /// True when TLS is spoken here, not by a proxy before us.
+    pub tls: bool,
+    /// The proxies whose word about address and scheme of a client is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// True when requests over plain HTTP are sent on or refused, hooks and health checks apart.
+    pub require_https: bool,
     /// The version; told by `/health`.
     pub version: String,
     /// When the server started.
@@ -56,6 +63,9 @@ impl Default for ApiConfig {
             public_url: None,
             environment: "sandbox".to_owned(),
             port: 4000,
+            tls: false,
+            trusted_proxies: Vec::new(),
+            require_https: false,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: Timestamp::UNIX_EPOCH,
             max_json: 256 * 1024,

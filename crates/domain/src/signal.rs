@@ -21,6 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::cause::{Cause, EndedBy};
+use crate::dial::DialCause;
+use crate::id::DialId;
 use crate::media::{Message, PresenceReport, Recording, Voicemail};
 use crate::phone::PhoneNumber;
 
@@ -77,6 +79,24 @@ pub enum Fact {
 pub enum CallFact {
     /// All keys of this signal name the same conversation. Says nothing else.
     Linked,
+    /// Somebody asked us to place this call. Said by the engine only.
+    Requested {
+        /// Our id of the request.
+        dial: DialId,
+        /// Who calls.
+        agent: Party,
+        /// Who is called: E.164 or an extension.
+        target: PhoneNumber,
+    },
+    /// What was asked for came to nothing. Said by the engine only.
+    DialFailed {
+        /// Our id of the request.
+        dial: DialId,
+        /// Why.
+        cause: DialCause,
+        /// One sentence for the agent.
+        detail: String,
+    },
     /// The conversation exists since `at` at the latest; use for platforms that report a start.
     Started,
     /// Which way it goes, where the platform says so itself.

@@ -31,13 +31,18 @@ impl<'a> Reading<'a> {
             Status::Ended
         } else if voicemail {
             Status::Voicemail
-        } else if self.direction == Some(Direction::Outbound) {
+        } else if self.direction == Some(Direction::Outbound) || self.never_began() {
             Status::Ended
         } else if self.was_rejected() {
             Status::Rejected
         } else {
             Status::Missed
         }
+    }
+
+    /// A call that was asked for and that nobody ever was on.
+    fn never_began(&self) -> bool {
+        self.facts.requested.is_some() && self.people().next().is_none()
     }
 
     /// Declined by the last device that rang, or as the platform says.

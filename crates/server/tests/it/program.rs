@@ -32,6 +32,11 @@ pub struct App {
 impl Server {
     /// Starts `switchhook serve` on the database in this folder.
     pub fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    /// The same, with more settings in its environment.
+    pub fn start_with(folder: &Path, settings: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_switchhook"))
             .args(["serve", "--listen", "127.0.0.1:0"])
             .arg("--database-url")
@@ -39,6 +44,7 @@ impl Server {
             .current_dir(folder)
             .env("INTERNAL_API_SECRET", OPERATOR)
             .env("SWITCHHOOK__LOG__LEVEL", "warn")
+            .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program starts");
