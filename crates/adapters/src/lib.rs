@@ -25,6 +25,7 @@ mod flat;
 pub mod generic;
 mod json;
 pub mod mapped;
+pub mod oauth;
 pub mod registry;
 pub mod ringcentral;
 mod signed;
