@@ -19,6 +19,7 @@ macro_rules! adapters {
 // Every platform we can speak to.
 adapters![
     &crate::asterisk::Asterisk, //
+    &crate::callvoip::CallVoip,
     &crate::dialpad::Dialpad,
     &crate::wildix::Wildix,
 ];
