@@ -10,14 +10,18 @@
 //! numbers lie in ranges that are used for examples.
 
 mod asterisk;
+mod callvoip;
 mod cast;
 mod dialpad;
 mod disturb;
+mod wildix;
 
 pub use asterisk::asterisk;
+pub use callvoip::callvoip;
 pub use cast::{CallSeed, Caller, Colleague};
 pub use dialpad::dialpad;
 pub use disturb::Disturb;
+pub use wildix::wildix;
 
 use switchhook_domain::call::Status;
 
@@ -41,7 +45,9 @@ pub type Player = fn(Scenario, &CallSeed, &str) -> Vec<Step>;
 /// Who plays each platform: one line each, sorted by name.
 const PLAYERS: &[(&str, Player)] = &[
     ("asterisk", |scenario, seed, _| asterisk(scenario, seed)),
+    ("callvoip", callvoip),
     ("dialpad", dialpad),
+    ("wildix", wildix),
 ];
 
 /// Who plays the platform of that name.
