@@ -20,6 +20,7 @@
 //! not: joining, ordering and deciding (domain), HTTP and storage (elsewhere).
 
 pub mod asterisk;
+pub mod callvoip;
 pub mod dialpad;
 mod flat;
 pub mod generic;

@@ -11,19 +11,23 @@
 //! numbers lie in ranges that are used for examples.
 
 mod asterisk;
+mod callvoip;
 mod cast;
 mod dialpad;
 mod disturb;
 mod flat;
 mod plot;
 mod ringcentral;
+mod wildix;
 
 pub use asterisk::asterisk;
+pub use callvoip::callvoip;
 pub use cast::{CallSeed, Caller, Colleague};
 pub use dialpad::dialpad;
 pub use disturb::Disturb;
 pub use flat::{aircall, generic, threecx, zammad};
 pub use ringcentral::ringcentral;
+pub use wildix::wildix;
 
 use switchhook_domain::call::Status;
 
@@ -49,9 +53,11 @@ const PLAYERS: &[(&str, Player)] = &[
     ("3cx", threecx),
     ("aircall", aircall),
     ("asterisk", |scenario, seed, _| asterisk(scenario, seed)),
+    ("callvoip", callvoip),
     ("dialpad", dialpad),
     ("generic", generic),
     ("ringcentral", ringcentral),
+    ("wildix", wildix),
     ("zammad", zammad),
 ];
 

@@ -9,6 +9,7 @@
 
 #[cfg(test)]
 mod asterisk;
+mod callvoip;
 mod dialpad;
 mod fixture;
 mod flat;

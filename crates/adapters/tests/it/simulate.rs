@@ -186,6 +186,56 @@ fn every_scenario_tells_its_story_at_asterisk() {
     }
 }
 
+/// Whatever a platform has words for ends in the same story, also over a bad network.
+#[test]
+fn every_scenario_tells_its_story_at_callvoip_and_wildix() {
+    for (platform, silent) in [("callvoip", 1), ("wildix", 1)] {
+        let adapter = registry().get(platform).unwrap();
+        let player = simulate::player(platform).unwrap();
+        let connection = connection(&[SECRET]);
+        let mut without_words = BTreeSet::new();
+        for number in 0..20 {
+            for scenario in Scenario::ALL.iter().copied() {
+                let pace = [1.0, 0.05, 3.0][usize::try_from(number % 3).unwrap()];
+                let seed = seed(number).paced(pace);
+                let steps = player(scenario, &seed, SECRET);
+                if steps.is_empty() {
+                    without_words.insert(scenario);
+                    continue;
+                }
+                assert_eq!(
+                    steps,
+                    player(scenario, &seed, SECRET),
+                    "the same bytes again"
+                );
+                assert!(steps.is_sorted_by_key(|step| step.after_ms));
+                for (dup, shuffle) in [(0, 0), (300, 500)] {
+                    let bad = Disturb {
+                        drop: 0,
+                        dup,
+                        shuffle,
+                        seed: number,
+                    };
+                    let one = |step: &Step| {
+                        let inbound = Inbound {
+                            headers: &step.headers,
+                            ..Inbound::body_only(&step.body)
+                        };
+                        let payload = adapter.verify(&inbound, &connection).unwrap();
+                        adapter.decode(&payload, &connection).unwrap().signals
+                    };
+                    let steps = bad.apply(steps.clone());
+                    let batches: Vec<Vec<Signal>> = steps.iter().map(one).collect();
+                    let folded = fixture::fold(platform, &batches);
+                    assert_story(platform, scenario, &seed, &folded);
+                }
+            }
+        }
+        assert_eq!(without_words.len(), silent, "{platform}: {without_words:?}");
+        assert!(without_words.contains(&Scenario::Sms));
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_seed_other_calls() {
     for scenario in Scenario::ALL.iter().copied() {

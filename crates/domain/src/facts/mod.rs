@@ -298,12 +298,12 @@ impl Facts {
         changed
     }
 
-    /// True when the platform will not say how it goes on, and nobody else has: no leg of a person
-    /// is known.
+    /// True when the platform will not say how it goes on, and nobody else has: no leg of one of
+    /// ours is known.
     #[must_use]
     pub fn is_untold(&self) -> bool {
-        let person = |leg: &LegFacts| leg.kind >= LegKind::External;
-        self.outcome == Some(Outcome::Untold) && !self.legs.values().any(person)
+        let ours = |leg: &LegFacts| leg.kind == LegKind::Agent;
+        self.outcome == Some(Outcome::Untold) && !self.legs.values().any(ours)
     }
 
     /// Joins what is known about two halves of one conversation.
