@@ -55,21 +55,6 @@ fn a_stream_is_cut_into_its_events() {
 }
 
 #[test]
-fn webhooks_are_not_believed() {
-    let body = event("ChannelHold", &caller("1"), "");
-    let verified = Asterisk.verify(
-        &Inbound::body_only(body.as_bytes()),
-        &fixture::connection(&[]),
-    );
-    assert!(
-        verified
-            .unwrap_err()
-            .to_string()
-            .contains("live connection")
-    );
-}
-
-#[test]
 fn what_is_new_is_passed_over() {
     let novelty =
         r#"{"type":"ChannelTeleported","timestamp":"2026-11-22T11:59:59.5+0000","x":[{}]}"#;
