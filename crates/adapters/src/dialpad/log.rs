@@ -126,7 +126,7 @@ pub(super) async fn recheck_recording(
     match api::send(session, request).await {
         Ok(answer) => {
             let link = answer.json["access_link"].as_str();
-            let link = link.and_then(super::media::web_address);
+            let link = link.and_then(crate::json::web_address);
             recording.state = RecordingState::Available;
             recording.url = link.map(str::to_owned).or(recording.url);
         }

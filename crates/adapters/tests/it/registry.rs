@@ -98,8 +98,6 @@ fn every_claimed_capability_is_shown_by_a_fixture() {
         // What it can be asked to do is shown by its own tests.
         let reported = adapter.spec().capabilities.iter();
         for capability in reported.filter(|capability| !capability.is_command()) {
-        let reported = adapter.spec().capabilities.iter();
-        for capability in reported.filter(|c| !c.is_command()) {
             let platform = adapter.spec().platform;
             assert!(
                 shown.contains(capability),

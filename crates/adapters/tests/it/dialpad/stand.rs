@@ -170,6 +170,7 @@ pub(super) fn handle(call: u64) -> CallHandle {
         keys: vec![format!("dp:{call}")],
         external_call_id: call.to_string(),
         legs: vec![CallLeg {
+            number: None,
             id: call.to_string(),
             kind: switchhook_domain::signal::LegKind::Agent,
             extension: None,
