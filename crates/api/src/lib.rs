@@ -21,6 +21,7 @@ mod events;
 mod frame;
 mod health;
 mod keys;
+mod mappings;
 mod me;
 mod messages;
 mod metrics;

@@ -69,6 +69,7 @@ codes! {
     InvalidCursor = "invalid_cursor", BAD_REQUEST, "Invalid cursor";
     InvalidBody = "invalid_body", BAD_REQUEST, "Invalid body";
     InvalidField = "invalid_field", BAD_REQUEST, "Invalid field";
+    MappingInvalid = "mapping_invalid", BAD_REQUEST, "Mapping file has faults";
     WebhookMalformed = "webhook_malformed", BAD_REQUEST, "Webhook body is malformed";
     KeyMissing = "key_missing", UNAUTHORIZED, "API key is missing";
     KeyInvalid = "key_invalid", UNAUTHORIZED, "API key or session is not valid";
@@ -92,9 +93,12 @@ codes! {
     KeyNotFound = "key_not_found", NOT_FOUND, "Key not found";
     ConnectionNotFound = "connection_not_found", NOT_FOUND, "Connection not found";
     HookNotFound = "hook_not_found", NOT_FOUND, "Hook not found";
+    MappingNotFound = "mapping_not_found", NOT_FOUND, "Mapping not found";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
     BodyTooSlow = "body_too_slow", REQUEST_TIMEOUT, "Body came too slowly";
     AlreadyExists = "already_exists", CONFLICT, "Exists already";
+    PlatformInUse = "platform_in_use", CONFLICT, "Platform is in use";
+    PlatformTaken = "platform_taken", CONFLICT, "Platform's name is taken";
     EpochChanged = "epoch_changed", CONFLICT, "Log has begun anew";
     LogTruncated = "log_truncated", GONE, "Log no longer reaches back that far";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Body is too large";

@@ -8,9 +8,9 @@ use utoipa_axum::routes;
 
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
-    apps, audit, calls, connections, contacts, docs, events, health, keys, me, messages, metrics,
-    notifications, openapi, outer, page, pbx_socket, presence, recordings, sign_in, transcripts,
-    voicemails, webhooks, ws,
+    apps, audit, calls, connections, contacts, docs, events, health, keys, mappings, me, messages,
+    metrics, notifications, openapi, outer, page, pbx_socket, presence, recordings, sign_in,
+    transcripts, voicemails, webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -50,6 +50,8 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(webhooks::dialpad))
         .routes(routes!(webhooks::hook))
         .routes(routes!(pbx_socket::connect))
+        .routes(routes!(webhooks::pipelinq))
+        .routes(routes!(webhooks::pipelinq_in_nextcloud))
         .routes(routes!(apps::list, apps::create))
         .routes(routes!(apps::get))
         .routes(routes!(apps::sign_in_link))
@@ -59,6 +61,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(connections::list, connections::create))
         .routes(routes!(connections::get, connections::delete))
         .routes(routes!(connections::platforms))
+        .routes(routes!(mappings::get, mappings::put, mappings::delete))
         .routes(routes!(notifications::list))
         .routes(routes!(audit::operators))
         .routes(routes!(health::health))

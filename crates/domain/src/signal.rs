@@ -240,11 +240,14 @@ pub enum TransferKind {
     Attended,
 }
 
-/// How an unanswered call ended, where the platform draws the conclusion itself. Later variants
-/// win over earlier ones.
+/// How an unanswered call ended, where the platform draws the conclusion itself, or that it never
+/// will. Later variants win over earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
+    /// The platform tells of the call once and never how it went on: neither answered nor missed
+    /// may be concluded from silence.
+    Untold,
     /// Nobody answered.
     Missed,
     /// Declined, or refused by a rule.

@@ -9,6 +9,7 @@
 
 #[cfg(test)]
 mod asterisk;
+mod callvoip;
 mod dialpad;
 mod fixture;
 mod flat;
@@ -16,3 +17,4 @@ mod laws;
 mod registry;
 mod ringcentral;
 mod simulate;
+mod wildix;

@@ -31,7 +31,10 @@ impl<'a> Reading<'a> {
             Status::Ended
         } else if voicemail {
             Status::Voicemail
-        } else if self.direction == Some(Direction::Outbound) || self.never_began() {
+        } else if self.direction == Some(Direction::Outbound)
+            || self.never_began()
+            || self.facts.is_untold()
+        {
             Status::Ended
         } else if self.was_rejected() {
             Status::Rejected
@@ -50,7 +53,7 @@ impl<'a> Reading<'a> {
         match self.facts.outcome {
             Some(Outcome::Rejected) => return true,
             Some(Outcome::Missed) => return false,
-            None => {}
+            Some(Outcome::Untold) | None => {}
         }
         if matches!(
             self.facts.stated_end.cause.reason,

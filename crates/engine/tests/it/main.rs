@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod keeper;
 mod oauth;
 mod platform;
 mod recordings;
