@@ -18,6 +18,7 @@ mod faults;
 mod flaky;
 mod hooks;
 mod pages;
+mod pbx_socket;
 mod problems;
 mod schema;
 mod signing;
