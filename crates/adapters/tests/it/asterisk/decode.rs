@@ -8,7 +8,7 @@ use switchhook_adapters::asterisk::Asterisk;
 use switchhook_domain::media::Presence;
 use switchhook_domain::phone::NumberKind;
 use switchhook_domain::signal::{CallFact, Fact, LegFact, LegKind, MAX_KEYS, Signal};
-use switchhook_engine::adapter::{Adapter, ConnectionContext, DecodeError, Decoded, Inbound};
+use switchhook_engine::adapter::{Adapter, ConnectionContext, DecodeError, Decoded};
 
 use super::fake;
 use crate::fixture;
