@@ -9,6 +9,7 @@
 
 mod answer;
 mod apps;
+mod audit;
 mod auth;
 mod body;
 mod calls;
@@ -20,6 +21,7 @@ mod events;
 mod frame;
 mod health;
 mod keys;
+mod mappings;
 mod me;
 mod messages;
 mod metrics;
@@ -31,11 +33,15 @@ mod page;
 mod paging;
 mod params;
 mod pbx_socket;
+mod presence;
 pub mod problem;
+mod recordings;
 mod router;
 mod schemas;
 mod sign_in;
 mod state;
+mod transcripts;
+mod voicemails;
 mod webhooks;
 mod ws;
 

@@ -182,6 +182,13 @@ pub enum LegFact {
         /// The platform's id of the bridge or conference.
         bridge: String,
     },
+    /// It had picked up before this, or so it seems; when is told elsewhere. For platforms whose
+    /// later events show that an answer went before: where no earlier answer is known, the record
+    /// says that it is missing.
+    WasUp,
+    /// It left of its own, and this platform tells the parties' ends in the order in which they
+    /// left: who left first after an answer hung up.
+    Parted,
     /// Why it is ending, said before or apart from its end.
     Cause(Cause),
     /// Its own party hung up (or cancelled), rather than being hung up on.
@@ -233,11 +240,14 @@ pub enum TransferKind {
     Attended,
 }
 
-/// How an unanswered call ended, where the platform draws the conclusion itself. Later variants
-/// win over earlier ones.
+/// How an unanswered call ended, where the platform draws the conclusion itself, or that it never
+/// will. Later variants win over earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
+    /// The platform tells of the call once and never how it went on: neither answered nor missed
+    /// may be concluded from silence.
+    Untold,
     /// Nobody answered.
     Missed,
     /// Declined, or refused by a rule.

@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use switchhook_api::{ApiConfig, ApiState, WsConfig};
 use switchhook_engine::access::Gate;
 use switchhook_engine::admin::Admin;
+use switchhook_engine::audit::Audit;
 use switchhook_engine::connections::{Connections, Platforms};
 use switchhook_engine::hub::Hub;
 use switchhook_engine::intake::Intake;
@@ -59,6 +60,8 @@ pub struct Parts {
     pub gate: Arc<Gate>,
     /// Setting things up.
     pub admin: Admin,
+    /// Who changed what.
+    pub audit: Audit,
     /// Live connections.
     pub links: Links,
     /// Counters.
@@ -79,6 +82,21 @@ impl std::fmt::Debug for Parts {
 #[must_use]
 pub fn platforms() -> Platforms {
     Platforms::new(switchhook_adapters::registry().shared())
+        .with_compiler(switchhook_adapters::mapped::compiler)
+}
+
+/// The same, with those of the configured folder of mapping files.
+fn platforms_of(config: &Config) -> anyhow::Result<Platforms> {
+    let platforms = platforms();
+    let Some(folder) = &config.mappings else {
+        return Ok(platforms);
+    };
+    match crate::config::mappings::read(folder) {
+        Ok(adapters) => adapters.into_iter().for_each(|a| platforms.put_file(a)),
+        // The configuration was checked; the folder has changed since.
+        Err(faults) => bail!("the mapping files have faults; the first: {}", faults[0]),
+    }
+    Ok(platforms)
 }
 
 impl Parts {
@@ -98,7 +116,7 @@ impl Parts {
         let metrics = Metrics::register(&mut registry);
         let connections = Arc::new(Connections::new(
             store.clone(),
-            platforms(),
+            platforms_of(&config)?,
             master_key.clone(),
         ));
         connections
@@ -112,6 +130,7 @@ impl Parts {
             entropy.clone(),
             metrics.clone(),
         );
+        let audit = Audit::new(store.clone(), clock.clone(), master_key.clone());
         let gate = Arc::new(Gate::new(
             store.clone(),
             master_key,
@@ -119,6 +138,7 @@ impl Parts {
             entropy.clone(),
         ));
         Ok(Self {
+            audit,
             admin: Admin::new(
                 store.clone(),
                 connections.clone(),

@@ -9,8 +9,12 @@
 
 #[cfg(test)]
 mod asterisk;
+mod callvoip;
 mod dialpad;
 mod fixture;
+mod flat;
 mod laws;
 mod registry;
+mod ringcentral;
 mod simulate;
+mod wildix;

@@ -7,6 +7,9 @@
     reason = "a test that cannot go on should stop"
 )]
 
+mod audit;
+mod keeper;
 mod oauth;
 mod platform;
+mod recordings;
 mod sign_in;

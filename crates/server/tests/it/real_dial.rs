@@ -133,6 +133,7 @@ fn handle(call: &Value) -> CallHandle {
         kind: serde_json::from_value(leg["kind"].clone()).unwrap(),
         extension: text(&leg["extension"]),
         user_id: text(&leg["user_id"]),
+        number: text(&leg["number"]),
         answered: !leg["answered_at"].is_null(),
         ended: !leg["ended_at"].is_null(),
     });

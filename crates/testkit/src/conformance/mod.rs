@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use switchhook_engine::store::Store;
 
+pub mod audit;
 pub mod calls;
 pub mod connections;
 pub mod contacts;
@@ -22,6 +23,7 @@ pub mod dials;
 pub mod folding;
 pub mod isolation;
 pub mod log;
+pub mod media;
 pub mod messages;
 pub mod people;
 pub mod prune;
@@ -58,6 +60,8 @@ macro_rules! for_each_area {
             contacts::a_caller_is_matched,
             messages::messages_move_forward,
             messages::presence_is_told_when_it_changes,
+            audit::entries_are_appended_and_found,
+            audit::of_several_with_one_number_one_is_kept,
             dials::dials_go_their_way,
             dials::one_key_is_one_dial,
             dials::due_and_recent_dials_are_found,
@@ -68,6 +72,12 @@ macro_rules! for_each_area {
             vendors::a_sign_in_is_taken_once,
             vendors::what_is_held_goes_with_its_connection,
             vendors::mapping_files_are_kept,
+            media::a_recording_follows_its_call,
+            media::recordings_move_when_calls_are_joined,
+            media::a_link_runs_out_and_comes_back,
+            media::lists_of_recordings_page_both_ways,
+            media::recordings_come_due,
+            media::voicemails_come_and_go,
             prune::the_log_loses_its_beginning_only,
             isolation::a_foreign_id_is_an_unknown_id,
         );
