@@ -13,7 +13,7 @@
 //! | `hearing`, `resync`, `rest` | what both do with frames, what they ask, and how |
 //! | `live_ami`, `listing` | the AMI session that listens, and the lists it asks for |
 //! | `ami_session`, `ami_actions` | AMI on the wire, and one session for one command |
-//! | `relay`, `relay_extras`, `verify` | events that are posted to us, and whether to believe them |
+//! | `relay`, `relay_extras`, `verify` | posted events, and whether to believe them |
 //! | `reach`, `originate`, `control` | placing and steering calls |
 //! | `diagnose` | the doctor |
 //! | `link` | time limits |

@@ -87,6 +87,8 @@ pub(super) fn presence(
             Some(endpoint) => Some(endpoint),
             None => return Ok(Vec::new()),
         },
+        // Queues, mailboxes and the like are nobody's device.
+        (Some(device), _) if device.contains(':') => return Ok(Vec::new()),
         (_, Some(channel)) => Some(split_name(channel).1).filter(|name| !name.is_empty()),
         (device, None) => device,
     };

@@ -20,6 +20,7 @@ mod flaky;
 mod hooks;
 mod media;
 mod pages;
+mod pbx_socket;
 mod problems;
 mod schema;
 mod signing;

@@ -222,7 +222,8 @@ fn open_again(call: &Value) -> Value {
     call
 }
 
-/// With AMI beside a read-only ARI user: answer, hold, resume, tones, mute, blind transfer, hang-up.
+/// With AMI beside a read-only ARI user: answer, hold, resume, tones, mute, blind transfer, and
+/// hang up.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_answered_held_and_sent_on_over_ami() {
     let Some(_pbx) = Pbx::start() else { return };
