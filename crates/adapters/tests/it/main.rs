@@ -9,11 +9,13 @@
 
 #[cfg(test)]
 mod asterisk;
+mod conformance;
 mod dialpad;
 mod fixture;
 mod flat;
 mod laws;
 mod registry;
 mod ringcentral;
+mod same_story;
 mod simulate;
 mod wildix;
