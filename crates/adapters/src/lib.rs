@@ -20,11 +20,13 @@
 //! not: joining, ordering and deciding (domain), HTTP and storage (elsewhere).
 
 pub mod asterisk;
+pub mod callvoip;
 pub mod dialpad;
 mod flat;
 pub mod generic;
 mod json;
 pub mod mapped;
+pub mod oauth;
 pub mod registry;
 pub mod ringcentral;
 mod signed;

@@ -21,6 +21,7 @@ adapters![
     &crate::mapped::ThreeCx, // 3cx
     &crate::mapped::Aircall, //
     &crate::asterisk::Asterisk,
+    &crate::callvoip::CallVoip,
     &crate::dialpad::Dialpad,
     &crate::generic::Generic,
     &crate::ringcentral::RingCentral,

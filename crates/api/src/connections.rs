@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use switchhook_domain::id::{AppId, ConnectionId};
 use switchhook_engine::adapter::{Capability, FieldKind, Transport};
 use switchhook_engine::admin::NewConnection;
+use switchhook_engine::connections::Origin;
 use switchhook_engine::store::Connection;
 use utoipa::ToSchema;
 
@@ -109,6 +110,10 @@ pub(crate) struct Platform {
     /// How notifications arrive: `webhook`, `socket`, `queue`.
     #[schema(value_type = Vec<String>)]
     transports: &'static [Transport],
+    /// `built_in`; `file` for a mapping of the server's folder; `stored` for one that was put
+    /// with `PUT /internal/platforms/{platform}/mapping`.
+    #[schema(example = "built_in")]
+    origin: &'static str,
 }
 
 /// A setting of a connection.
@@ -285,7 +290,8 @@ pub(crate) async fn platforms(
     uri: Uri,
 ) -> Result<Response, Problem> {
     Params::none(&uri)?;
-    let platforms = shared.connections.platforms().all();
+    let known = shared.connections.platforms();
+    let platforms = known.all();
     let platforms = platforms.iter().map(|adapter| {
         let spec = adapter.spec();
         let settings = spec.config.iter().map(|field| {
@@ -307,6 +313,11 @@ pub(crate) async fn platforms(
             config: settings.collect(),
             capabilities: spec.capabilities,
             transports: spec.transports,
+            origin: match known.origin(spec.platform) {
+                Some(Origin::File) => "file",
+                Some(Origin::Stored) => "stored",
+                Some(Origin::BuiltIn) | None => "built_in",
+            },
         }
     });
     answer::one(StatusCode::OK, &platforms.collect::<Vec<_>>())

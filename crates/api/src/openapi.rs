@@ -174,6 +174,12 @@ pub(crate) fn base() -> OpenApi {
         ("Contacts", "The directory callers are looked up in."),
         ("Messages", "Text messages."),
         (
+            "Recordings",
+            "Recordings of calls: where the platforms keep them.",
+        ),
+        ("Voicemails", "Voicemails that were left."),
+        ("Presence", "Which agents can take a call."),
+        (
             "Audit",
             "Who changed what, from where, and what was so before.",
         ),

@@ -18,6 +18,7 @@ use switchhook_domain::dial::DialCause;
 use switchhook_domain::event::EventType;
 use switchhook_domain::facts::Facts;
 use switchhook_domain::id::DialId;
+use switchhook_domain::media::{Recording, RecordingState};
 use switchhook_domain::phone::{NumberPlan, PhoneNumber};
 use switchhook_domain::replay::Replay;
 use switchhook_domain::signal::{
@@ -72,6 +73,23 @@ fn leg_fact() -> impl Strategy<Value = LegFact> {
     ]
 }
 
+/// Links that come, run out, come back and are taken away.
+fn recording() -> impl Strategy<Value = CallFact> {
+    let state = prop::sample::select(RecordingState::ALL.to_vec());
+    let url = prop::option::of("[ab]");
+    let time = || prop::option::of((0_i64..90_000).prop_map(at));
+    ("[rs]", state, url, time(), time()).prop_map(|(id, state, url, expires_at, passed)| {
+        let recording = Recording {
+            state,
+            url,
+            expires_at,
+            passed,
+            ..Recording::default()
+        };
+        CallFact::Recording { id, recording }
+    })
+}
+
 fn signal() -> impl Strategy<Value = Signal> {
     let call_fact = prop_oneof![
         Just(CallFact::Linked),
@@ -93,6 +111,7 @@ fn signal() -> impl Strategy<Value = Signal> {
         Just(CallFact::VoicemailReached),
         Just(CallFact::Outcome(Outcome::Untold)),
         Just(CallFact::Outcome(Outcome::Missed)),
+        recording(),
         Just(CallFact::Line(number("+31201234567"))),
         Just(CallFact::Transferred {
             kind: TransferKind::Blind,
@@ -201,6 +220,17 @@ proptest! {
             }
             let over = stage.get(&call.id) == Some(&3);
             prop_assert!(!over || call.status.is_terminal(), "{:?} reopened a call", kind);
+        }
+    }
+
+    #[test]
+    fn a_link_is_shown_only_while_it_is_good((signals, other) in signals().prop_flat_map(shuffled)) {
+        let kept = |signals: &[Signal]| facts(signals).recordings;
+        for (id, recording) in kept(&signals) {
+            let expired = recording.expiry().is_some_and(|at| recording.passed >= Some(at));
+            prop_assert!(recording.standing() != RecordingState::Available || !expired);
+            let shuffled = kept(&other);
+            prop_assert_eq!(Some(&recording), shuffled.get(&id));
         }
     }
 

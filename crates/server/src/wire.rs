@@ -82,6 +82,21 @@ impl std::fmt::Debug for Parts {
 #[must_use]
 pub fn platforms() -> Platforms {
     Platforms::new(switchhook_adapters::registry().shared())
+        .with_compiler(switchhook_adapters::mapped::compiler)
+}
+
+/// The same, with those of the configured folder of mapping files.
+fn platforms_of(config: &Config) -> anyhow::Result<Platforms> {
+    let platforms = platforms();
+    let Some(folder) = &config.mappings else {
+        return Ok(platforms);
+    };
+    match crate::config::mappings::read(folder) {
+        Ok(adapters) => adapters.into_iter().for_each(|a| platforms.put_file(a)),
+        // The configuration was checked; the folder has changed since.
+        Err(faults) => bail!("the mapping files have faults; the first: {}", faults[0]),
+    }
+    Ok(platforms)
 }
 
 impl Parts {
@@ -101,7 +116,7 @@ impl Parts {
         let metrics = Metrics::register(&mut registry);
         let connections = Arc::new(Connections::new(
             store.clone(),
-            platforms(),
+            platforms_of(&config)?,
             master_key.clone(),
         ));
         connections

@@ -39,6 +39,7 @@ impl Adapter for Generic {
         auth::must_have_secret(secrets)?;
         let signature = inbound
             .header("x-signature")
+            .or_else(|| inbound.header("x-pipelinq-signature"))
             .filter(|s| !s.trim().is_empty());
         let token = auth::bearer(inbound).or_else(|| inbound.query("secret"));
         let in_query = inbound.body.trim_ascii().is_empty();

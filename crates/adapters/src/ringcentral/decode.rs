@@ -60,13 +60,14 @@ fn keys(session: &Session<'_>, party: &Party<'_>, plan: &NumberPlan) -> Vec<Stri
     if let Some(peer) = party.peer.as_ref().filter(|_| !supervises) {
         keys.extend(peer.session.as_deref().map(session_key));
     }
-    if party.code == "disconnected"
+    let at_mailbox = matches!(party.code.as_str(), "voicemail" | "disconnected");
+    if at_mailbox
         && party.missed
         && let Some(extension) = &party.extension_id
     {
         let caller = party.from.number.as_deref().unwrap_or_default();
         let caller = PhoneNumber::parse(caller, plan);
-        keys.extend(super::mailbox::ended_key(extension, &caller, session.at));
+        keys.extend(super::mailbox::moment_key(extension, &caller, session.at));
     }
     keys
 }

@@ -1,7 +1,7 @@
 //! Voicemail. The event of a voicemail names the caller, the mailbox and the time, but not the
-//! call it was left in. Both therefore carry a key made of the three: a call that ended
-//! unanswered at a mailbox carries that of its end, and the voicemail those of the moments at
-//! which its call can have ended. The same caller cannot end two calls to one extension within
+//! call it was left in. Both therefore carry a key made of the three: a call that reached a mailbox
+//! and ended there carries those of the two moments, and the voicemail those of the moments at
+//! which that can have been. The same caller cannot end two calls to one extension within
 //! so short a time.
 
 use std::collections::BTreeSet;
@@ -21,9 +21,9 @@ const GRAIN: i64 = 5_000;
 /// How far the voicemail's own times may be off the end of its call, in grains either way.
 const SLACK: i64 = 2;
 
-/// The key of a call of that caller that ended unanswered at that extension. A caller who shows
+/// The key of a call of that caller that was at the mailbox of that extension. A caller who shows
 /// no number cannot be told from another.
-pub(super) fn ended_key(extension: &str, caller: &PhoneNumber, at: Timestamp) -> Option<String> {
+pub(super) fn moment_key(extension: &str, caller: &PhoneNumber, at: Timestamp) -> Option<String> {
     key(extension, caller, at.as_millisecond().div_euclid(GRAIN))
 }
 
@@ -63,7 +63,7 @@ pub(super) fn signals(
     let extension = path_id(event, "extension").or(owner.as_deref());
     let mut keys = vec![key_of(&id)];
     if let Some(extension) = extension {
-        keys.extend(ends(extension, &caller, left_at, duration_ms));
+        keys.extend(moments(extension, &caller, left_at, duration_ms));
     }
     let remote = Party {
         number: Some(caller),
@@ -90,16 +90,17 @@ pub(super) fn signals(
         .collect())
 }
 
-/// When the call of a voicemail can have ended: `creationTime` is the moment the message began
-/// or was stored, so about then, or about its length later.
-fn ends(
+/// When the call of a voicemail can have reached the mailbox or ended: `creationTime` is the
+/// moment the message began or was stored, so about then, or about its length before or after.
+fn moments(
     extension: &str,
     caller: &PhoneNumber,
     left_at: Timestamp,
     duration_ms: Option<i64>,
 ) -> BTreeSet<String> {
     let at = left_at.as_millisecond();
-    let moments = [at, at.saturating_add(duration_ms.unwrap_or(0))];
+    let length = duration_ms.unwrap_or(0);
+    let moments = [at, at.saturating_add(length), at.saturating_sub(length)];
     let grains = moments.iter().flat_map(|moment| {
         let grain = moment.div_euclid(GRAIN);
         grain - SLACK..=grain + SLACK

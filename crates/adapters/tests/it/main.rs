@@ -9,6 +9,7 @@
 
 #[cfg(test)]
 mod asterisk;
+mod callvoip;
 mod conformance;
 mod dialpad;
 mod fixture;

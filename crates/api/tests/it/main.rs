@@ -18,6 +18,7 @@ mod events;
 mod faults;
 mod flaky;
 mod hooks;
+mod media;
 mod pages;
 mod problems;
 mod schema;

@@ -156,9 +156,9 @@ fn recordings(facts: &Facts) -> Vec<RecordingView> {
         .map(|(id, r)| RecordingView {
             id: id.clone(),
             url: r.url.clone(),
-            state: r.state,
+            state: r.standing(),
             started_at: r.started_at,
-            expires_at: r.expires_at,
+            expires_at: r.expiry(),
             duration_seconds: r.duration_ms.map(|ms| (ms + 500) / 1000),
         })
         .collect();

@@ -265,7 +265,7 @@ impl Facts {
                 }) | reached
             }
             CallFact::Recording { id, recording } => merged(&mut self.recordings, id, |known| {
-                known.merge(recording.clone());
+                known.merge(recording.clone().said_at(at));
             }),
             CallFact::Transcript(text) => self.merge_transcript(Some(cut(text))),
             CallFact::HoldTotal(ms) => update(&mut self.hold_total_ms, |known| {
@@ -298,12 +298,12 @@ impl Facts {
         changed
     }
 
-    /// True when the platform will not say how it goes on, and nobody else has: no leg of a person
-    /// is known.
+    /// True when the platform will not say how it goes on, and nobody else has: no leg of one of
+    /// ours is known.
     #[must_use]
     pub fn is_untold(&self) -> bool {
-        let person = |leg: &LegFacts| leg.kind >= LegKind::External;
-        self.outcome == Some(Outcome::Untold) && !self.legs.values().any(person)
+        let ours = |leg: &LegFacts| leg.kind == LegKind::Agent;
+        self.outcome == Some(Outcome::Untold) && !self.legs.values().any(ours)
     }
 
     /// Joins what is known about two halves of one conversation.

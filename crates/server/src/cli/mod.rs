@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use crate::config::{Config, Environment, Overrides};
 use crate::telemetry;
 
+mod adapter;
 mod app;
 mod audit;
 mod bench;
@@ -59,6 +60,8 @@ enum Command {
     Migrate(migrate::Args),
     /// Shows and checks the configuration.
     Config(config::Args),
+    /// Checks mapping files, and runs them over recorded notifications.
+    Adapter(adapter::Args),
     /// Makes and lists apps, and makes sign-in links.
     App(app::Args),
     /// Makes, lists and revokes API keys.
@@ -154,6 +157,7 @@ fn block_on(command: Command, context: Context) -> Outcome {
             Command::Doctor(args) => doctor::run(&args, &context).await,
             Command::Migrate(args) => migrate::run(&args, &context).await,
             Command::Config(args) => config::run(&args, &context),
+            Command::Adapter(args) => adapter::run(&args),
             Command::App(args) => app::run(args, &context).await,
             Command::Key(args) => key::run(args, &context).await,
             Command::Connection(args) => connection::run(args, &context).await,

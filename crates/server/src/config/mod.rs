@@ -17,6 +17,7 @@ use switchhook_engine::seal::{MasterKey, resolve};
 
 use crate::tls::TlsFiles;
 
+pub mod mappings;
 mod source;
 
 pub use source::{Environment, read_file};
@@ -51,6 +52,8 @@ pub struct Config {
     pub master_key: Option<MasterKey>,
     /// ISO country of apps made without one.
     pub country: String,
+    /// Folder of mapping files.
+    pub mappings: Option<PathBuf>,
     /// Days to keep notifications.
     pub notifications_days: u32,
     /// Days to keep events.
@@ -76,6 +79,7 @@ impl Default for Config {
             internal_api_secret: None,
             master_key: None,
             country: "NL".to_owned(),
+            mappings: None,
             notifications_days: 30,
             events_days: 90,
             log_level: "info".to_owned(),
@@ -109,7 +113,7 @@ pub struct Raw {
 }
 
 /// Every key there is, as `section.key`.
-pub const KEYS: [&str; 17] = [
+pub const KEYS: [&str; 18] = [
     "server.listen",
     "server.public_url",
     "server.environment",
@@ -123,6 +127,7 @@ pub const KEYS: [&str; 17] = [
     "security.internal_api_secret",
     "security.master_key",
     "numbers.country",
+    "mappings.dir",
     "retention.notifications_days",
     "retention.events_days",
     "log.level",
@@ -140,6 +145,8 @@ pub struct Overrides {
     pub database_url: Option<String>,
     /// `--public-url`.
     pub public_url: Option<String>,
+    /// `--mappings`.
+    pub mappings: Option<String>,
 }
 
 impl Config {
@@ -155,6 +162,7 @@ impl Config {
             ("server.listen", "--listen", &overrides.listen),
             ("database.url", "--database-url", &overrides.database_url),
             ("server.public_url", "--public-url", &overrides.public_url),
+            ("mappings.dir", "--mappings", &overrides.mappings),
         ];
         for (key, option, value) in options {
             if let Some(text) = value {
@@ -206,6 +214,9 @@ impl Config {
                     .map(|plan| plan.country)
                     .ok_or_else(|| "must be a two-letter country code such as NL".to_owned())
             }),
+            mappings: reader.read("mappings.dir", None, |text| {
+                Ok((!text.is_empty()).then(|| PathBuf::from(text)))
+            }),
             notifications_days: reader.read(
                 "retention.notifications_days",
                 default.notifications_days,
@@ -219,6 +230,9 @@ impl Config {
                 _ => Err("must be text or json".to_owned()),
             }),
         };
+        if let Some(Err(faults)) = config.mappings.as_deref().map(mappings::read) {
+            reader.faults.extend(faults);
+        }
         let postgres = config.database_url.expose().starts_with("postgres");
         if postgres && config.master_key.is_none() && reader.faults.is_empty() {
             reader.faults.push(Fault {

@@ -75,13 +75,16 @@ impl Pbx {
 pub struct Party {
     name: String,
     child: std::process::Child,
+    log: tempfile::TempDir,
 }
 
 impl Party {
     /// Starts it with the arguments of `sipp/call.sh`.
     pub fn start(arguments: &[&str]) -> Self {
+        let log = tempfile::tempdir().expect("a folder");
         let child = script("sipp/call.sh")
             .args(arguments)
+            .env("TESTBED_SIPP_LOG", log.path())
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
             .spawn()
@@ -89,7 +92,20 @@ impl Party {
         Self {
             name: arguments.join(" "),
             child,
+            log,
         }
+    }
+
+    /// Every SIP message so far.
+    pub fn messages(&self) -> String {
+        let files = std::fs::read_dir(self.log.path()).expect("the folder is there");
+        let messages = files.filter_map(|file| {
+            let path = file.ok()?.path();
+            let is_log = path.extension()? == "messages";
+            is_log.then(|| std::fs::read(path).ok()).flatten()
+        });
+        let all: Vec<u8> = messages.flatten().collect();
+        String::from_utf8_lossy(&all).into_owned()
     }
 
     /// A phone that is called, once its port is bound.

@@ -247,6 +247,12 @@ async fn a_call_is_answered_held_and_sent_on_over_ami() {
     let call = desk.call(|call| call["status"] == "active").await;
     let digits = "42#".to_owned();
     desk.control(&call, Control::Dtmf { digits }).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let heard = phones[2].messages();
+    for tone in ["4", "2", "#"] {
+        let sent = format!("Signal={tone}");
+        assert!(heard.contains(&sent), "the customer hears {tone}: {heard}");
+    }
     for on in [true, false] {
         desk.control(&call, Control::Mute { on }).await.unwrap();
     }
@@ -269,6 +275,13 @@ async fn a_call_is_answered_held_and_sent_on_over_ami() {
     assert_eq!(call["status"], "active");
     assert_eq!(call["transfers"][0]["kind"], "blind");
     assert_eq!(call["transfers"][0]["to"], "101");
+    // This phone and this part of the dialplan do not play along, and that is said.
+    let deaf = desk.control(&call, Control::Hold).await.unwrap_err();
+    assert_eq!(deaf.fault, Fault::Device, "{deaf}");
+    let to = number("102");
+    let forbidden = Control::TransferAttended { to };
+    let forbidden = desk.control(&call, forbidden).await.unwrap_err();
+    assert_eq!(forbidden.fault, Fault::NotSupported, "{forbidden}");
     desk.control(&call, Control::HangUp).await.unwrap();
     let call = desk.call(over).await;
     for phone in phones {
