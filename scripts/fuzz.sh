@@ -22,7 +22,9 @@ host="$(rustc -vV | sed -n 's/^host: //p')"
 export RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing"
-cargo build --quiet --locked --bins --target "$host"
+# The versions are those of the workspace; what only fuzzing needs is added to the copy.
+cp ../Cargo.lock Cargo.lock
+cargo build --quiet --bins --target "$host"
 bin="target/$host/debug"
 
 platforms="$(FUZZ_ASK=platforms "$bin/decoders")"

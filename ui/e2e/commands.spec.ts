@@ -310,6 +310,23 @@ test("without an extension a pressed number waits in the field", async ({ page }
   expect(asked()).toEqual([]);
 });
 
+test("no connection places calls: no field and no buttons, but the reason", async ({ page }) => {
+  mock.state.commands.connections = [{ ...DIALPAD, places_calls: false, why_not: "Dialpad is not signed in to. Ask the administrator." }];
+  await open(page);
+  await page.getByText("No calls can be placed from here").click();
+  await expect(page.getByText("Dialpad is not signed in to. Ask the administrator.")).toBeVisible();
+  await expect(page.getByLabel("Number or extension")).toHaveCount(0);
+  await expect(page.getByRole("button", { name: /^Call / })).toHaveCount(0);
+  await expectAccessible(page, "no dialling");
+});
+
+test("a command is for the person's own phone", async ({ page }) => {
+  await setExtension(page, "101");
+  await talking(page);
+  await tool(page, /^Hold/).click();
+  await expect.poll(asked).toEqual([["hold", { agent: { extension: "101" } }]]);
+});
+
 for (const scheme of ["light", "dark"] as const) {
   test(`tools and dial box at every width in ${scheme}, in Dutch`, async ({ browser }) => {
     mock.state.commands.lacks = { park: "Deze centrale heeft geen parkeerplaatsen." };

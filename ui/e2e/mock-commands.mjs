@@ -5,8 +5,8 @@ import { answer, end, hold, resume } from "./mock-script.mjs";
 
 const ACTIONS = ["answer", "hangup", "reject", "hold", "resume", "transfer", "dtmf", "mute", "unmute", "park", "recording"];
 
-export const CONNECTION = { id: "0193a0c0-0000-7000-8000-000000000001", platform: "asterisk", name: "Merwedal PBX" };
-export const DIALPAD = { id: "0193a0c0-0000-7000-8000-000000000002", platform: "dialpad", name: "Dialpad" };
+export const CONNECTION = { id: "0193a0c0-0000-7000-8000-000000000001", platform: "asterisk", name: "Merwedal PBX", places_calls: true, why_not: null, actions: [] };
+export const DIALPAD = { id: "0193a0c0-0000-7000-8000-000000000002", platform: "dialpad", name: "Dialpad", places_calls: true, why_not: null, actions: [] };
 
 /** What tests may set: what the platform lacks, what is not possible now, what is refused. */
 export const commandState = () => ({ lacks: {}, notNow: {}, kinds: undefined, refuse: {}, refuseDial: null, silent: false, connections: [CONNECTION], asked: [] });

@@ -18,7 +18,7 @@ export interface MockCommands {
   silent: boolean;
   /** The id of the call that was placed last. */
   lastPlaced?: string;
-  connections: { id: string; platform: string; name: string }[];
+  connections: { id: string; platform: string; name: string; places_calls: boolean; why_not: string | null }[];
   /** Every POST, in order. */
   asked: { path: string; body: Record<string, unknown>; key: string | null }[];
 }

@@ -98,7 +98,7 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
       const made = pending(body.to, body.extension);
       commands.lastPlaced = made.id;
       if (!commands.silent) emit("call.updated", made);
-      return json(res, 202, { success: true, data: { call_id: made.id, state: "requested" } });
+      return json(res, 201, { success: true, data: { call_id: made.id, dial_id: randomUUID(), call: made, dial: { call_id: made.id, state: "placed" } } });
     }
     const [, id, action] = /^\/api\/calls\/([^/]+)\/(\w+)$/.exec(url.pathname) ?? [];
     const call = structuredClone(calls.get(id));
@@ -106,7 +106,7 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
     const no = commands.refuse[action];
     if (no) return problem(res, no.status, no.code, no.detail);
     carryOut({ emit }, call, action, body);
-    return json(res, 202, { success: true, data: null });
+    return json(res, 202, { success: true, data: { call_id: id, action, status: "accepted" } });
   }
 
   async function file(res, path) {

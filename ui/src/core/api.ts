@@ -38,8 +38,9 @@ export function getCalls(query: Record<string, string>): Promise<Answer<Call[]>>
 export const getEvents = (after: number, limit: number): Promise<Answer<EventFrame[]>> =>
   get<EventFrame[]>(`/api/events?after=${after}&limit=${limit}`);
 
-export const getActions = (call: string): Promise<Answer<ActionState[]>> =>
-  get<ActionState[]>(`/api/calls/${encodeURIComponent(call)}/actions`);
+/** For the agent of that extension; empty for whoever is on the call. */
+export const getActions = (call: string, extension: string): Promise<Answer<ActionState[]>> =>
+  get<ActionState[]>(`/api/calls/${encodeURIComponent(call)}/actions${extension ? `?extension=${encodeURIComponent(extension)}` : ""}`);
 
 export const getConnections = (): Promise<Answer<ConnectionRow[]>> => get<ConnectionRow[]>("/api/connections");
 

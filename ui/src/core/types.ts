@@ -212,6 +212,9 @@ export interface ConnectionRow {
   id: string;
   platform: string;
   name: string;
+  places_calls: boolean;
+  /** Why it does not place calls. */
+  why_not: string | null;
 }
 
 export interface PongFrame {

@@ -9,6 +9,7 @@ import type { ActionState, Call } from "../core/types";
 import { say } from "./announce";
 import { refusalText } from "./refusals";
 import { t, tCode } from "./i18n";
+import { ownExtension } from "./own";
 import { dock, shown, stale } from "./store";
 
 interface Known {
@@ -51,7 +52,7 @@ export async function learn(call: Call, anew = false): Promise<void> {
   const ask = `${call.id} ${now}`;
   if (asking.has(ask) || (!anew && known.value[call.id]?.about === now)) return;
   asking.add(ask);
-  const answer = await getActions(call.id);
+  const answer = await getActions(call.id, ownExtension.value.trim());
   asking.delete(ask);
   // Without an answer the controls stay as they were: the command itself says what is wrong.
   if (answer.ok) set(known, call.id, { about: now, actions: answer.data });
@@ -73,7 +74,8 @@ export async function command(call: Call, action: string, body: object = {}): Pr
   if (busy.value[call.id]) return false;
   set(busy, call.id, action);
   set(failures, call.id, null);
-  const answer = await postAction(call.id, action, body);
+  const extension = ownExtension.value.trim();
+  const answer = await postAction(call.id, action, extension ? { ...body, agent: { extension } } : body);
   set(busy, call.id, null);
   if (!answer.ok) {
     const failure = { action, code: answer.code, detail: answer.detail };

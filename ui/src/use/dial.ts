@@ -8,17 +8,23 @@ import { say, sayNow } from "./announce";
 import { showCall } from "./console";
 import { t } from "./i18n";
 import { refusalText } from "./refusals";
+import { ownExtension } from "./own";
 import { me } from "./session";
 import { lastDialFailure, state } from "./store";
 import { stored } from "./stored";
 
-/** The extension of the phone that rings first. Kept in this browser. */
-export const ownExtension = stored("switchhook.extension", "");
 const lastConnection = stored("switchhook.dial_connection", "");
 
 export const number = ref("");
 export const reading = computed(() => readNumber(number.value, me.value?.app.country ?? null));
-export const connections = shallowRef<ConnectionRow[]>([]);
+const all = shallowRef<ConnectionRow[] | null>(null);
+/** The connections that place calls. */
+export const connections = computed(() => (all.value ?? []).filter((c) => c.places_calls));
+/** Why no call can be placed at all; null when one can, or while that is not known. */
+export const whyNoDial = computed<string[] | null>(() => {
+  if (all.value === null || connections.value.length > 0) return null;
+  return [...new Set(all.value.flatMap((c) => c.why_not ?? []))];
+});
 export const connection = computed<string>({
   get: () => (connections.value.some((c) => c.id === lastConnection.value) ? lastConnection.value : (connections.value[0]?.id ?? "")),
   set: (id) => {
@@ -38,7 +44,7 @@ export const isAsking = computed(() => progress.value.step === "asking");
 export async function loadConnections(): Promise<void> {
   const answer = await getConnections();
   // Without the list the server chooses; it says so when it cannot.
-  if (answer.ok) connections.value = answer.data;
+  if (answer.ok) all.value = answer.data;
 }
 
 /** The number and the key of the attempt that had no answer: trying again is the same attempt. */

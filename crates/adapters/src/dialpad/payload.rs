@@ -25,6 +25,12 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
+    /// True when anything in it says who it is.
+    fn names_somebody(&self) -> bool {
+        let texts = [self.name, self.email];
+        self.id.is_some() || self.phone.is_some() || texts.iter().any(Option::is_some)
+    }
+
     fn read(fields: Fields<'a>) -> Result<Self, DecodeError> {
         let kind = fields.text("type")?.unwrap_or_default();
         Ok(Self {
@@ -152,7 +158,12 @@ impl<'a> CallEvent<'a> {
             (number, _) => number,
         };
         let transferred_from = match root.object("transferred_from", "transferred_from")? {
-            Some(fields) => Some((Target::read(fields)?, fields.id("call_id")?)),
+            // Dialpad sends `{}` for nobody; members it may add there name nobody either.
+            Some(fields) => {
+                let (from, leg) = (Target::read(fields)?, fields.id("call_id")?);
+                let says = from.names_somebody() || leg.is_some();
+                says.then_some((from, leg))
+            }
             None => None,
         };
         Ok(Self {
