@@ -9,6 +9,7 @@
 
 mod answer;
 mod apps;
+mod audit;
 mod auth;
 mod body;
 mod calls;
@@ -30,6 +31,7 @@ mod outer;
 mod page;
 mod paging;
 mod params;
+mod pbx_socket;
 pub mod problem;
 mod router;
 mod schemas;

@@ -8,8 +8,8 @@ use utoipa_axum::routes;
 
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
-    apps, calls, connections, contacts, docs, events, health, keys, me, messages, metrics,
-    notifications, openapi, outer, page, sign_in, webhooks, ws,
+    apps, audit, calls, connections, contacts, docs, events, health, keys, me, messages, metrics,
+    notifications, openapi, outer, page, pbx_socket, sign_in, webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -24,6 +24,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(contacts::list, contacts::create))
         .routes(routes!(messages::list))
         .routes(routes!(page::page))
+        .routes(routes!(audit::list))
         .routes(routes!(docs::description))
         .routes(routes!(docs::reference))
         .routes(routes!(docs::error))
@@ -40,6 +41,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(ws::upgrade))
         .routes(routes!(webhooks::dialpad))
         .routes(routes!(webhooks::hook))
+        .routes(routes!(pbx_socket::connect))
         .routes(routes!(apps::list, apps::create))
         .routes(routes!(apps::get))
         .routes(routes!(apps::sign_in_link))
@@ -50,6 +52,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(connections::get, connections::delete))
         .routes(routes!(connections::platforms))
         .routes(routes!(notifications::list))
+        .routes(routes!(audit::operators))
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))

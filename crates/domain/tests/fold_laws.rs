@@ -5,23 +5,31 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+#[path = "laws/dials.rs"]
+mod dials;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use switchhook_domain::Timestamp;
-use switchhook_domain::call::Call;
+use switchhook_domain::call::{Call, Status};
 use switchhook_domain::cause::{Cause, Reason};
+use switchhook_domain::dial::DialCause;
 use switchhook_domain::event::EventType;
 use switchhook_domain::facts::Facts;
+use switchhook_domain::id::DialId;
 use switchhook_domain::phone::{NumberPlan, PhoneNumber};
 use switchhook_domain::replay::Replay;
-use switchhook_domain::signal::{CallFact, LegFact, LegKind, Party, Signal, TransferKind};
+use switchhook_domain::signal::{
+    CallFact, DIAL_KEY, Direction, LegFact, LegKind, Outcome, Party, Signal, TransferKind,
+};
+use uuid::Uuid;
 
-fn at(ms: i64) -> Timestamp {
+pub(crate) fn at(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(1_795_312_358_000 + ms).unwrap()
 }
 
-fn number(raw: &str) -> PhoneNumber {
+pub(crate) fn number(raw: &str) -> PhoneNumber {
     PhoneNumber::parse(raw, &NumberPlan::default())
 }
 
@@ -67,9 +75,24 @@ fn leg_fact() -> impl Strategy<Value = LegFact> {
 fn signal() -> impl Strategy<Value = Signal> {
     let call_fact = prop_oneof![
         Just(CallFact::Linked),
+        (0_u128..3, "[0-9]{3}").prop_map(|(dial, extension)| CallFact::Requested {
+            dial: DialId(Uuid::from_u128(dial)),
+            agent: Party {
+                extension: Some(extension),
+                ..Party::default()
+            },
+            target: number("0612345678"),
+        }),
+        (0_u128..3).prop_map(|dial| CallFact::DialFailed {
+            dial: DialId(Uuid::from_u128(dial)),
+            cause: DialCause::DeviceOffline,
+            detail: "The device is not registered.".to_owned(),
+        }),
         Just(CallFact::Queue("support".to_owned())),
         Just(CallFact::Queue("sales".to_owned())),
         Just(CallFact::VoicemailReached),
+        Just(CallFact::Outcome(Outcome::Untold)),
+        Just(CallFact::Outcome(Outcome::Missed)),
         Just(CallFact::Line(number("+31201234567"))),
         Just(CallFact::Transferred {
             kind: TransferKind::Blind,
@@ -78,7 +101,11 @@ fn signal() -> impl Strategy<Value = Signal> {
         }),
     ];
     let time = (0_i64..60_000).prop_map(at);
-    let leg = (0_u8..4).prop_map(|n| format!("l{n}"));
+    // One name in five is of the kind that calls have which were asked for.
+    let leg = (0_u8..5).prop_map(|n| match n {
+        4 => format!("{DIAL_KEY}1"),
+        n => format!("l{n}"),
+    });
     prop_oneof![
         4 => (time.clone(), leg.clone(), leg.clone(), leg_fact()).prop_map(
             |(at, leg, other, fact)| Signal::leg(at, &[leg.clone(), other], &leg, fact)
@@ -194,4 +221,41 @@ proptest! {
             }
         }
     }
+}
+
+/// A platform that tells of a call once: it is closed after two quiet minutes, and nothing is
+/// concluded from the silence.
+#[test]
+fn a_call_that_is_told_of_once_is_neither_missed_nor_answered() {
+    let keys = ["k".to_owned()];
+    let once = [
+        CallFact::Direction(Direction::Inbound),
+        CallFact::Remote(Party {
+            number: Some(number("+31612345001")),
+            ..Party::default()
+        }),
+        CallFact::Outcome(Outcome::Untold),
+    ];
+    let mut told: Vec<Signal> = once.map(|fact| Signal::call(at(0), &keys, fact)).to_vec();
+    let (calls, _) = replay(&told);
+    assert_eq!(calls.len(), 1);
+    assert_eq!(calls[0].status, Status::Ended);
+    assert_eq!(calls[0].end_cause, Some(Reason::Lost));
+    assert_eq!(calls[0].answered_at, None);
+    assert!(calls[0].missing.contains(&"end".to_owned()));
+    // Somebody else who does tell how it went is believed.
+    let seen = LegFact::Seen {
+        kind: LegKind::Agent,
+        origin: false,
+        party: Party::default(),
+    };
+    for fact in [
+        seen,
+        LegFact::Rang,
+        LegFact::Ended(Cause::reason(Reason::NoAnswer)),
+    ] {
+        told.push(Signal::leg(at(9_000), &keys, "l1", fact));
+    }
+    let (calls, _) = replay(&told);
+    assert_eq!(calls[0].status, Status::Missed);
 }

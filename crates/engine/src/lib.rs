@@ -8,13 +8,16 @@
 pub mod access;
 pub mod adapter;
 pub mod admin;
+pub mod audit;
 pub mod command;
 pub mod connections;
 pub mod hub;
 pub mod intake;
 pub mod limits;
 pub mod link;
+pub mod mappings;
 pub mod metrics;
+pub mod oauth;
 pub mod ports;
 pub mod reaper;
 pub mod seal;

@@ -11,6 +11,7 @@ use crate::adapter::Secret;
 use crate::command::{AccessTokens, CommandError, Fault, Grant, Session};
 use crate::connections::ReadyConnection;
 use crate::limits::Buckets;
+use crate::oauth::Tokens;
 use crate::ports::Clock;
 
 /// Makes a [`Session`] for any connection. Cheap to clone; all clones share limits and tokens.
@@ -18,6 +19,7 @@ use crate::ports::Clock;
 pub struct Sessions {
     clock: Arc<dyn Clock>,
     buckets: Buckets,
+    tokens: Option<Tokens>,
 }
 
 impl Sessions {
@@ -25,15 +27,31 @@ impl Sessions {
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let buckets = Buckets::new(clock.clone());
-        Self { clock, buckets }
+        Self {
+            clock,
+            buckets,
+            tokens: None,
+        }
+    }
+
+    /// Sessions for all connections.
+    #[must_use]
+    pub fn with_tokens(mut self, tokens: Tokens) -> Self {
+        self.tokens = Some(tokens);
+        self
     }
 
     /// What a request to this connection's platform needs. Opening costs nothing and asks nobody.
     #[must_use]
     pub fn open(&self, connection: &ReadyConnection) -> Session {
+        let signs_in = connection.adapter.oauth(&connection.context).is_some();
+        let tokens: Arc<dyn AccessTokens> = match &self.tokens {
+            Some(tokens) if signs_in => tokens.of(connection),
+            _ => Arc::new(NoTokens),
+        };
         Session {
             connection: connection.context.clone(),
-            tokens: Arc::new(NoTokens),
+            tokens,
             limits: self.buckets.account(&account(connection)),
             clock: self.clock.clone(),
         }

@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use switchhook_api::{ApiConfig, ApiState, WsConfig};
 use switchhook_engine::access::Gate;
 use switchhook_engine::admin::Admin;
+use switchhook_engine::audit::Audit;
 use switchhook_engine::connections::{Connections, Platforms};
 use switchhook_engine::hub::Hub;
 use switchhook_engine::intake::Intake;
@@ -59,6 +60,8 @@ pub struct Parts {
     pub gate: Arc<Gate>,
     /// Setting things up.
     pub admin: Admin,
+    /// Who changed what.
+    pub audit: Audit,
     /// Live connections.
     pub links: Links,
     /// Counters.
@@ -112,6 +115,7 @@ impl Parts {
             entropy.clone(),
             metrics.clone(),
         );
+        let audit = Audit::new(store.clone(), clock.clone(), master_key.clone());
         let gate = Arc::new(Gate::new(
             store.clone(),
             master_key,
@@ -119,6 +123,7 @@ impl Parts {
             entropy.clone(),
         ));
         Ok(Self {
+            audit,
             admin: Admin::new(
                 store.clone(),
                 connections.clone(),

@@ -14,12 +14,15 @@ mod asterisk;
 mod cast;
 mod dialpad;
 mod disturb;
+mod flat;
+mod plot;
 mod ringcentral;
 
 pub use asterisk::asterisk;
 pub use cast::{CallSeed, Caller, Colleague};
 pub use dialpad::dialpad;
 pub use disturb::Disturb;
+pub use flat::{aircall, generic, threecx, zammad};
 pub use ringcentral::ringcentral;
 
 use switchhook_domain::call::Status;
@@ -43,9 +46,13 @@ pub type Player = fn(Scenario, &CallSeed, &str) -> Vec<Step>;
 
 /// Who plays each platform: one line each, sorted by name.
 const PLAYERS: &[(&str, Player)] = &[
+    ("3cx", threecx),
+    ("aircall", aircall),
     ("asterisk", |scenario, seed, _| asterisk(scenario, seed)),
     ("dialpad", dialpad),
+    ("generic", generic),
     ("ringcentral", ringcentral),
+    ("zammad", zammad),
 ];
 
 /// Who plays the platform of that name.

@@ -58,7 +58,9 @@ const OPERATIONS: [(&str, Wants); 35] = [
     ("delete_connection", Wants::Operator),
 ];
 /// The rest of them; an array of its own so that both stay readable.
-const MORE: [(&str, Wants); 2] = [
+const MORE: [(&str, Wants); 4] = [
+    ("list_audit", Wants::Caller),
+    ("list_operator_audit", Wants::Operator),
     ("list_platforms", Wants::Operator),
     ("list_notifications", Wants::Operator),
 ];

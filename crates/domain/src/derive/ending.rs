@@ -31,7 +31,10 @@ impl<'a> Reading<'a> {
             Status::Ended
         } else if voicemail {
             Status::Voicemail
-        } else if self.direction == Some(Direction::Outbound) {
+        } else if self.direction == Some(Direction::Outbound)
+            || self.never_began()
+            || self.facts.is_untold()
+        {
             Status::Ended
         } else if self.was_rejected() {
             Status::Rejected
@@ -40,12 +43,17 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// A call that was asked for and that nobody ever was on.
+    fn never_began(&self) -> bool {
+        self.facts.requested.is_some() && self.people().next().is_none()
+    }
+
     /// Declined by the last device that rang, or as the platform says.
     pub(super) fn was_rejected(&self) -> bool {
         match self.facts.outcome {
             Some(Outcome::Rejected) => return true,
             Some(Outcome::Missed) => return false,
-            None => {}
+            Some(Outcome::Untold) | None => {}
         }
         if matches!(
             self.facts.stated_end.cause.reason,

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use crate::Timestamp;
 use crate::call::Status;
 use crate::facts::{Facts, LegFacts};
-use crate::signal::{Direction, LegKind};
+use crate::signal::{DIAL_KEY, Direction, LegKind};
 use crate::time::seconds_between;
 
 /// A leg and the platform's id of it.
@@ -70,7 +70,25 @@ impl<'a> Reading<'a> {
         self.facts.remote.number.is_some() || self.facts.remote.name.is_some()
     }
 
+    /// True while a call that was asked for has only got as far as the agent's own device, or not
+    /// even that: its pick-up is no answer, its ring not the called party's. A platform without
+    /// legs for the outside says who is there in another way.
+    fn is_reaching_out(&self) -> bool {
+        let outbound = self.direction == Some(Direction::Outbound);
+        let asked = self.facts.requested.is_some() && outbound;
+        asked && self.externals.is_empty() && !self.knows_remote()
+    }
+
     pub(super) fn read_direction(&self) -> Option<Direction> {
+        // Whoever asked for the call knows best which way it goes.
+        if let Some(requested) = &self.facts.requested {
+            let outside = requested.target.e164.is_some();
+            return Some(if outside {
+                Direction::Outbound
+            } else {
+                Direction::Internal
+            });
+        }
         if let Some(stated) = &self.facts.direction {
             return Some(stated.value);
         }
@@ -108,6 +126,9 @@ impl<'a> Reading<'a> {
                 .filter(|(_, leg)| leg.answered_at.is_some())
                 .collect()
         };
+        if self.is_reaching_out() {
+            return None;
+        }
         let agents = up(&self.agents);
         if !self.externals.is_empty() {
             let externals = up(&self.externals);
@@ -136,6 +157,7 @@ impl<'a> Reading<'a> {
             .filter_map(|(_, l)| l.rang_at)
             .min();
         match self.direction {
+            _ if self.is_reaching_out() => None,
             Some(Direction::Outbound) if !self.externals.is_empty() => first(&self.externals),
             Some(Direction::Outbound) => first(&self.agents),
             Some(Direction::Internal) => called,
@@ -173,12 +195,14 @@ impl<'a> Reading<'a> {
     pub(super) fn external_call_id(&self) -> String {
         let first = || self.all().min_by_key(|(id, leg)| (leg.seen_at, *id));
         let leg = self.origin().or_else(first).map(|(id, _)| id.clone());
-        leg.or_else(|| self.facts.keys.first().cloned())
+        let named = |key: &&String| !key.starts_with(DIAL_KEY);
+        leg.or_else(|| self.facts.keys.iter().find(named).cloned())
             .unwrap_or_default()
     }
 
     pub(super) fn has_anchor(&self) -> bool {
         self.facts.direction.is_some()
+            || self.facts.requested.is_some()
             || self.knows_remote()
             || self.origin().is_some()
             || self.originated()
@@ -284,7 +308,8 @@ impl<'a> Reading<'a> {
         if !self.has_anchor() {
             missing.push("origin".to_owned());
         }
-        if status.is_terminal() {
+        // When the platform says that the whole conversation is over, every leg of it is.
+        if status.is_terminal() && self.facts.stated_end.at.is_none() {
             for (id, leg) in self.people() {
                 if leg.ended_at.is_none() {
                     missing.push(format!("leg_end:{id}"));
@@ -335,7 +360,8 @@ impl<'a> Reading<'a> {
 
     pub(super) fn is_visible(&self) -> bool {
         let somebody = self.people().next().is_some() || !self.routing.is_empty();
-        self.has_anchor() && (somebody || self.knows_remote())
+        let there = somebody || self.knows_remote() || self.facts.requested.is_some();
+        self.has_anchor() && there
     }
 }
 
