@@ -105,7 +105,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     lacks: &[
         (
             Capability::Transcript,
-            "RingCentral writes down voicemail only; transcripts of calls are a product of its own.",
+            "RingCentral writes down voicemail only; transcripts of calls are another product.",
         ),
         (
             Capability::ControlDtmf,

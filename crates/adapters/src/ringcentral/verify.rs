@@ -7,8 +7,9 @@
 
 use std::borrow::Cow;
 
-use subtle::{Choice, ConstantTimeEq};
-use switchhook_engine::adapter::{ConnectionContext, Inbound, Rejection, Reply, Secret};
+use switchhook_engine::adapter::{ConnectionContext, Inbound, Rejection, Reply};
+
+use crate::signed;
 
 /// The longest validation token echoed, in bytes. RingCentral's have some forty; the whole
 /// answer must stay below 1,024 bytes.
@@ -34,7 +35,7 @@ pub(super) fn verify<'a>(
     connection: &ConnectionContext,
 ) -> Result<Cow<'a, [u8]>, Rejection> {
     let secrets = &connection.webhook_secrets;
-    if secrets.iter().all(|s| s.expose().trim().is_empty()) {
+    if secrets.iter().all(signed::is_blank) {
         return Err(Rejection::Unsigned(
             "the connection has no webhook secret to check it with",
         ));
@@ -54,21 +55,9 @@ pub(super) fn verify<'a>(
             "RingCentral sends Verification-Token when the subscription has one",
         ));
     }
-    if given.any(|token| fits(secrets, token.trim())) {
+    if given.any(|token| signed::is_one_of(secrets, token.trim())) {
         Ok(Cow::Borrowed(inbound.body))
     } else {
         Err(Rejection::BadSignature)
     }
-}
-
-/// True when the token is one of the secrets; every secret is compared, whichever fits.
-fn fits(secrets: &[Secret], token: &str) -> bool {
-    let fits = secrets
-        .iter()
-        .map(|secret| secret.expose().trim())
-        .filter(|secret| !secret.is_empty())
-        .fold(Choice::from(0), |fits, secret| {
-            fits | secret.as_bytes().ct_eq(token.as_bytes())
-        });
-    fits.into()
 }

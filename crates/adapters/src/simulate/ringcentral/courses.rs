@@ -97,7 +97,7 @@ impl Script<'_> {
             "vmTranscriptionStatus": "NotAvailable",
         });
         let path = format!("/extension/{}/voicemail", who.user_id);
-        self.post(stored, &path, body);
+        self.post(stored, &path, &body);
     }
 
     /// The telephone is busy: it is never rung.
@@ -266,7 +266,7 @@ impl Script<'_> {
         ] {
             let inbound = status == "Received";
             let body = message(id, self.time(sent), self.time(at), inbound, status);
-            self.post(at, &path, body);
+            self.post(at, &path, &body);
         }
     }
 
@@ -288,7 +288,7 @@ impl Script<'_> {
                 "ringOnMonitoredCall": false, "pickUpCallsOnHold": false,
                 "totalActiveCalls": u8::from(telephony != "NoCall"),
             });
-            self.post(at, &path, body);
+            self.post(at, &path, &body);
         }
     }
 }

@@ -153,11 +153,11 @@ impl<'a> Script<'a> {
             "telephonySessionId": format!("s-{}", self.middle), "serverId": "10.13.22.27.TAM",
             "eventTime": self.time(at), "parties": [told], "origin": { "type": "Call" },
         });
-        self.post(at, &format!("{path}/telephony/sessions"), body);
+        self.post(at, &format!("{path}/telephony/sessions"), &body);
     }
 
     /// An event of any kind; `path` is what follows the account.
-    fn post(&mut self, at: u64, path: &str, body: Value) {
+    fn post(&mut self, at: u64, path: &str, body: &Value) {
         let sent = at + REPORT_LAG;
         let uuid = self.chance.next() >> 1;
         let event = json!({

@@ -370,7 +370,10 @@ async fn the_endpoints_are_those_that_ringcentral_has() {
     assert_eq!(oauth.client_auth, ClientAuth::Basic);
     assert_eq!(oauth.grant, Grant::Jwt(secret("eyJ.a.b")));
     world.vendor.vendor().accept_jwt("eyJ.a.b");
-    let client = reqwest::Client::new();
+    let client = reqwest::Client::builder()
+        .timeout(std::time::Duration::from_secs(5))
+        .redirect(reqwest::redirect::Policy::none());
+    let client = client.build().unwrap();
     let form = async |pairs: &[(&str, &str)]| {
         let body: Vec<String> = pairs.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let request = client.post(&oauth.token_url).body(body.join("&"));

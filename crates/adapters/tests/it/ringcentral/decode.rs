@@ -10,13 +10,14 @@ use switchhook_engine::adapter::{Adapter, Adoption, Decoded};
 use crate::fixture::{self, connection};
 
 fn event(party: Value, origin: &str) -> Value {
-    json!({
+    let mut event = json!({
         "uuid": "1", "event": "/restapi/v1.0/account/400100100/telephony/sessions",
         "timestamp": "2026-01-10T10:00:00.040Z", "subscriptionId": "s", "ownerId": "400100100",
         "body": { "sequence": 2, "telephonySessionId": "s-aa", "sessionId": "4",
-            "eventTime": "2026-01-10T10:00:00.000Z", "origin": { "type": origin },
-            "parties": [party] },
-    })
+            "eventTime": "2026-01-10T10:00:00.000Z", "origin": { "type": origin } },
+    });
+    event["body"]["parties"] = Value::Array(vec![party]);
+    event
 }
 
 fn agent(code: &str) -> Value {

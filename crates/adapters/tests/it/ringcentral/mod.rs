@@ -1,3 +1,5 @@
+//! RingCentral: what is believed and understood, and what is asked of the stand-in.
+
 mod asked;
 mod decode;
 mod records;

@@ -46,7 +46,8 @@ pub(super) struct World {
 
 impl World {
     pub(super) async fn new() -> Self {
-        let vendor = ringcentral::RingCentral::new("client", Some("client-secret"));
+        let clock = Arc::new(SystemClock);
+        let vendor = ringcentral::RingCentral::new("client", Some("client-secret"), clock.clone());
         let vendor = Arc::new(StandIn::start(vendor).await.unwrap());
         let mut context = connection(&["hook-secret"]);
         context
@@ -56,7 +57,6 @@ impl World {
             .config
             .insert("client_id".to_owned(), json!("client"));
         let first = Secret::new(vendor.vendor().token());
-        let clock = Arc::new(SystemClock);
         let session = Session {
             connection: Arc::new(context),
             tokens: Arc::new(Tokens {
@@ -87,6 +87,7 @@ impl World {
             id: id.to_owned(),
             kind,
             extension: None,
+            number: None,
             user_id: user.map(str::to_owned),
             answered,
             ended: false,

@@ -10,10 +10,11 @@ mod subscriptions;
 mod telephony;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use switchhook_engine::ports::Clock;
 
 use super::{Answered, Asked, Field, Vendor, check};
 use limits::Groups;
@@ -40,8 +41,9 @@ struct Extension {
     active_calls: Vec<Value>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    clock: Arc<dyn Clock>,
     groups: Groups,
     tokens: oauth::Tokens,
     /// Permissions the app or its user lacks.
@@ -72,7 +74,7 @@ impl RingCentral {
     /// An account with two extensions, 101 (`400100100`, whose user signs in) and 102
     /// (`400100101`), each with one telephone that is online.
     #[must_use]
-    pub fn new(client_id: &str, client_secret: Option<&str>) -> Self {
+    pub fn new(client_id: &str, client_secret: Option<&str>, clock: Arc<dyn Clock>) -> Self {
         let extension = |id: &str, number: &str, device: &str| Extension {
             id: id.to_owned(),
             number: number.to_owned(),
@@ -87,7 +89,15 @@ impl RingCentral {
                 extension(ACCOUNT, "101", "801000001"),
                 extension("400100101", "102", "801000002"),
             ],
-            ..State::default()
+            clock,
+            groups: Groups::default(),
+            tokens: oauth::Tokens::default(),
+            denied: BTreeSet::new(),
+            sessions: BTreeMap::new(),
+            subscriptions: Vec::new(),
+            call_log: Vec::new(),
+            recordings: BTreeMap::new(),
+            last_id: 0,
         };
         Self {
             client_id: client_id.to_owned(),

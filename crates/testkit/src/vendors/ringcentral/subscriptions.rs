@@ -48,16 +48,15 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    fn renew(&mut self) {
-        let life = SignedDuration::from_secs(self.life);
-        self.expires_at = Timestamp::now().checked_add(life).unwrap_or(Timestamp::MAX);
+    fn renew(&mut self, now: Timestamp) {
+        self.expires_at = later(now, self.life);
     }
 
-    fn shown(&self) -> Value {
-        let left = self.expires_at.duration_since(Timestamp::now()).as_secs();
+    fn shown(&self, now: Timestamp) -> Value {
+        let left = self.expires_at.duration_since(now).as_secs();
         let mut shown = json!({
             "uri": format!("/restapi/v1.0/subscription/{}", self.id), "id": self.id,
-            "creationTime": Timestamp::now().to_string(), "status": "Active",
+            "creationTime": now.to_string(), "status": "Active",
             "eventFilters": self.filters, "disabledFilters": self.disabled,
             "expirationTime": self.expires_at.to_string(), "expiresIn": left,
             "deliveryMode": { "transportType": "WebHook", "encryption": false,
@@ -66,10 +65,15 @@ impl Subscription {
         if let Some(reason) = &self.blacklisted {
             shown["status"] = json!("Blacklisted");
             shown["blacklistedData"] =
-                json!({ "blacklistedAt": Timestamp::now().to_string(), "reason": reason });
+                json!({ "blacklistedAt": now.to_string(), "reason": reason });
         }
         shown
     }
+}
+
+fn later(now: Timestamp, seconds: i64) -> Timestamp {
+    let later = now.checked_add(SignedDuration::from_secs(seconds));
+    later.unwrap_or(Timestamp::MAX)
 }
 
 /// The permission a filter needs.
@@ -122,6 +126,7 @@ impl RingCentral {
             return error(400, "SUB-525", &message);
         }
         let mut state = self.state();
+        let now = state.clock.now();
         let (filters, disabled) = resolved(&state, &body);
         let token = body["deliveryMode"]["verificationToken"].as_str();
         let mut subscription = Subscription {
@@ -131,11 +136,11 @@ impl RingCentral {
             address: address.to_owned(),
             token: token.map(str::to_owned),
             life,
-            expires_at: Timestamp::now(),
+            expires_at: now,
             blacklisted: None,
         };
-        subscription.renew();
-        let shown = subscription.shown();
+        subscription.renew(now);
+        let shown = subscription.shown(now);
         state.subscriptions.push(subscription);
         Answered::json(200, shown)
     }
@@ -161,9 +166,10 @@ impl RingCentral {
 
     /// Lets every subscription run out in so many seconds.
     pub fn expire_subscriptions_in(&self, seconds: i64) {
-        let left = SignedDuration::from_secs(seconds);
-        for subscription in &mut self.state().subscriptions {
-            subscription.expires_at = Timestamp::now().checked_add(left).unwrap_or(Timestamp::MAX);
+        let mut state = self.state();
+        let until = later(state.clock.now(), seconds);
+        for subscription in &mut state.subscriptions {
+            subscription.expires_at = until;
         }
     }
 
@@ -192,12 +198,10 @@ pub(super) fn kept(state: &mut State, asked: &Asked, rest: &[&str]) -> Answered 
     if let Some(refused) = limits::take(state, group) {
         return refused;
     }
+    let now = state.clock.now();
     let [id, action @ ..] = rest else {
-        let records: Vec<Value> = state
-            .subscriptions
-            .iter()
-            .map(Subscription::shown)
-            .collect();
+        let shown = state.subscriptions.iter().map(|s| s.shown(now));
+        let records: Vec<Value> = shown.collect();
         return Answered::json(200, json!({ "uri": asked.path, "records": records }));
     };
     let Some(index) = state.subscriptions.iter().position(|s| s.id == *id) else {
@@ -239,9 +243,9 @@ pub(super) fn kept(state: &mut State, asked: &Asked, rest: &[&str]) -> Answered 
         );
     };
     if asked.method != "GET" {
-        subscription.renew();
+        subscription.renew(now);
     }
-    Answered::json(200, subscription.shown())
+    Answered::json(200, subscription.shown(now))
 }
 
 /// Asks the address for its validation token back.

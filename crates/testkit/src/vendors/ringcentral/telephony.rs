@@ -278,7 +278,7 @@ fn call_out(state: &mut State, asked: &Asked) -> Answered {
     let middle = format!("cc99bb22cc33{:020x}", state.next_id());
     let id = format!("s-{middle}");
     let session = json!({ "id": id, "origin": { "type": "CallOut" },
-        "creationTime": jiff::Timestamp::now().to_string(),
+        "creationTime": state.clock.now().to_string(),
         "parties": [{ "id": format!("p-{middle}-1"), "accountId": ACCOUNT,
             "extensionId": owner, "direction": "Outbound", "from": { "deviceId": device },
             "to": body["to"], "status": { "code": "Setup" }, "recordings": [] }] });
