@@ -156,31 +156,44 @@ pub(super) fn read(root: Section<'_>, faults: &Faults<'_>) -> Option<Mapping> {
     root.texts("sources");
     let each = root.text("each").and_then(|text| path(&root, "each", text));
     let settings = settings(&root);
+    let signature = signature::read(root.section("signature"));
     let agent = root.section("agent");
     let leg = source(&agent, "leg");
-    let mapping = Mapping {
+    let call = call(root.section("call"));
+    let events = events(root.section("events"));
+    let times = time_map(root.section("times"));
+    let numbers = numbers(root.section("numbers"));
+    let direction = direction(root.section("direction"));
+    let agent = party(agent);
+    let transfer = transfer(root.section("transfer"));
+    let end = end(root.section("end"));
+    let recording = media(root.section("recording"));
+    let voicemail = media(root.section("voicemail"));
+    let lacks = lacks(&root.section("lacks"));
+    let originate = originate::read(root.section("originate"), &settings, faults);
+    let mapping = signature.map(|signature| Mapping {
         platform: platform.unwrap_or_default().to_owned(),
         title: title.unwrap_or_default().to_owned(),
         summary: summary.unwrap_or_default().to_owned(),
         each,
-        call: call(root.section("call")),
-        events: events(root.section("events")),
-        times: time_map(root.section("times")),
-        numbers: numbers(root.section("numbers")),
-        direction: direction(root.section("direction")),
-        agent: party(agent),
+        call,
+        events,
+        times,
+        numbers,
+        direction,
+        agent,
         leg,
-        transfer: transfer(root.section("transfer")),
-        end: end(root.section("end")),
-        recording: media(root.section("recording")),
-        voicemail: media(root.section("voicemail")),
-        lacks: lacks(&root.section("lacks")),
-        originate: originate::read(root.section("originate"), &settings, faults),
-        signature: signature::read(root.section("signature"))?,
+        transfer,
+        end,
+        recording,
+        voicemail,
+        lacks,
+        originate,
+        signature,
         settings,
-    };
+    });
     root.finish();
-    Some(mapping)
+    mapping
 }
 
 fn name_fits(root: &Section<'_>, name: &str) -> bool {

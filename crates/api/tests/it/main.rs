@@ -17,6 +17,8 @@ mod events;
 mod faults;
 mod flaky;
 mod hooks;
+mod inherited;
+mod mappings;
 mod pages;
 mod problems;
 mod schema;
