@@ -186,7 +186,8 @@ async fn a_mapping_may_use_any_of_its_means() {
         { name = \"key\", label = \"k\", help = \"k\", kind = \"secret\" }]\n\
         [originate]\nmethod = \"PUT\"\nid = \"call.id\"\n\
         url = \"{setting.base}/dial/{target}?by={agent.extension}\"\n\
-        body = { to = \"{target.digits}\", show = \"{caller_id}\", ref = [\"{dial_id}\", true, 7] }\n\
+        body = { to = \"{target.digits}\", show = \"{caller_id}\",\
+        ref = [\"{dial_id}\", true, 7] }\n\
         auth = { scheme = \"header\", header = \"x-api-key\", secret = \"key\" }\n";
     let mapped = mapped::compile(text).unwrap_or_else(|faults| panic!("{faults:?}"));
     let vendor = StandIn::start(Echo).await.unwrap();

@@ -140,6 +140,34 @@ fn a_file_is_bounded() {
     assert!(faults(&table).join("\n").contains("more than 200 entries"));
 }
 
+/// The guide's example reads the guide's event.
+#[test]
+fn the_example_of_the_guide_works() {
+    let guide = include_str!("../../../../../docs/guide/mapping.md");
+    let block = |kind: &str| {
+        let fence = format!("```{kind}\n");
+        let (_, rest) = guide.split_once(&fence).unwrap();
+        let (block, _) = rest.split_once("```").unwrap();
+        block
+            .lines()
+            .map(|line| format!("{}\n", line.trim_start()))
+            .collect::<String>()
+    };
+    let mapped = mapped::compile(&block("toml")).unwrap();
+    let decoded = mapped
+        .decode(block("json").as_bytes(), &connection(&[]))
+        .unwrap();
+    let told = serde_json::to_string(&decoded.signals).unwrap();
+    assert!(
+        told.contains("\"answered\"") && told.contains("+31612345021"),
+        "{told}"
+    );
+    assert!(
+        told.contains("17/100") && told.contains("2026-11-22T10:00:08Z"),
+        "{told}"
+    );
+}
+
 #[test]
 fn the_same_file_is_compiled_once() {
     let again = mapped::compile(Aircall::FILE).unwrap();
