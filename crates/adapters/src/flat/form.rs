@@ -126,7 +126,8 @@ mod tests {
     #[test]
     fn one_event_in_four_writings_is_one_object() {
         let multipart = "--xx\r\nContent-Disposition: form-data; name=\"event\"\r\n\r\nnewCall\r\n\
-                         --xx\r\nContent-Disposition: form-data; name=\"user[]\"\r\n\r\nAda & Bob\r\n\
+                         --xx\r\nContent-Disposition: form-data; name=\"user[]\"\r\n\r\n\
+                         Ada & Bob\r\n\
                          --xx--\r\n";
         let query = [
             ("event", "newCall"),

@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 use switchhook_engine::adapter::{AdapterSpec, Capability, ConfigField, FieldKind, Transport};
 
 use super::Mapped;
-use super::schema::{Mapping, capability_name};
+use super::read::capability_name;
+use super::schema::Mapping;
 
 /// The most distinct mapping files of one process.
 const MAX_FILES: usize = 500;

@@ -1,7 +1,7 @@
 //! Platforms without Rust: a TOML file says where a platform's webhook carries what, and this
 //! module makes an adapter of it. The keys are documented in `docs/guide/mapping.md`.
 //!
-//! Start reading at [`compile`], then `schema` (what a file may say) and `decode` (how a body is
+//! Start reading at [`compile`], then `read` and `schema` (what a file may say) and `decode` (how a body is
 //! read by it). What a word such as `ringing` means for a call is said in `flat`, as for the
 //! generic webhook. [`Aircall`] and [`ThreeCx`] are built in and made from files like any other.
 
@@ -9,6 +9,7 @@ mod decode;
 mod intern;
 mod originate;
 mod path;
+mod read;
 mod schema;
 mod signature;
 mod template;
@@ -74,7 +75,7 @@ pub fn compile(text: &str) -> Result<Mapped, Vec<MappingFault>> {
             return Err(faults.finish());
         }
     };
-    let mapping = schema::read(toml::Section::root(&faults, table.get_ref()), &faults);
+    let mapping = read::mapping(toml::Section::root(&faults, table.get_ref()), &faults);
     let found = faults.finish();
     let mapping = match mapping {
         Some(mapping) if found.is_empty() => mapping,

@@ -105,7 +105,7 @@ pub(super) fn read(
 fn check_url(section: &Section<'_>, url: Template, settings: &[Setting]) -> Option<Template> {
     let by_setting = settings.iter().any(|setting| {
         let name = format!("setting.{}", setting.name);
-        let ends = url.second().is_none_or(|text| text.starts_with(['/', '?']));
+        let ends = url.goes_on_as_path();
         setting.kind == FieldKind::Url && url.begins_with(&name) && ends
     });
     let rest = url

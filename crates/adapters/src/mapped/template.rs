@@ -72,11 +72,12 @@ impl Template {
         }
     }
 
-    /// The text behind the first piece.
-    pub(super) fn second(&self) -> Option<&str> {
+    /// True when what follows the first piece cannot change the host before it.
+    pub(super) fn goes_on_as_path(&self) -> bool {
         match self.0.get(1) {
-            Some(Piece::Text(text)) => Some(text),
-            _ => None,
+            None => true,
+            Some(Piece::Text(text)) => text.starts_with(['/', '?']),
+            Some(Piece::Name(..)) => false,
         }
     }
 

@@ -11,7 +11,7 @@ use switchhook_engine::adapter::{Adapter, Inbound};
 
 use crate::fixture::{self, SECRET, connection};
 
-fn seed(number: u64) -> CallSeed {
+pub(crate) fn seed(number: u64) -> CallSeed {
     CallSeed::new(number, "2026-11-22T09:00:00Z".parse().unwrap())
 }
 
@@ -38,7 +38,7 @@ fn understood(adapter: &dyn Adapter, steps: &[Step]) -> Vec<Vec<Signal>> {
     steps.iter().map(one).collect()
 }
 
-fn assert_story(platform: &str, scenario: Scenario, seed: &CallSeed, folded: &Value) {
+pub(crate) fn assert_story(platform: &str, scenario: Scenario, seed: &CallSeed, folded: &Value) {
     let name = format!("{platform} {} seed {}", scenario.name(), seed.seed);
     let calls = folded["calls"].as_array().unwrap();
     let Some(status) = scenario.status() else {

@@ -18,6 +18,8 @@ mod events;
 mod faults;
 mod flaky;
 mod hooks;
+mod inherited;
+mod mappings;
 mod media;
 mod pages;
 mod pbx_socket;

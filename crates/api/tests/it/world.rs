@@ -83,7 +83,8 @@ impl World {
         let master = MasterKey::new([7; 32]);
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        let platforms = Platforms::new(adapters);
+        let platforms =
+            Platforms::new(adapters).with_compiler(switchhook_adapters::mapped::compiler);
         let connections = Arc::new(Connections::new(store.clone(), platforms, master.clone()));
         let intake = Intake::new(
             store.clone(),

@@ -12,6 +12,7 @@
 
 mod bed;
 mod kill;
+mod mappings;
 mod program;
 mod real_dial;
 mod real_pbx;
