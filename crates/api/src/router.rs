@@ -8,8 +8,8 @@ use utoipa_axum::routes;
 
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
-    apps, calls, connections, contacts, docs, events, health, keys, me, messages, metrics,
-    notifications, openapi, outer, page, sign_in, webhooks, ws,
+    apps, calls, connections, contacts, diagnosis, docs, events, health, keys, me, messages,
+    metrics, notifications, oauth, openapi, outer, page, sign_in, webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -49,6 +49,15 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(connections::list, connections::create))
         .routes(routes!(connections::get, connections::delete))
         .routes(routes!(connections::platforms))
+        .routes(routes!(diagnosis::own))
+        .routes(routes!(diagnosis::operator))
+        .routes(routes!(diagnosis::test))
+        .routes(routes!(oauth::link))
+        .routes(routes!(oauth::authorize))
+        .routes(routes!(oauth::begin_any))
+        .routes(routes!(oauth::connect))
+        .routes(routes!(oauth::callback))
+        .routes(routes!(oauth::disconnect))
         .routes(routes!(notifications::list))
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
@@ -63,6 +72,11 @@ pub fn router(state: ApiState) -> Router {
     let (router, _) = routes().split_for_parts();
     router
         .route("/docs/style.css", axum::routing::get(docs::style))
+        // Where the predecessor's page looks.
+        .route(
+            "/index.php/apps/pipelinq/api/cti/test-connection",
+            axum::routing::get(diagnosis::test),
+        )
         .fallback_service(files.with_state(shared.clone()))
         .layer(middleware::from_fn_with_state(shared.clone(), outer::outer))
         .with_state(shared)

@@ -15,6 +15,8 @@ enum Wants {
     Nothing,
     Caller,
     Operator,
+    /// A caller or an operator.
+    Either,
     Upgrade,
 }
 
@@ -58,7 +60,16 @@ const OPERATIONS: [(&str, Wants); 35] = [
     ("delete_connection", Wants::Operator),
 ];
 /// The rest of them; an array of its own so that both stay readable.
-const MORE: [(&str, Wants); 2] = [
+const MORE: [(&str, Wants); 11] = [
+    ("diagnose_own_connection", Wants::Caller),
+    ("test_connection", Wants::Caller),
+    ("diagnose_connection", Wants::Operator),
+    ("create_platform_link", Wants::Operator),
+    ("authorize", Wants::Either),
+    ("begin_platform_sign_in", Wants::Either),
+    ("connect_platform", Wants::Either),
+    ("finish_platform_sign_in", Wants::Nothing),
+    ("disconnect_platform", Wants::Either),
     ("list_platforms", Wants::Operator),
     ("list_notifications", Wants::Operator),
 ];
@@ -171,6 +182,7 @@ fn every_route_is_covered() {
             Wants::Nothing => open,
             Wants::Caller => says("key") && says("session") && !open,
             Wants::Operator => says("operator") && !open,
+            Wants::Either => says("operator") && says("key") && says("session") && !open,
             Wants::Upgrade => says("key") && says("key_query") && says("session"),
         };
         assert!(
@@ -234,6 +246,18 @@ async fn nobody_gets_in_without_the_right_credential() {
                     .header("sec-fetch-site", "same-origin");
                 assert_eq!(send(cookie, &route).await.problem(), "key_invalid", "{id}");
             }
+            Wants::Either => {
+                let none = send(ask(), &route).await;
+                assert_eq!((none.status, none.problem()), (401, "key_missing"), "{id}");
+                let wrong = send(ask().header("x-app-api-key", &wrong_key), &route).await;
+                assert_eq!(
+                    (wrong.status, wrong.problem()),
+                    (401, "key_invalid"),
+                    "{id}"
+                );
+                let wrong = send(ask().bearer_auth(&tenant.key), &route).await;
+                assert_eq!(wrong.problem(), "operator_secret_wrong", "{id}");
+            }
             Wants::Operator => {
                 let none = send(ask(), &route).await;
                 assert_eq!(
@@ -293,7 +317,7 @@ async fn what_belongs_to_another_app_does_not_exist() {
         assert_eq!(answer.status, 404, "{}: {}", route.id, answer.text);
         assert!(answer.problem().ends_with("_not_found"), "{}", route.id);
     }
-    assert_eq!(covered, 6);
+    assert_eq!(covered, 9);
     // Theirs is still there.
     let call = &theirs.0["call"];
     assert_eq!(
