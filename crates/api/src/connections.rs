@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 use switchhook_domain::id::{AppId, ConnectionId};
 use switchhook_engine::adapter::{Capability, FieldKind, Transport};
 use switchhook_engine::admin::NewConnection;
-use switchhook_engine::connections::ReadyConnection;
 use switchhook_engine::store::Connection;
 use utoipa::ToSchema;
 
@@ -21,6 +20,7 @@ use crate::openapi::errors;
 use crate::params::{Params, path_id};
 use crate::problem::{Code, Problem};
 use crate::schemas::{All, One};
+use crate::standing::{self, Lack, SignInView, SubscriptionView};
 use crate::state::Shared;
 
 /// A connection to be made.
@@ -98,47 +98,6 @@ pub(crate) struct ConnectionView {
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: String,
-}
-
-/// How a sign-in at a platform stands.
-#[derive(Serialize, ToSchema)]
-#[schema(as = SignIn)]
-pub(crate) struct SignInView {
-    /// `missing`, `good` or `failed`.
-    #[schema(example = "good")]
-    state: &'static str,
-    /// What is wrong and what to do.
-    reason: Option<String>,
-    /// When the access token in use runs out; it is renewed before.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    expires_at: Option<String>,
-}
-
-/// How hooks and subscriptions at a platform stand.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Subscription)]
-pub(crate) struct SubscriptionView {
-    /// `pending`, `good` or `failed`.
-    #[schema(example = "good")]
-    state: &'static str,
-    /// Why the last try failed, and what to do.
-    fault: Option<String>,
-    /// When the platform last confirmed it.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    confirmed_at: Option<String>,
-    /// When it is looked at again.
-    #[schema(value_type = String, format = DateTime)]
-    due_at: String,
-}
-
-/// Something a connection cannot do.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Lack {
-    /// What.
-    #[schema(value_type = String, example = "control_hold")]
-    capability: Capability,
-    /// Why, one sentence.
-    reason: String,
 }
 
 /// A connection that was deleted.
@@ -411,11 +370,8 @@ async fn view(
     row: Connection,
 ) -> Result<ConnectionView, Problem> {
     let ready = shared.connections.get(row.id);
-    let Remote {
-        sign_in,
-        subscription,
-    } = remote(shared, ready.as_ref()).await?;
-    let (capabilities, lacks) = abilities(ready.as_ref());
+    let (sign_in, subscription) = standing::remote(shared, ready.as_ref()).await?;
+    let (capabilities, lacks) = standing::abilities(ready.as_ref());
     let live = ready
         .as_ref()
         .is_some_and(|c| c.adapter.is_live(&c.context));
@@ -452,55 +408,4 @@ async fn view(
         last_heard_at: row.last_heard_at.map(answer::time),
         created_at: answer::time(row.created_at),
     })
-}
-
-/// What a connection has at its platform.
-#[derive(Default)]
-struct Remote {
-    sign_in: Option<SignInView>,
-    subscription: Option<SubscriptionView>,
-}
-
-async fn remote(shared: &Shared, ready: Option<&ReadyConnection>) -> Result<Remote, Problem> {
-    let Some(connection) = ready else {
-        return Ok(Remote::default());
-    };
-    let row = &connection.row;
-    let sign_in = shared.tokens.status(connection).await?;
-    let subscription = if connection.adapter.keeps_subscription(&connection.context) {
-        shared.store.subscription(row.app_id, row.id).await?
-    } else {
-        None
-    };
-    Ok(Remote {
-        sign_in: sign_in.map(|status| SignInView {
-            state: status.state.as_str(),
-            reason: status.reason,
-            expires_at: status.expires_at.map(answer::time),
-        }),
-        subscription: subscription.map(|kept| SubscriptionView {
-            state: match (&kept.fault, kept.confirmed_at) {
-                (Some(_), _) => "failed",
-                (None, Some(_)) => "good",
-                (None, None) => "pending",
-            },
-            fault: kept.fault,
-            confirmed_at: kept.confirmed_at.map(answer::time),
-            due_at: answer::time(kept.due_at),
-        }),
-    })
-}
-
-fn abilities(ready: Option<&ReadyConnection>) -> (Vec<Capability>, Vec<Lack>) {
-    let Some(connection) = ready else {
-        return (Vec::new(), Vec::new());
-    };
-    let (mut can, mut cannot) = (Vec::new(), Vec::new());
-    for capability in Capability::ALL {
-        match connection.adapter.lacks(capability, &connection.context) {
-            None => can.push(capability),
-            Some(reason) => cannot.push(Lack { capability, reason }),
-        }
-    }
-    (can, cannot)
 }

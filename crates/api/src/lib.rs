@@ -36,6 +36,7 @@ pub mod problem;
 mod router;
 mod schemas;
 mod sign_in;
+mod standing;
 mod state;
 mod webhooks;
 mod ws;
