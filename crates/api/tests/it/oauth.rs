@@ -1,14 +1,17 @@
 //! Signing in at a platform through a browser, against the stand-in of Dialpad: who may begin,
 //! whose browser may come back, what is said when it does not work, and taking it back.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
-use switchhook_testkit::vendors::StandIn;
 use switchhook_testkit::vendors::dialpad::{CLIENT_ID, CLIENT_SECRET, Dialpad as Vendor};
+use switchhook_testkit::vendors::{Fault, StandIn};
 
 use crate::client::Answer;
 use crate::signing::session;
-use crate::world::{OPERATOR, Tenant, World};
+use crate::world::{OPERATOR, Tenant, World, until};
 
 /// A server, an app with a connection that signs in, and Dialpad.
 pub(crate) struct Desk {
@@ -334,4 +337,39 @@ async fn disconnecting_takes_everything_back() {
     assert_eq!(desk.vendor.asked_of("POST", "/oauth2/deauthorize").len(), 1);
     assert_eq!(desk.shown().await["sign_in"]["state"], "missing");
     assert_eq!(ask(&desk.tenant.key).await.problem(), "not_signed_in");
+}
+
+#[tokio::test]
+async fn tokens_granted_while_the_database_is_away_are_not_lost() {
+    let desk = Desk::new().await;
+    let (cookie, back) = desk.begin(&desk.link().await, &[]).await;
+    assert_eq!(desk.get(&back, &[("cookie", &cookie)]).await.status, 200);
+    desk.world
+        .clock
+        .advance(jiff::SignedDuration::from_mins(61));
+    let slow = Fault::Slow(Duration::from_millis(300));
+    desk.vendor.fail("POST", "/oauth2/token", slow);
+    let exchanges = || desk.vendor.asked_of("POST", "/oauth2/token").len();
+    let path = format!("/api/connections/{}/diagnosis", desk.connection);
+    let looked = desk.world.get(&desk.tenant, &path);
+    let taken_away = async {
+        until("the refresh", || exchanges() == 2).await;
+        desk.world.store.away.store(true, Ordering::Relaxed);
+    };
+    let (_, ()) = tokio::join!(looked, taken_away);
+    desk.world.store.away.store(false, Ordering::Relaxed);
+    // The refresh token that was used works no more: only the new one, kept in memory, helps.
+    let found = desk.world.get(&desk.tenant, &path).await.body["data"].clone();
+    let checks = found["checks"].as_array().unwrap();
+    assert!(
+        checks.iter().any(|check| check["name"] == "platform"),
+        "{found}"
+    );
+    desk.world
+        .clock
+        .advance(jiff::SignedDuration::from_mins(61));
+    let found = desk.world.get(&desk.tenant, &path).await.body["data"].clone();
+    assert!(!found.to_string().contains("sign in again"), "{found}");
+    assert_eq!(exchanges(), 3);
+    assert_eq!(desk.shown().await["sign_in"]["state"], "good");
 }
