@@ -184,6 +184,11 @@ pub(crate) fn base() -> OpenApi {
             "Who changed what, from where, and what was so before.",
         ),
         ("Session", "Who is asking, signing in and out."),
+        ("Connections", "Whether the phone platforms can be reached."),
+        (
+            "Platform sign-in",
+            "For browsers: an administrator of the phone system signs in there.",
+        ),
         ("Webhooks", "Where phone platforms post to."),
         ("Operators: apps and keys", "Tenants and their keys."),
         (

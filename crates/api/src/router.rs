@@ -8,9 +8,9 @@ use utoipa_axum::routes;
 
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
-    apps, audit, calls, connections, contacts, docs, events, health, keys, mappings, me, messages,
-    metrics, notifications, openapi, outer, page, pbx_socket, presence, recordings, sign_in,
-    transcripts, voicemails, webhooks, ws,
+    apps, audit, calls, connections, contacts, diagnosis, docs, events, health, keys, mappings, me,
+    messages, metrics, notifications, oauth, openapi, outer, page, pbx_socket, presence,
+    recordings, sign_in, transcripts, voicemails, webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -62,6 +62,15 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(connections::get, connections::delete))
         .routes(routes!(connections::platforms))
         .routes(routes!(mappings::get, mappings::put, mappings::delete))
+        .routes(routes!(diagnosis::own))
+        .routes(routes!(diagnosis::operator))
+        .routes(routes!(diagnosis::test))
+        .routes(routes!(oauth::begin::link))
+        .routes(routes!(oauth::begin::authorize))
+        .routes(routes!(oauth::begin::begin_any))
+        .routes(routes!(oauth::begin::connect))
+        .routes(routes!(oauth::callback::callback))
+        .routes(routes!(oauth::disconnect))
         .routes(routes!(notifications::list))
         .routes(routes!(audit::operators))
         .routes(routes!(health::health))
@@ -77,6 +86,11 @@ pub fn router(state: ApiState) -> Router {
     let (router, _) = routes().split_for_parts();
     router
         .route("/docs/style.css", axum::routing::get(docs::style))
+        // Where the predecessor's page looks.
+        .route(
+            "/index.php/apps/pipelinq/api/cti/test-connection",
+            axum::routing::get(diagnosis::test),
+        )
         .fallback_service(files.with_state(shared.clone()))
         .layer(middleware::from_fn_with_state(shared.clone(), outer::outer))
         .with_state(shared)

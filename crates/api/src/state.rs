@@ -13,10 +13,13 @@ use switchhook_engine::adapter::Secret;
 use switchhook_engine::admin::Admin;
 use switchhook_engine::audit::Audit;
 use switchhook_engine::connections::Connections;
+use switchhook_engine::diagnosis::Doctor;
 use switchhook_engine::hub::Hub;
 use switchhook_engine::intake::Intake;
+use switchhook_engine::keeper::Keeper;
 use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
+use switchhook_engine::oauth::Tokens;
 use switchhook_engine::ports::Clock;
 use switchhook_engine::store::Store;
 use tokio_util::sync::CancellationToken;
@@ -135,6 +138,12 @@ pub struct ApiState {
     pub connections: Arc<Connections>,
     /// Live connections.
     pub links: Links,
+    /// Sign-ins at platforms.
+    pub tokens: Tokens,
+    /// Hooks and subscriptions at platforms.
+    pub keeper: Keeper,
+    /// Looks at connections.
+    pub doctor: Doctor,
     /// What is counted.
     pub metrics: Metrics,
     /// Where the counts are read from.

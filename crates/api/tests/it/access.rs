@@ -15,12 +15,14 @@ enum Wants {
     Nothing,
     Caller,
     Operator,
+    /// A caller or an operator.
+    Either,
     Upgrade,
 }
 
 /// Every operation and what it wants, written down here by hand: the description is compared
 /// with it, not trusted.
-const OPERATIONS: [(&str, Wants); 43] = [
+const OPERATIONS: &[(&str, Wants)] = &[
     ("get_page", Wants::Nothing),
     ("get_health", Wants::Nothing),
     ("get_ready", Wants::Nothing),
@@ -66,9 +68,18 @@ const OPERATIONS: [(&str, Wants); 43] = [
     ("delete_connection", Wants::Operator),
 ];
 /// The rest of them; an array of its own so that both stay readable.
-const MORE: [(&str, Wants); 4] = [
+const MORE: &[(&str, Wants)] = &[
     ("list_audit", Wants::Caller),
     ("list_operator_audit", Wants::Operator),
+    ("diagnose_own_connection", Wants::Caller),
+    ("test_connection", Wants::Caller),
+    ("diagnose_connection", Wants::Operator),
+    ("create_platform_link", Wants::Operator),
+    ("authorize", Wants::Either),
+    ("begin_platform_sign_in", Wants::Either),
+    ("connect_platform", Wants::Either),
+    ("finish_platform_sign_in", Wants::Nothing),
+    ("disconnect_platform", Wants::Either),
     ("list_platforms", Wants::Operator),
     ("list_notifications", Wants::Operator),
 ];
@@ -170,7 +181,7 @@ async fn send(request: RequestBuilder, route: &Route) -> Answer {
 
 #[test]
 fn every_route_is_covered() {
-    let known: BTreeMap<_, _> = OPERATIONS.into_iter().chain(MORE).collect();
+    let known: BTreeMap<_, _> = OPERATIONS.iter().chain(MORE).copied().collect();
     for route in routes() {
         let wants = known.get(route.id.as_str());
         let wants = wants.unwrap_or_else(|| panic!("{} is not covered by this test", route.id));
@@ -192,6 +203,7 @@ fn every_route_is_covered() {
             Wants::Nothing => open,
             Wants::Caller => says("key") && says("session") && !open,
             Wants::Operator => says("operator") && !open,
+            Wants::Either => says("operator") && says("key") && says("session") && !open,
             Wants::Upgrade => says("key") && says("key_query") && says("session"),
         };
         assert!(
@@ -211,7 +223,7 @@ fn every_route_is_covered() {
 async fn nobody_gets_in_without_the_right_credential() {
     let world = World::new().await;
     let (ids, tenant) = Ids::of(&world, "one").await;
-    let known: BTreeMap<_, _> = OPERATIONS.into_iter().chain(MORE).collect();
+    let known: BTreeMap<_, _> = OPERATIONS.iter().chain(MORE).copied().collect();
     let wrong_key = format!("sh_{}_{}", &tenant.key[3..11], "A".repeat(43));
     for route in routes() {
         let path = ids.fill(&route);
@@ -254,6 +266,18 @@ async fn nobody_gets_in_without_the_right_credential() {
                     .header("cookie", "switchhook_session=nonsense")
                     .header("sec-fetch-site", "same-origin");
                 assert_eq!(send(cookie, &route).await.problem(), "key_invalid", "{id}");
+            }
+            Wants::Either => {
+                let none = send(ask(), &route).await;
+                assert_eq!((none.status, none.problem()), (401, "key_missing"), "{id}");
+                let wrong = send(ask().header("x-app-api-key", &wrong_key), &route).await;
+                assert_eq!(
+                    (wrong.status, wrong.problem()),
+                    (401, "key_invalid"),
+                    "{id}"
+                );
+                let wrong = send(ask().bearer_auth(&tenant.key), &route).await;
+                assert_eq!(wrong.problem(), "operator_secret_wrong", "{id}");
             }
             Wants::Operator => {
                 let none = send(ask(), &route).await;
@@ -314,7 +338,7 @@ async fn what_belongs_to_another_app_does_not_exist() {
         assert_eq!(answer.status, 404, "{}: {}", route.id, answer.text);
         assert!(answer.problem().ends_with("_not_found"), "{}", route.id);
     }
-    assert_eq!(covered, 11);
+    assert_eq!(covered, 13);
     // Theirs is still there.
     let call = &theirs.0["call"];
     assert_eq!(

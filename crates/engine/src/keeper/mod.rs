@@ -152,12 +152,27 @@ impl Keeper {
     /// # Errors
     /// When the database is away.
     pub async fn nudge(&self, connection: &ReadyConnection) -> StoreResult<()> {
+        if !connection.adapter.keeps_subscription(&connection.context) {
+            return Ok(());
+        }
         let row = &connection.row;
         let known = self.store.subscription(row.app_id, row.id).await?;
-        let Some(known) = known else { return Ok(()) };
+        let known = known.unwrap_or_else(|| self.first_row(connection));
         let due_at = self.now();
         let nudged = StoredSubscription { due_at, ..known };
         self.store.put_subscription(&nudged).await
+    }
+
+    fn first_row(&self, connection: &ReadyConnection) -> StoredSubscription {
+        StoredSubscription {
+            app_id: connection.row.app_id,
+            connection_id: connection.row.id,
+            state: Kept::default().value(),
+            due_at: self.now(),
+            confirmed_at: None,
+            fault: None,
+            failures: 0,
+        }
     }
 
     /// Takes back at the vendor what was made for a connection, and its sign-in: before it is
@@ -220,15 +235,7 @@ impl Keeper {
                 continue;
             }
             if self.store.subscription(row.app_id, row.id).await?.is_none() {
-                let new = StoredSubscription {
-                    app_id: row.app_id,
-                    connection_id: row.id,
-                    state: Kept::default().value(),
-                    due_at: self.now(),
-                    confirmed_at: None,
-                    fault: None,
-                    failures: 0,
-                };
+                let new = self.first_row(&connection);
                 self.store.put_subscription(&new).await?;
             }
             self.known().insert(row.id);

@@ -106,6 +106,12 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
             output::table(&rows);
         }
         Command::Remove { id } => {
+            let known = parts.connections.get(id).filter(|c| c.app.id == app.id);
+            if let Some(connection) = known {
+                for left in parts.keeper.release(&connection).await? {
+                    output::remark(&left);
+                }
+            }
             parts.admin.delete_connection(app.id, id).await?;
             audit::note(
                 parts,
