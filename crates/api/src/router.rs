@@ -8,8 +8,9 @@ use utoipa_axum::routes;
 
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
-    apps, calls, connections, contacts, docs, events, health, keys, me, messages, metrics,
-    notifications, openapi, outer, page, sign_in, webhooks, ws,
+    apps, calls, click_to_dial, connections, contacts, control, dial_policy, dials, docs, events,
+    health, keys, me, messages, metrics, notifications, openapi, outer, page, sign_in, webhooks,
+    ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -31,6 +32,13 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(openapi::base())
         .merge(compressed)
         .routes(routes!(calls::get))
+        .routes(routes!(dials::create))
+        .routes(routes!(dials::get))
+        .routes(routes!(click_to_dial::native))
+        .routes(routes!(click_to_dial::inherited))
+        .routes(routes!(control::actions))
+        .routes(routes!(control::control))
+        .routes(routes!(dial_policy::get, dial_policy::put))
         .routes(routes!(contacts::import))
         .routes(routes!(contacts::get, contacts::delete))
         .routes(routes!(me::me))

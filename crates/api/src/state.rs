@@ -11,6 +11,8 @@ use switchhook_engine::access::Gate;
 use switchhook_engine::adapter::Secret;
 use switchhook_engine::admin::Admin;
 use switchhook_engine::connections::Connections;
+use switchhook_engine::control::Controls;
+use switchhook_engine::dial::Dialler;
 use switchhook_engine::hub::Hub;
 use switchhook_engine::intake::Intake;
 use switchhook_engine::link::Links;
@@ -123,6 +125,10 @@ pub struct ApiState {
     pub connections: Arc<Connections>,
     /// Live connections.
     pub links: Links,
+    /// Places calls.
+    pub dialler: Dialler,
+    /// Steers calls.
+    pub controls: Controls,
     /// What is counted.
     pub metrics: Metrics,
     /// Where the counts are read from.

@@ -10,6 +10,8 @@ pub mod adapter;
 pub mod admin;
 pub mod command;
 pub mod connections;
+pub mod control;
+pub mod dial;
 pub mod hub;
 pub mod intake;
 pub mod link;

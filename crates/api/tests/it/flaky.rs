@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use switchhook_domain::Timestamp;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventType};
+use switchhook_domain::fold::{CallState, PresenceState};
 use switchhook_domain::id::{
     AppId, CallId, ConnectionId, ContactId, DialId, KeyId, NotificationId,
 };
@@ -95,6 +96,11 @@ pass! { DialStore {
     dials_since(app: AppId, agent: &str, since: Timestamp) -> u32;
     dial_policy(app: AppId) -> Option<DialPolicy>;
     put_dial_policy(app: AppId, policy: &DialPolicy) -> ();
+} }
+
+pass! { StateStore {
+    call_state(app: AppId, id: CallId) -> Option<CallState>;
+    presence_states(app: AppId, connection: ConnectionId) -> Vec<PresenceState>;
 } }
 
 pass! { VendorStore {

@@ -29,9 +29,11 @@ use tokio::sync::broadcast;
 use uuid::Uuid;
 
 pub mod dials;
+pub mod states;
 pub mod vendors;
 
 pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
+pub use states::{PRESENCE_LIMIT, StateStore};
 pub use vendors::{OAuthStart, StoredMapping, StoredSubscription, StoredTokens, VendorStore};
 
 /// Why the store could not do it.
@@ -409,7 +411,7 @@ pub struct DueCall {
 
 /// Everything that lasts. See the module documentation for the promises.
 #[async_trait]
-pub trait Store: DialStore + VendorStore + Send + Sync + 'static {
+pub trait Store: DialStore + StateStore + VendorStore + Send + Sync + 'static {
     // ---- the call path ----------------------------------------------------------------------
 
     /// Carries out one unit of change.

@@ -37,6 +37,7 @@ mod people;
 mod prune;
 mod reader;
 mod session;
+mod states;
 mod vendors;
 mod writer;
 

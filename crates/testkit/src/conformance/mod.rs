@@ -24,6 +24,7 @@ pub mod log;
 pub mod messages;
 pub mod people;
 pub mod prune;
+pub mod states;
 pub mod world;
 
 /// Hands the list of all areas to a macro, so that a test harness can make a test of each:
@@ -56,6 +57,8 @@ macro_rules! for_each_area {
             contacts::a_caller_is_matched,
             messages::messages_move_forward,
             messages::presence_is_told_when_it_changes,
+            states::the_state_beneath_a_call_is_there,
+            states::presence_is_read_back,
             prune::the_log_loses_its_beginning_only,
             isolation::a_foreign_id_is_an_unknown_id,
         );

@@ -25,6 +25,7 @@ use uuid::Uuid;
 mod commit;
 mod dials;
 mod lists;
+mod states;
 mod vendors;
 
 /// The store.
