@@ -12,6 +12,8 @@ use switchhook_api::{ApiConfig, ApiState, WsConfig};
 use switchhook_engine::access::Gate;
 use switchhook_engine::admin::Admin;
 use switchhook_engine::connections::{Connections, Platforms};
+use switchhook_engine::control::Controls;
+use switchhook_engine::dial::{Dialler, PlainSessions};
 use switchhook_engine::hub::Hub;
 use switchhook_engine::intake::Intake;
 use switchhook_engine::link::Links;
@@ -56,6 +58,10 @@ pub struct Parts {
     pub admin: Admin,
     /// Live connections.
     pub links: Links,
+    /// Places calls.
+    pub dialler: Dialler,
+    /// Steers calls.
+    pub controls: Controls,
     /// Counters.
     pub metrics: Metrics,
     /// Where the counters are registered.
@@ -113,7 +119,24 @@ impl Parts {
             clock.clone(),
             entropy.clone(),
         ));
+        let links = Links::new(connections.clone(), intake.clone(), metrics.clone());
+        let sessions = Arc::new(PlainSessions::new(clock.clone()));
         Ok(Self {
+            dialler: Dialler::new(
+                store.clone(),
+                connections.clone(),
+                links.clone(),
+                intake.clone(),
+                sessions.clone(),
+                metrics.clone(),
+            ),
+            controls: Controls::new(
+                store.clone(),
+                connections.clone(),
+                links.clone(),
+                sessions,
+                metrics.clone(),
+            ),
             admin: Admin::new(
                 store.clone(),
                 connections.clone(),
@@ -122,7 +145,7 @@ impl Parts {
                 entropy,
             ),
             hub: Hub::new(store.clone(), clock.clone(), metrics.clone()),
-            links: Links::new(connections.clone(), intake.clone(), metrics.clone()),
+            links,
             config: Arc::new(config),
             store,
             connections,
@@ -143,6 +166,8 @@ impl Parts {
             admin: self.admin.clone(),
             connections: self.connections.clone(),
             links: self.links.clone(),
+            dialler: self.dialler.clone(),
+            controls: self.controls.clone(),
             metrics: self.metrics.clone(),
             registry: self.registry.clone(),
             clock: self.clock.clone(),
@@ -197,6 +222,11 @@ impl Parts {
         {
             tracing::warn!("some sockets did not close in time");
         }
+        // What was asked of a platform is written down before the writer goes.
+        let asked = async { tokio::join!(self.dialler.close(), self.controls.close()) };
+        if tokio::time::timeout(SHUTDOWN_LIMIT, asked).await.is_err() {
+            tracing::warn!("a request to a platform was not answered in time");
+        }
         self.links.close().await;
         jobs.cancel();
         tasks.close();
@@ -215,6 +245,8 @@ impl Parts {
         tasks.spawn(async move { hub.run(token).await });
         let (parts, token) = (self.clone(), stop.clone());
         tasks.spawn(async move { reaper::run(&*parts.store, &parts.intake, token).await });
+        let (dialler, token) = (self.dialler.clone(), stop.clone());
+        tasks.spawn(async move { dialler.run(token).await });
         let (parts, token) = (self.clone(), stop.clone());
         tasks.spawn(async move { parts.refresh_connections(token).await });
         let (parts, token) = (self.clone(), stop.clone());

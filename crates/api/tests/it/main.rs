@@ -13,6 +13,7 @@ mod calls;
 mod client;
 mod contacts;
 mod describe;
+mod dialling;
 mod events;
 mod faults;
 mod flaky;

@@ -12,6 +12,8 @@ use switchhook_engine::access::Gate;
 use switchhook_engine::adapter::{Adapter, Secret};
 use switchhook_engine::admin::Admin;
 use switchhook_engine::connections::{Connections, Platforms};
+use switchhook_engine::control::Controls;
+use switchhook_engine::dial::{Dialler, PlainSessions};
 use switchhook_engine::hub::Hub;
 use switchhook_engine::intake::Intake;
 use switchhook_engine::link::Links;
@@ -37,6 +39,8 @@ pub(crate) struct World {
     pub(crate) links: Links,
     pub(crate) gate: Arc<Gate>,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) intake: Intake,
+    pub(crate) dialler: Dialler,
     pub(crate) stop: CancellationToken,
     pub(crate) sockets: TaskTracker,
     http: reqwest::Client,
@@ -107,6 +111,22 @@ impl World {
         );
         let hub = Hub::new(store.clone(), clock.clone(), metrics.clone());
         let links = Links::new(connections.clone(), intake.clone(), metrics.clone());
+        let sessions = Arc::new(PlainSessions::new(clock.clone()));
+        let dialler = Dialler::new(
+            store.clone(),
+            connections.clone(),
+            links.clone(),
+            intake.clone(),
+            sessions.clone(),
+            metrics.clone(),
+        );
+        let controls = Controls::new(
+            store.clone(),
+            connections.clone(),
+            links.clone(),
+            sessions,
+            metrics.clone(),
+        );
         let (stop, sockets) = (CancellationToken::new(), TaskTracker::new());
         let follow = hub.clone();
         tokio::spawn({
@@ -119,12 +139,14 @@ impl World {
         config.started_at = clock.now();
         let app = router(ApiState {
             store: store.clone(),
-            intake,
+            intake: intake.clone(),
             hub,
             gate: gate.clone(),
             admin,
             connections: connections.clone(),
             links: links.clone(),
+            dialler: dialler.clone(),
+            controls,
             metrics: metrics.clone(),
             registry: Arc::new(registry),
             clock: clock.clone(),
@@ -147,6 +169,8 @@ impl World {
             links,
             gate,
             connections,
+            intake,
+            dialler,
             stop,
             sockets,
             http,
@@ -165,6 +189,18 @@ impl World {
             .ask(Method::GET, path)
             .header("x-app-api-key", &tenant.key);
         Answer::of(request.send().await.unwrap()).await
+    }
+
+    /// Another node, or this one after a crash: the same database, nothing remembered.
+    pub(crate) fn another_dialler(&self) -> Dialler {
+        Dialler::new(
+            self.store.clone(),
+            self.connections.clone(),
+            self.links.clone(),
+            self.intake.clone(),
+            Arc::new(PlainSessions::new(self.clock.clone())),
+            self.metrics.clone(),
+        )
     }
 
     /// Sends JSON as an app.
