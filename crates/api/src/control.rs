@@ -164,10 +164,10 @@ pub(crate) async fn control(
 ) -> Result<Response, Problem> {
     Params::none(&uri)?;
     let id = CallId(path_id(&id, "call")?);
-    let Object(mut asked): Object<ControlRequest> =
+    let Object(asked): Object<ControlRequest> =
         body::json_or_default(&headers, body, shared.config.max_json).await?;
-    let agent = asked.agent.take().unwrap_or_default().into();
-    let order = order(&action, asked)?;
+    let order = order(&action, &asked)?;
+    let agent = asked.agent.unwrap_or_default().into();
     let app = &caller.access.app;
     let call_id = shared.controls.act(app, id, agent, &order).await?;
     let commanded = Commanded {
@@ -179,7 +179,7 @@ pub(crate) async fn control(
 }
 
 /// The order an address and a body make, every member in its place.
-fn order(action: &str, asked: ControlRequest) -> Result<Order, Problem> {
+fn order(action: &str, asked: &ControlRequest) -> Result<Order, Problem> {
     let order = match action {
         "answer" => Order::Answer,
         "reject" => Order::Reject,

@@ -5,164 +5,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchhook_domain::call::{Call, Status};
-use switchhook_domain::facts::LegFacts;
+use switchhook_domain::call::Call;
 use switchhook_domain::fold::CallState;
 use switchhook_domain::id::CallId;
 use switchhook_domain::phone::PhoneNumber;
-use switchhook_domain::signal::{DIAL_KEY, Direction};
 use tokio_util::task::TaskTracker;
 
-use crate::adapter::Capability;
-use crate::command::{AgentDevice, CallHandle, CallLeg, CommandError, Control, Fault};
+use crate::command::{AgentDevice, CallHandle, CommandError, Control, Fault};
 use crate::connections::{Connections, ReadyConnection};
 use crate::dial::{Refusal, SessionSource, can_now, check_agent, policy};
 use crate::link::Links;
 use crate::metrics::{ControlLabels, Metrics};
 use crate::store::{App, Store, StoreError, StoreResult};
 
+mod action;
+mod ready;
+
+pub use action::{Action, Order};
+
+use ready::{handle, in_state, tones};
+
 /// How long the platform's answer is waited for.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 /// How often a call may have become part of another.
 const MAX_MERGES: usize = 4;
-/// The most tones of one request.
-const MAX_DIGITS: usize = 32;
-
-/// Something that can be done to a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Action {
-    /// Pick up for the agent.
-    Answer,
-    /// Decline a ringing call.
-    Reject,
-    /// End the call.
-    Hangup,
-    /// Put the other side on hold.
-    Hold,
-    /// Take it back.
-    Resume,
-    /// Hand the call to someone without asking first.
-    TransferBlind,
-    /// Ask first.
-    TransferAttended,
-    /// Send tones.
-    Dtmf,
-    /// Switch the agent's microphone off.
-    Mute,
-    /// Switch it on.
-    Unmute,
-    /// Park the call.
-    Park,
-    /// Pause or go on recording.
-    Recording,
-}
-
-impl Action {
-    /// Every action, in the order in which a page shows them.
-    pub const ALL: [Self; 12] = [
-        Self::Answer,
-        Self::Reject,
-        Self::Hangup,
-        Self::Hold,
-        Self::Resume,
-        Self::TransferBlind,
-        Self::TransferAttended,
-        Self::Dtmf,
-        Self::Mute,
-        Self::Unmute,
-        Self::Park,
-        Self::Recording,
-    ];
-
-    /// The name in the API and the metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Answer => "answer",
-            Self::Reject => "reject",
-            Self::Hangup => "hangup",
-            Self::Hold => "hold",
-            Self::Resume => "resume",
-            Self::TransferBlind => "transfer_blind",
-            Self::TransferAttended => "transfer_attended",
-            Self::Dtmf => "dtmf",
-            Self::Mute => "mute",
-            Self::Unmute => "unmute",
-            Self::Park => "park",
-            Self::Recording => "recording",
-        }
-    }
-
-    /// What a platform must be able to do for it.
-    #[must_use]
-    pub fn needs(self) -> Capability {
-        match self {
-            Self::Answer => Capability::ControlAnswer,
-            Self::Reject => Capability::ControlReject,
-            Self::Hangup => Capability::ControlHangUp,
-            Self::Hold | Self::Resume => Capability::ControlHold,
-            Self::TransferBlind => Capability::ControlTransferBlind,
-            Self::TransferAttended => Capability::ControlTransferAttended,
-            Self::Dtmf => Capability::ControlDtmf,
-            Self::Mute | Self::Unmute => Capability::ControlMute,
-            Self::Park => Capability::ControlPark,
-            Self::Recording => Capability::ControlRecording,
-        }
-    }
-}
-
-/// Something somebody asks to be done to a call, as typed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// Pick up for the agent.
-    Answer,
-    /// Decline a ringing call.
-    Reject,
-    /// End the call.
-    Hangup,
-    /// Put the other side on hold.
-    Hold,
-    /// Take it back.
-    Resume,
-    /// Hand the call to someone.
-    Transfer {
-        /// Where to, as typed.
-        to: String,
-        /// True to ask first.
-        attended: bool,
-    },
-    /// Send tones.
-    Dtmf(String),
-    /// Switch the agent's microphone off.
-    Mute,
-    /// Switch it on.
-    Unmute,
-    /// Park the call.
-    Park,
-    /// True to record, false to pause.
-    Recording(bool),
-}
-
-impl Order {
-    /// What it is.
-    #[must_use]
-    pub fn action(&self) -> Action {
-        match self {
-            Self::Answer => Action::Answer,
-            Self::Reject => Action::Reject,
-            Self::Hangup => Action::Hangup,
-            Self::Hold => Action::Hold,
-            Self::Resume => Action::Resume,
-            Self::Transfer { attended: true, .. } => Action::TransferAttended,
-            Self::Transfer { .. } => Action::TransferBlind,
-            Self::Dtmf(_) => Action::Dtmf,
-            Self::Mute => Action::Mute,
-            Self::Unmute => Action::Unmute,
-            Self::Park => Action::Park,
-            Self::Recording(_) => Action::Recording,
-        }
-    }
-}
 
 /// Why something is not done to a call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -428,79 +294,4 @@ impl Controls {
 
 fn wrong(why: &str) -> ControlRefusal {
     ControlRefusal::WrongState(why.to_owned())
-}
-
-/// Why the call is in no state for an action.
-fn in_state(found: &Found, handle: &CallHandle, action: Action) -> Option<&'static str> {
-    let call = &found.call;
-    let own = handle.agent_leg();
-    let picked_up = own.is_some_and(|leg| leg.answered);
-    let talking = matches!(call.status, Status::Active | Status::Held);
-    // A platform that does not report holds leaves us guessing: it may know better.
-    let (adapter, context) = (&found.connection.adapter, &found.connection.context);
-    let sees_holds = adapter.lacks(Capability::Hold, context).is_none();
-    match action {
-        Action::Hangup => None,
-        Action::Answer if own.is_none() => Some("No device of an agent rings on this call."),
-        Action::Answer if picked_up => Some("The agent has picked up already."),
-        Action::Reject if call.direction == Some(Direction::Outbound) => {
-            Some("Only a call that comes in can be declined. Hang up instead.")
-        }
-        Action::Reject if call.status != Status::Ringing => {
-            Some("The call has been answered. Hang up instead.")
-        }
-        Action::Reject if own.is_none() => Some("No device of an agent rings on this call."),
-        Action::Answer | Action::Reject => None,
-        _ if !talking => Some("Nobody has answered yet."),
-        Action::Hold if call.status == Status::Held && sees_holds => {
-            Some("The call is on hold already.")
-        }
-        Action::Resume if call.status == Status::Active && sees_holds => {
-            Some("The call is not on hold.")
-        }
-        Action::Hold
-        | Action::Resume
-        | Action::TransferBlind
-        | Action::TransferAttended
-        | Action::Dtmf
-        | Action::Mute
-        | Action::Unmute
-        | Action::Park
-        | Action::Recording => None,
-    }
-}
-
-fn tones(digits: &str) -> Result<String, Refusal> {
-    let is_tone = |c: char| c.is_ascii_digit() || matches!(c, '*' | '#' | 'A'..='D');
-    let digits = digits.to_ascii_uppercase();
-    if (1..=MAX_DIGITS).contains(&digits.len()) && digits.chars().all(is_tone) {
-        return Ok(digits);
-    }
-    let problem = "must be 1 to 32 tones: 0 to 9, *, # and A to D";
-    Err(Refusal::field("digits", problem))
-}
-
-/// The call as the adapter needs to know it.
-fn handle(found: &Found, agent: AgentDevice) -> CallHandle {
-    let facts = &found.state.facts;
-    let keys = facts.keys.iter().filter(|key| !key.starts_with(DIAL_KEY));
-    let mut legs: Vec<(&String, &LegFacts)> = facts.legs.iter().collect();
-    legs.sort_by_key(|(id, leg)| (leg.seen_at, *id));
-    let legs = legs.into_iter().map(|(id, leg)| {
-        let party = leg.party.view();
-        CallLeg {
-            id: id.clone(),
-            kind: leg.kind,
-            extension: party.extension,
-            user_id: party.user_id,
-            answered: leg.answered_at.is_some(),
-            ended: leg.end().is_some(),
-        }
-    });
-    CallHandle {
-        keys: keys.cloned().collect(),
-        external_call_id: found.call.external_call_id.clone(),
-        legs: legs.collect(),
-        agent,
-    }
 }
