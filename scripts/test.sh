@@ -2,6 +2,7 @@
 # test.sh [PART]...: runs the tests, one part after the other; without arguments all of them.
 #   check     cargo xtask check: formatting, lints, licences, documentation, generated files
 #   rust      every Rust test, on SQLite and on a real PostgreSQL, and the documentation's examples
+#   api       the running server against its own OpenAPI document, on SQLite and PostgreSQL
 #   pbx       the tests against a real Asterisk with SIP phones
 #   page      the page's own tests
 #   browser   the page in Chromium against a running demo
@@ -14,7 +15,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-PARTS=(check rust pbx page browser)
+PARTS=(check rust api pbx page browser)
 DEMO=127.0.0.1:4477
 EXIT_LEFT_OUT=3
 # A test bed of its own: a developer's running PBX or cluster is not touched.
@@ -132,8 +133,8 @@ run_check() {
 rust_tests() { # rust_tests FILTER: the tests that this nextest filter picks
   if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --workspace --locked -E "$1"
-  elif [ "$1" = "test(real_pbx)" ]; then
-    cargo test --workspace --locked --no-fail-fast real_pbx
+  elif [ "$1" = "test(/^real_/)" ]; then
+    cargo test --workspace --locked --no-fail-fast real_
   else
     cargo test --workspace --locked --no-fail-fast --lib --bins --tests
   fi
@@ -144,14 +145,25 @@ run_rust() {
   scripts/tools.sh || true
   page_built
   local failed=no
-  rust_tests "not test(real_pbx)" || failed=yes
+  rust_tests "not test(/^real_/)" || failed=yes
   cargo test --workspace --locked --doc --quiet || failed=yes
+  [ "$failed" = no ]
+}
+
+run_api() {
+  headline "api: everything the OpenAPI document allows and forbids"
+  local failed=no
+  page_built
+  scripts/fuzz-api.sh "sqlite://$TMP/fuzz.db" || failed=yes
+  if [ -n "${SWITCHHOOK_TEST_POSTGRES:-}" ]; then
+    scripts/fuzz-api.sh "$SWITCHHOOK_TEST_POSTGRES" || failed=yes
+  fi
   [ "$failed" = no ]
 }
 
 run_pbx() { # the tests start and stop the PBX themselves (crates/server/tests/it/bed.rs)
   headline "pbx: a real Asterisk with SIP phones"
-  rust_tests "test(real_pbx)"
+  rust_tests "test(/^real_/)"
 }
 
 run_page() {
@@ -201,6 +213,14 @@ do_part() {
     rust)
       if ! start_postgres; then left_out rust/pg "PostgreSQL: $WHY; the SQLite half runs"; fi
       part rust run_rust
+      ;;
+    api)
+      if ! provisioned python; then
+        left_out api "$WHY"
+        return
+      fi
+      if ! start_postgres; then left_out api/pg "PostgreSQL: $WHY; the SQLite half runs"; fi
+      part api run_api
       ;;
     pbx)
       if ! provisioned packages asterisk; then

@@ -21,14 +21,21 @@
 
 pub mod asterisk;
 pub mod dialpad;
+mod flat;
+pub mod generic;
 mod json;
+pub mod mapped;
 pub mod registry;
+pub mod ringcentral;
+mod signed;
 pub mod simulate;
 #[allow(
     dead_code,
     reason = "the adapters that use all of it are being written"
 )]
 mod vendor;
+pub mod wildix;
+pub mod zammad;
 
 pub use registry::{Registry, registry};
 pub use switchhook_domain::signal::{UNDATED, date_undated};

@@ -40,7 +40,7 @@ pub(crate) struct ConnectionRequest {
     config: Map<String, Value>,
     /// The secret the platform signs with; made when left out.
     #[serde(default)]
-    #[schema(nullable = false, min_length = 8)]
+    #[schema(min_length = 8)]
     webhook_secret: Option<String>,
 }
 
@@ -335,9 +335,7 @@ async fn find(shared: &Shared, app_id: &str, id: &str) -> Result<Connection, Pro
 
 fn view(shared: &Shared, headers: &HeaderMap, row: Connection) -> ConnectionView {
     let ready = shared.connections.get(row.id);
-    let live = ready
-        .as_ref()
-        .is_some_and(|c| c.adapter.is_live(&c.context));
+    let live = ready.as_ref().is_some_and(|c| c.is_linked());
     let posts = ready
         .as_ref()
         .is_none_or(|c| c.adapter.spec().transports.contains(&Transport::Webhook));
@@ -348,7 +346,12 @@ fn view(shared: &Shared, headers: &HeaderMap, row: Connection) -> ConnectionView
         Some(false) => "down",
         None => "starting",
     });
-    let path = format!("/webhooks/{}/{}", row.platform, row.hook_id);
+    // Where the platform opens a socket, this is the address to give it.
+    let awaits = ready
+        .as_ref()
+        .is_some_and(|c| c.adapter.awaits_socket(&c.context));
+    let place = if awaits { "" } else { "/webhooks" };
+    let path = format!("{place}/{}/{}", row.platform, row.hook_id);
     ConnectionView {
         id: row.id,
         app_id: row.app_id,

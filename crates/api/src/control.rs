@@ -74,24 +74,71 @@ pub(crate) struct ActionView {
     code: Option<&'static str>,
     /// Why not, one sentence.
     reason: Option<String>,
+    /// For `transfer`: which ways are possible, `blind` and `attended`; left out otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    kinds: Option<Vec<&'static str>>,
 }
 
 fn actions_schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-    words(
-        "What can be done.",
-        Action::ALL.into_iter().map(Action::as_str),
-    )
+    let mut names: Vec<_> = Action::ALL.into_iter().map(address).collect();
+    names.dedup();
+    words("What can be done.", names.into_iter())
+}
+
+/// The action as the address names it: both ways to transfer are one.
+fn address(action: Action) -> &'static str {
+    match action {
+        Action::TransferBlind | Action::TransferAttended => "transfer",
+        other => other.as_str(),
+    }
+}
+
+/// All actions as the page draws them.
+pub(crate) fn views(possible: Vec<Possible>) -> Vec<ActionView> {
+    let mut views: Vec<ActionView> = Vec::new();
+    for one in possible {
+        let kind = match one.action {
+            Action::TransferBlind => Some("blind"),
+            Action::TransferAttended => Some("attended"),
+            _ => None,
+        };
+        let mut view = ActionView::from(one);
+        if let Some(kind) = kind {
+            view.kinds = Some(view.possible.then_some(kind).into_iter().collect());
+        }
+        match views.last_mut().filter(|last| last.action == view.action) {
+            Some(last) => last.join(view),
+            None => views.push(view),
+        }
+    }
+    views
+}
+
+impl ActionView {
+    /// Takes in another way to do the same: one that is possible is enough, and what is only not
+    /// possible now is more than what never is.
+    fn join(&mut self, other: Self) {
+        let never = self.code == Some(Code::NotSupported.as_str());
+        let kinds = [self.kinds.take(), other.kinds.clone()];
+        let kinds = kinds.into_iter().flatten().flatten().collect();
+        if !self.possible && (other.possible || never) {
+            *self = other;
+        }
+        self.kinds = Some(kinds);
+    }
 }
 
 impl From<Possible> for ActionView {
     fn from(possible: Possible) -> Self {
-        let action = possible.action.as_str();
+        let action = address(possible.action);
         let problem = possible.refusal.map(Problem::from);
         Self {
             action,
             possible: problem.is_none(),
             code: problem.as_ref().map(|problem| problem.code().as_str()),
             reason: problem.map(|problem| problem.detail().to_owned()),
+            kinds: None,
         }
     }
 }
@@ -129,8 +176,7 @@ pub(crate) async fn actions(
     };
     let app = &caller.access.app;
     let possible = shared.controls.actions(app, id, agent).await?;
-    let views: Vec<_> = possible.into_iter().map(ActionView::from).collect();
-    answer::one(StatusCode::OK, &views)
+    answer::one(StatusCode::OK, &views(possible))
 }
 
 /// Do something to a call

@@ -13,6 +13,7 @@ use switchhook_engine::store::DialPolicy;
 use utoipa::ToSchema;
 
 use crate::answer;
+use crate::audit::Trace;
 use crate::auth::Caller;
 use crate::body::{self, Object};
 use crate::openapi::errors;
@@ -116,6 +117,7 @@ pub(crate) async fn get(
 pub(crate) async fn put(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
@@ -128,6 +130,8 @@ pub(crate) async fn put(
     let policy = policy::checked(view.into(), &plan)
         .map_err(|fault| Problem::field(fault.field, &fault.problem))?;
     let app = caller.app();
+    let before = shared.store.dial_policy(app).await?;
+    trace.before(&PolicyView::from(before.unwrap_or_default()));
     shared.store.put_dial_policy(app, &policy).await?;
     answer::one(StatusCode::OK, &PolicyView::from(policy))
 }

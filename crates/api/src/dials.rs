@@ -154,12 +154,13 @@ impl From<Dial> for DialView {
 /// A call that was placed.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PlacedCall {
-    /// Always true.
-    #[schema(example = true)]
-    success: bool,
+    /// The id of the call.
+    call_id: CallId,
+    /// The id of the request.
+    dial_id: DialId,
     /// The call: it is there before the platform's first event.
     #[schema(value_type = Call)]
-    data: Box<RawValue>,
+    call: Box<RawValue>,
     /// The request it came from.
     dial: DialView,
 }
@@ -181,7 +182,7 @@ errors!(GetErrors: CALLER [InvalidId, DialNotFound]);
             the same body is the same call; with another body it is refused.")),
     request_body(content = NewCall, example = json!({ "to": "0612345678", "extension": "100" })),
     responses(
-        (status = 201, description = "The call and its dial.", body = PlacedCall,
+        (status = 201, description = "The call and its dial.", body = One<PlacedCall>,
             headers(("location" = String, description = "Where the call is."))),
         CreateErrors,
     ),
@@ -222,11 +223,12 @@ pub(crate) async fn create(
     let record = record(&shared, &dial).await?;
     let location = format!("/api/calls/{}", dial.call_id);
     let placed = PlacedCall {
-        success: true,
-        data: RawValue::from_string(record).map_err(|_| Problem::internal())?,
+        call_id: dial.call_id,
+        dial_id: dial.id,
+        call: RawValue::from_string(record).map_err(|_| Problem::internal())?,
         dial: dial.into(),
     };
-    let mut response = answer::plain(StatusCode::CREATED, &placed)?;
+    let mut response = answer::one(StatusCode::CREATED, &placed)?;
     if let Ok(value) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(header::LOCATION, value);
     }

@@ -9,10 +9,12 @@
 
 mod answer;
 mod apps;
+mod audit;
 mod auth;
 mod body;
 mod calls;
 mod click_to_dial;
+mod client;
 mod connections;
 mod contacts;
 mod control;
@@ -30,9 +32,11 @@ mod new_contact;
 mod notifications;
 mod openapi;
 mod outer;
+mod own_connections;
 mod page;
 mod paging;
 mod params;
+mod pbx_socket;
 pub mod problem;
 mod refusals;
 mod router;
@@ -42,6 +46,7 @@ mod state;
 mod webhooks;
 mod ws;
 
+pub use client::networks;
 pub use openapi::{openapi, openapi_json};
 pub use router::router;
 pub use state::{ApiConfig, ApiState, WsConfig};

@@ -174,6 +174,10 @@ pub(crate) fn base() -> OpenApi {
         ),
         ("Contacts", "The directory callers are looked up in."),
         ("Messages", "Text messages."),
+        (
+            "Audit",
+            "Who changed what, from where, and what was so before.",
+        ),
         ("Session", "Who is asking, signing in and out."),
         ("Webhooks", "Where phone platforms post to."),
         ("Operators: apps and keys", "Tenants and their keys."),

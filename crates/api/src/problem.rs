@@ -82,6 +82,7 @@ codes! {
     CrossSiteRequest = "cross_site_request", FORBIDDEN, "Request from another site";
     OperatorSecretWrong = "operator_secret_wrong", FORBIDDEN, "Operator's secret is wrong";
     DialRefused = "dial_refused", FORBIDDEN, "Number may not be dialled";
+    HttpsRequired = "https_required", FORBIDDEN, "HTTPS is required";
     RouteNotFound = "route_not_found", NOT_FOUND, "Route not found";
     CallNotFound = "call_not_found", NOT_FOUND, "Call not found";
     DialNotFound = "dial_not_found", NOT_FOUND, "Dial not found";
@@ -133,6 +134,7 @@ struct Inner {
     field: Option<String>,
     retry_after: Option<u32>,
     allow: Option<HeaderValue>,
+    location: Option<HeaderValue>,
     extra: Map<String, Value>,
 }
 
@@ -160,6 +162,7 @@ impl Problem {
             field: None,
             retry_after: retry.then_some(RETRY_AFTER),
             allow: None,
+            location: None,
             extra: Map::new(),
         }))
     }
@@ -223,6 +226,16 @@ impl Problem {
         self
     }
 
+    /// Sends the client elsewhere for good, with the same method (308).
+    #[must_use]
+    pub(crate) fn redirecting(mut self, target: &str) -> Self {
+        if let Ok(target) = HeaderValue::from_str(target) {
+            self.0.location = Some(target);
+            self.0.status = StatusCode::PERMANENT_REDIRECT;
+        }
+        self
+    }
+
     /// The code.
     #[must_use]
     pub fn code(&self) -> Code {
@@ -269,6 +282,9 @@ impl Problem {
         }
         if let Some(allow) = problem.allow {
             headers.insert(header::ALLOW, allow);
+        }
+        if let Some(location) = problem.location {
+            headers.insert(header::LOCATION, location);
         }
         response
     }

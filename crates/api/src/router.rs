@@ -8,9 +8,9 @@ use utoipa_axum::routes;
 
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
-    apps, calls, click_to_dial, connections, contacts, control, dial_policy, dials, docs, events,
-    health, keys, me, messages, metrics, notifications, openapi, outer, page, sign_in, webhooks,
-    ws,
+    apps, audit, calls, click_to_dial, connections, contacts, control, dial_policy, dials, docs,
+    events, health, keys, me, messages, metrics, notifications, openapi, outer, own_connections,
+    page, pbx_socket, sign_in, webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -25,6 +25,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(contacts::list, contacts::create))
         .routes(routes!(messages::list))
         .routes(routes!(page::page))
+        .routes(routes!(audit::list))
         .routes(routes!(docs::description))
         .routes(routes!(docs::reference))
         .routes(routes!(docs::error))
@@ -39,6 +40,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(control::actions))
         .routes(routes!(control::control))
         .routes(routes!(dial_policy::get, dial_policy::put))
+        .routes(routes!(own_connections::list))
         .routes(routes!(contacts::import))
         .routes(routes!(contacts::get, contacts::delete))
         .routes(routes!(me::me))
@@ -48,6 +50,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(ws::upgrade))
         .routes(routes!(webhooks::dialpad))
         .routes(routes!(webhooks::hook))
+        .routes(routes!(pbx_socket::connect))
         .routes(routes!(apps::list, apps::create))
         .routes(routes!(apps::get))
         .routes(routes!(apps::sign_in_link))
@@ -58,6 +61,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(connections::get, connections::delete))
         .routes(routes!(connections::platforms))
         .routes(routes!(notifications::list))
+        .routes(routes!(audit::operators))
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))

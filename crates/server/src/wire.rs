@@ -1,19 +1,24 @@
 //! The one place where all parts meet: configuration in, a running server out.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axum::serve::ListenerExt;
+use axum::Router;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener, ListenerExt};
+use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
 use prometheus_client::registry::Registry;
 use switchhook_api::{ApiConfig, ApiState, WsConfig};
 use switchhook_engine::access::Gate;
 use switchhook_engine::admin::Admin;
+use switchhook_engine::audit::Audit;
 use switchhook_engine::connections::{Connections, Platforms};
 use switchhook_engine::control::Controls;
-use switchhook_engine::dial::{Dialler, PlainSessions};
+use switchhook_engine::dial::Dialler;
 use switchhook_engine::hub::Hub;
 use switchhook_engine::intake::Intake;
 use switchhook_engine::link::Links;
@@ -21,13 +26,15 @@ use switchhook_engine::metrics::Metrics;
 use switchhook_engine::ports::{Clock, Entropy, SystemClock, SystemEntropy};
 use switchhook_engine::reaper;
 use switchhook_engine::seal::MasterKey;
+use switchhook_engine::session::Sessions;
 use switchhook_engine::store::Store;
 use switchhook_storage::OpenOptions;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::tls::Tls;
 
 /// How long a shutdown may take before what is left is dropped. Nothing acknowledged is lost by
 /// that: it is in the database.
@@ -56,6 +63,8 @@ pub struct Parts {
     pub gate: Arc<Gate>,
     /// Setting things up.
     pub admin: Admin,
+    /// Who changed what.
+    pub audit: Audit,
     /// Live connections.
     pub links: Links,
     /// Places calls.
@@ -113,6 +122,7 @@ impl Parts {
             entropy.clone(),
             metrics.clone(),
         );
+        let audit = Audit::new(store.clone(), clock.clone(), master_key.clone());
         let gate = Arc::new(Gate::new(
             store.clone(),
             master_key,
@@ -120,7 +130,7 @@ impl Parts {
             entropy.clone(),
         ));
         let links = Links::new(connections.clone(), intake.clone(), metrics.clone());
-        let sessions = Arc::new(PlainSessions::new(clock.clone()));
+        let sessions = Arc::new(Sessions::new(clock.clone()));
         Ok(Self {
             dialler: Dialler::new(
                 store.clone(),
@@ -137,6 +147,7 @@ impl Parts {
                 sessions,
                 metrics.clone(),
             ),
+            audit,
             admin: Admin::new(
                 store.clone(),
                 connections.clone(),
@@ -176,6 +187,9 @@ impl Parts {
                 public_url: self.config.public_url.clone(),
                 environment: self.config.environment.clone(),
                 port: self.config.listen.port(),
+                tls: self.config.tls.is_some(),
+                trusted_proxies: self.config.trusted_proxies.clone(),
+                require_https: self.config.require_https,
                 started_at: self.clock.now(),
                 ws: WsConfig {
                     max_sockets: self.config.max_sockets,
@@ -201,14 +215,19 @@ impl Parts {
         self.links.reconcile();
         let sockets = TaskTracker::new();
         let router = switchhook_api::router(self.api_state(stop.clone(), sockets.clone()));
-        let listener = listener.tap_io(|stream| {
-            // Without it small frames wait for one another; failing to set it is no fault.
-            drop(stream.set_nodelay(true));
-        });
-        let graceful = stop.clone();
-        let server = axum::serve(listener, router)
-            .with_graceful_shutdown(async move { graceful.cancelled().await });
-        let mut server = Box::pin(async move { server.await });
+        let mut server = match self.config.tls.clone().map(Tls::open).transpose()? {
+            None => {
+                let listener = listener.tap_io(quick);
+                listening(listener, router, stop.clone())
+            }
+            Some(tls) => {
+                let listener = tls
+                    .listen(listener)
+                    .tap_io(|stream| quick(stream.get_mut().0));
+                tasks.spawn(tls.watch(jobs.clone()));
+                listening(listener, router, stop.clone())
+            }
+        };
         let served = tokio::select! {
             served = &mut server => served,
             () = stop.cancelled() => {
@@ -282,6 +301,27 @@ impl Parts {
             }
         }
     }
+}
+
+/// Without it small frames wait for one another; failing to set it is no fault.
+fn quick(stream: &mut TcpStream) {
+    drop(stream.set_nodelay(true));
+}
+
+/// The HTTP server on any kind of listener.
+fn listening<L>(
+    listener: L,
+    router: Router,
+    stop: CancellationToken,
+) -> BoxFuture<'static, std::io::Result<()>>
+where
+    L: Listener<Addr = SocketAddr>,
+    SocketAddr: for<'a> Connected<IncomingStream<'a, L>>,
+{
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service)
+        .with_graceful_shutdown(async move { stop.cancelled().await });
+    Box::pin(async move { server.await })
 }
 
 /// Sleeps; false when it is time to stop.

@@ -13,11 +13,14 @@ mod asterisk;
 mod cast;
 mod dialpad;
 mod disturb;
+mod flat;
+mod plot;
 
 pub use asterisk::asterisk;
 pub use cast::{CallSeed, Caller, Colleague};
 pub use dialpad::dialpad;
 pub use disturb::Disturb;
+pub use flat::{aircall, generic, threecx, zammad};
 
 use switchhook_domain::call::Status;
 
@@ -40,8 +43,12 @@ pub type Player = fn(Scenario, &CallSeed, &str) -> Vec<Step>;
 
 /// Who plays each platform: one line each, sorted by name.
 const PLAYERS: &[(&str, Player)] = &[
+    ("3cx", threecx),
+    ("aircall", aircall),
     ("asterisk", |scenario, seed, _| asterisk(scenario, seed)),
     ("dialpad", dialpad),
+    ("generic", generic),
+    ("zammad", zammad),
 ];
 
 /// Who plays the platform of that name.

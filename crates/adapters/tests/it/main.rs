@@ -11,6 +11,9 @@
 mod asterisk;
 mod dialpad;
 mod fixture;
+mod flat;
 mod laws;
 mod registry;
+mod ringcentral;
 mod simulate;
+mod wildix;

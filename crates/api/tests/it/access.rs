@@ -61,7 +61,8 @@ const OPERATIONS: [(&str, Wants); 35] = [
     ("delete_connection", Wants::Operator),
 ];
 /// The rest of them; an array of its own so that both stay readable.
-const MORE: [(&str, Wants); 10] = [
+const MORE: [(&str, Wants); 13] = [
+    ("list_own_connections", Wants::Caller),
     ("place_call", Wants::Caller),
     ("get_dial", Wants::Caller),
     ("click_to_dial", Wants::Caller),
@@ -70,6 +71,8 @@ const MORE: [(&str, Wants); 10] = [
     ("control_call", Wants::Caller),
     ("get_dial_policy", Wants::Caller),
     ("set_dial_policy", Wants::Caller),
+    ("list_audit", Wants::Caller),
+    ("list_operator_audit", Wants::Operator),
     ("list_platforms", Wants::Operator),
     ("list_notifications", Wants::Operator),
 ];

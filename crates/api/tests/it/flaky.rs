@@ -120,3 +120,11 @@ pass! { VendorStore {
     put_mapping(mapping: &StoredMapping) -> ();
     delete_mapping(platform: &str) -> bool;
 } }
+
+pass! { AuditStore {
+    audit_head(app: Option<AppId>) -> Option<(u64, [u8; 32])>;
+    append_audit(entry: &AuditEntry) -> bool;
+    audit(app: Option<AppId>, query: &AuditQuery) -> Vec<AuditEntry>;
+    audit_after(app: Option<AppId>, after: u64, limit: u32) -> Vec<AuditEntry>;
+    audit_chains() -> Vec<Option<AppId>>;
+} }

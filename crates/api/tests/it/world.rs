@@ -13,13 +13,14 @@ use switchhook_engine::adapter::{Adapter, Secret};
 use switchhook_engine::admin::Admin;
 use switchhook_engine::connections::{Connections, Platforms};
 use switchhook_engine::control::Controls;
-use switchhook_engine::dial::{Dialler, PlainSessions};
+use switchhook_engine::dial::Dialler;
 use switchhook_engine::hub::Hub;
 use switchhook_engine::intake::Intake;
 use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
 use switchhook_engine::ports::{Clock, SystemEntropy};
 use switchhook_engine::seal::MasterKey;
+use switchhook_engine::session::Sessions;
 use switchhook_testkit::clock::TestClock;
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -111,7 +112,7 @@ impl World {
         );
         let hub = Hub::new(store.clone(), clock.clone(), metrics.clone());
         let links = Links::new(connections.clone(), intake.clone(), metrics.clone());
-        let sessions = Arc::new(PlainSessions::new(clock.clone()));
+        let sessions = Arc::new(Sessions::new(clock.clone()));
         let dialler = Dialler::new(
             store.clone(),
             connections.clone(),
@@ -198,7 +199,7 @@ impl World {
             self.connections.clone(),
             self.links.clone(),
             self.intake.clone(),
-            Arc::new(PlainSessions::new(self.clock.clone())),
+            Arc::new(Sessions::new(self.clock.clone())),
             self.metrics.clone(),
         )
     }

@@ -17,7 +17,7 @@ use crate::dial::DialCause;
 use crate::id::DialId;
 use crate::media::{Recording, Voicemail, earliest};
 use crate::phone::PhoneNumber;
-use crate::signal::{CallFact, Direction, Fact, Outcome, Signal, TransferKind};
+use crate::signal::{CallFact, Direction, Fact, LegKind, Outcome, Signal, TransferKind};
 
 mod leg;
 mod party;
@@ -296,6 +296,14 @@ impl Facts {
             bounded_insert(&mut self.gaps, (None, at));
         }
         changed
+    }
+
+    /// True when the platform will not say how it goes on, and nobody else has: no leg of a person
+    /// is known.
+    #[must_use]
+    pub fn is_untold(&self) -> bool {
+        let person = |leg: &LegFacts| leg.kind >= LegKind::External;
+        self.outcome == Some(Outcome::Untold) && !self.legs.values().any(person)
     }
 
     /// Joins what is known about two halves of one conversation.

@@ -11,6 +11,7 @@ use switchhook_domain::id::CallId;
 use switchhook_domain::phone::PhoneNumber;
 use tokio_util::task::TaskTracker;
 
+use crate::adapter::Capability;
 use crate::command::{AgentDevice, CallHandle, CommandError, Control, Fault};
 use crate::connections::{Connections, ReadyConnection};
 use crate::dial::{Refusal, SessionSource, can_now, check_agent, policy};
@@ -185,6 +186,26 @@ impl Controls {
             refusal: self.possible(&found, &handle, action).err(),
         };
         Ok(Action::ALL.map(possible).to_vec())
+    }
+
+    /// What can be done to calls of a connection, whatever state they are in.
+    #[must_use]
+    pub fn abilities(&self, connection: &ReadyConnection) -> Vec<Possible> {
+        let able = |action: Action| Possible {
+            action,
+            refusal: can_now(connection, &self.links, action.needs())
+                .err()
+                .map(ControlRefusal::Refused),
+        };
+        Action::ALL.map(able).to_vec()
+    }
+
+    /// Whether calls can be placed through a connection now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn places_calls(&self, connection: &ReadyConnection) -> Result<(), Refusal> {
+        can_now(connection, &self.links, Capability::Originate)
     }
 
     /// Waits for commands under way to be answered; for an orderly stop.

@@ -75,6 +75,7 @@ pub(super) fn handle(found: &Found, agent: AgentDevice) -> CallHandle {
             kind: leg.kind,
             extension: party.extension,
             user_id: party.user_id,
+            number: leg.party.number.as_ref().and_then(|n| n.value.e164.clone()),
             answered: leg.answered_at.is_some(),
             ended: leg.end().is_some(),
         }

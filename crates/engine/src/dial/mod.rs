@@ -24,16 +24,15 @@ use crate::connections::{Connections, ReadyConnection};
 use crate::intake::Intake;
 use crate::link::Links;
 use crate::metrics::{DialLabels, Metrics};
+use crate::session::Sessions;
 use crate::store::{App, Dial, DialFailure, DialState, Store, StoreError, StoreResult};
 
-mod plain;
 pub mod policy;
 mod preflight;
 mod request;
 mod story;
 mod watch;
 
-pub use plain::PlainSessions;
 pub(crate) use preflight::can_now;
 pub(crate) use request::check_agent;
 pub use request::{DialRequest, MAX_IDEMPOTENCY_KEY, Refusal};
@@ -68,6 +67,12 @@ pub(crate) struct Inner {
     tasks: TaskTracker,
     /// One request of an app is checked and stored at a time, so that a limit is a limit.
     turns: Mutex<HashMap<AppId, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl SessionSource for Sessions {
+    fn open(&self, connection: &ReadyConnection) -> Session {
+        Self::open(self, connection)
+    }
 }
 
 /// What became of a request that was carried out.

@@ -28,10 +28,12 @@ use switchhook_domain::signal::{Direction, Signal};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+pub mod audit;
 pub mod dials;
 pub mod states;
 pub mod vendors;
 
+pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore};
 pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
 pub use states::{PRESENCE_LIMIT, StateStore};
 pub use vendors::{OAuthStart, StoredMapping, StoredSubscription, StoredTokens, VendorStore};
@@ -411,7 +413,7 @@ pub struct DueCall {
 
 /// Everything that lasts. See the module documentation for the promises.
 #[async_trait]
-pub trait Store: DialStore + StateStore + VendorStore + Send + Sync + 'static {
+pub trait Store: AuditStore + DialStore + StateStore + VendorStore + Send + Sync + 'static {
     // ---- the call path ----------------------------------------------------------------------
 
     /// Carries out one unit of change.

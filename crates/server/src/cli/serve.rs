@@ -32,7 +32,12 @@ pub(super) async fn run(args: Args, mut context: Context) -> Outcome {
         output::remark("INTERNAL_API_SECRET is not set: the operator routes are closed.");
     }
     let address = listener.local_addr()?;
-    output::say(&format!("Switchhook is listening on http://{address}"));
+    let scheme = if parts.config.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    output::say(&format!("Switchhook is listening on {scheme}://{address}"));
     parts.serve(listener, stop_on_signal()?).await?;
     Ok(())
 }

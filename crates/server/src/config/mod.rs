@@ -9,9 +9,13 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
+use switchhook_api::networks;
 use switchhook_domain::phone::NumberPlan;
 use switchhook_engine::adapter::Secret;
 use switchhook_engine::seal::{MasterKey, resolve};
+
+use crate::tls::TlsFiles;
 
 mod source;
 
@@ -29,6 +33,12 @@ pub struct Config {
     pub public_url: Option<String>,
     /// What this installation is called.
     pub environment: String,
+    /// True when plain HTTP is sent on to HTTPS or refused, hooks and health checks apart.
+    pub require_https: bool,
+    /// Proxies whose word about address and scheme of a client is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Certificate and key, when TLS is spoken here.
+    pub tls: Option<TlsFiles>,
     /// The most sockets in all.
     pub max_sockets: usize,
     /// The most sockets of one app.
@@ -57,6 +67,9 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 4000)),
             public_url: None,
             environment: "sandbox".to_owned(),
+            require_https: false,
+            trusted_proxies: Vec::new(),
+            tls: None,
             max_sockets: 10_000,
             max_sockets_per_app: 2_000,
             database_url: Secret::new("sqlite://switchhook.db"),
@@ -96,12 +109,16 @@ pub struct Raw {
 }
 
 /// Every key there is, as `section.key`.
-pub const KEYS: [&str; 13] = [
+pub const KEYS: [&str; 17] = [
     "server.listen",
     "server.public_url",
     "server.environment",
+    "server.require_https",
+    "server.trusted_proxies",
     "server.max_sockets",
     "server.max_sockets_per_app",
+    "tls.certificate",
+    "tls.key",
     "database.url",
     "security.internal_api_secret",
     "security.master_key",
@@ -161,6 +178,9 @@ impl Config {
             }),
             public_url: reader.read("server.public_url", None, public_url),
             environment: reader.read("server.environment", default.environment, word),
+            require_https: reader.read("server.require_https", false, truth),
+            trusted_proxies: reader.read("server.trusted_proxies", Vec::new(), networks),
+            tls: reader.tls(),
             max_sockets: reader.read("server.max_sockets", default.max_sockets, count),
             max_sockets_per_app: reader.read(
                 "server.max_sockets_per_app",
@@ -216,12 +236,39 @@ impl Config {
     }
 }
 
+fn truth(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "must be true or false".to_owned())
+}
+
 struct Reader<'a> {
     raw: &'a BTreeMap<String, Raw>,
     faults: Vec<Fault>,
 }
 
 impl Reader<'_> {
+    /// Certificate and key: both or neither.
+    fn tls(&mut self) -> Option<TlsFiles> {
+        let path = |text: &str| Ok(Some(PathBuf::from(text)).filter(|_| !text.is_empty()));
+        let certificate = self.read("tls.certificate", None, path);
+        let key = self.read("tls.key", None, path);
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            (given, _) => {
+                let (have, lack) = if given.is_some() {
+                    ("tls.certificate", "tls.key")
+                } else {
+                    ("tls.key", "tls.certificate")
+                };
+                self.faults.push(Fault {
+                    place: lack.to_owned(),
+                    problem: format!("must be set when {have} is"),
+                });
+                None
+            }
+        }
+    }
+
     fn read<T>(
         &mut self,
         key: &str,

@@ -13,4 +13,6 @@
 mod bed;
 mod kill;
 mod program;
+mod real_dial;
 mod real_pbx;
+mod tls;

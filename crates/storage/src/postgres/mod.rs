@@ -27,6 +27,7 @@ use crate::queue::{MAX_WAIT, closed};
 use crate::working::Work;
 
 mod apps;
+mod audit;
 mod calls;
 mod connections;
 mod contacts;

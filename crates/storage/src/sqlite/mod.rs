@@ -23,6 +23,7 @@ use crate::working::{Work, WorkingSet};
 use crate::{Durability, OpenOptions};
 
 mod apps;
+mod audit;
 mod calls;
 mod checkpoint;
 mod connections;

@@ -14,14 +14,15 @@ use switchhook_domain::id::{
     AppId, CallId, ConnectionId, ContactId, DialId, KeyId, NotificationId,
 };
 use switchhook_engine::store::{
-    ApiKey, App, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery, Dial,
-    DialPolicy, DueCall, Grant, LogPosition, MessageQuery, Notification, OAuthStart, SCAN_LIMIT,
-    SNAPSHOT_LIMIT, Snapshot, Store, StoreError, StoreResult, StoredMapping, StoredSubscription,
-    StoredTokens, Wake,
+    ApiKey, App, AuditEntry, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery,
+    Dial, DialPolicy, DueCall, Grant, LogPosition, MessageQuery, Notification, OAuthStart,
+    SCAN_LIMIT, SNAPSHOT_LIMIT, Snapshot, Store, StoreError, StoreResult, StoredMapping,
+    StoredSubscription, StoredTokens, Wake,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+mod audit;
 mod commit;
 mod dials;
 mod lists;
@@ -59,6 +60,7 @@ struct All {
     keys: BTreeMap<KeyId, ApiKey>,
     links: BTreeMap<[u8; 32], Grant>,
     sessions: BTreeMap<[u8; 32], Grant>,
+    audit: BTreeMap<(Option<AppId>, u64), AuditEntry>,
     dials: BTreeMap<DialId, Dial>,
     dial_policies: BTreeMap<AppId, DialPolicy>,
     tokens: BTreeMap<ConnectionId, StoredTokens>,
@@ -393,6 +395,8 @@ impl Store for MemoryStore {
         all.connections.remove(&id);
         all.tokens.remove(&id);
         all.subscriptions.remove(&id);
+        all.oauth_starts
+            .retain(|_, start| start.connection_id != id);
         Ok(())
     }
 

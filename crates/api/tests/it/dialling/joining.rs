@@ -35,13 +35,13 @@ async fn by_the_names_of_the_answer() {
     let desk = Desk::new().await;
     desk.script.then(Reply::Keys(&["call:1"]));
     let placed = desk.dial(TARGET).await;
-    let id = &placed.body["data"]["id"];
+    let id = &placed.body["data"]["call"]["id"];
     let story = Story::new(&["call:1"], desk.now());
     desk.hear(&story.agent_rings()).await;
     let ringing = desk.call(id).await;
     assert_eq!(ringing["answered_at"], Value::Null);
     desk.later(2).await;
-    let dial = &placed.body["dial"]["id"];
+    let dial = &placed.body["data"]["dial"]["id"];
     assert_eq!(desk.state(dial).await["state"], "joined");
     assert_eq!(desk.counted("joined"), 1);
     desk.hear(&story.talk()).await;
@@ -69,8 +69,8 @@ async fn when_the_events_come_before_the_answer() {
     };
     let (placed, story) = tokio::join!(desk.dial(TARGET), early);
     assert_eq!(placed.status, 201, "{}", placed.text);
-    let id = &placed.body["data"]["id"];
-    assert_eq!(placed.body["data"]["status"], "active");
+    let id = &placed.body["data"]["call"]["id"];
+    assert_eq!(placed.body["data"]["call"]["status"], "active");
     assert_eq!(desk.open_calls().await.len(), 1);
     desk.hear(&story.ends()).await;
     one_call(&desk, id).await;
@@ -96,11 +96,15 @@ async fn by_names_that_were_chosen_beforehand() {
         story
     };
     let (placed, story) = tokio::join!(desk.dial(TARGET), early);
-    assert_eq!(placed.body["dial"]["state"], "joined", "{}", placed.text);
-    assert_ne!(placed.body["dial"]["placed_at"], Value::Null);
+    assert_eq!(
+        placed.body["data"]["dial"]["state"], "joined",
+        "{}",
+        placed.text
+    );
+    assert_ne!(placed.body["data"]["dial"]["placed_at"], Value::Null);
     desk.hear(&story.talk()).await;
     desk.hear(&story.ends()).await;
-    one_call(&desk, &placed.body["data"]["id"]).await;
+    one_call(&desk, &placed.body["data"]["call"]["id"]).await;
 }
 
 #[tokio::test]
@@ -117,7 +121,7 @@ async fn by_number_and_agent_where_the_platform_names_nothing() {
         assert_eq!(desk.open_calls().await.len(), 1);
         desk.hear(&story.talk()).await;
         desk.hear(&story.ends()).await;
-        one_call(&desk, &placed.body["data"]["id"]).await;
+        one_call(&desk, &placed.body["data"]["call"]["id"]).await;
     }
 }
 
@@ -152,7 +156,7 @@ async fn a_link_that_a_crash_prevented_is_made_up_for() {
     let desk = Desk::new().await;
     let placed = desk.dial(TARGET).await;
     let app = desk.tenant.id.parse().unwrap();
-    let id = placed.body["dial"]["id"].as_str().unwrap();
+    let id = placed.body["data"]["dial"]["id"].as_str().unwrap();
     let id = id.parse().unwrap();
     // The row was written, the names did not reach the call.
     let mut dial = desk.world.store.dial(app, id).await.unwrap().unwrap();
@@ -160,13 +164,13 @@ async fn a_link_that_a_crash_prevented_is_made_up_for() {
     let written = desk.world.store.update_dial(&dial, &[DialState::Placed]);
     assert!(written.await.unwrap());
     desk.later(2).await;
-    let keys = desk.keys(&placed.body["data"]["id"]).await;
+    let keys = desk.keys(&placed.body["data"]["call"]["id"]).await;
     assert!(keys.contains(&"call:9".to_owned()), "{keys:?}");
     let story = Story::new(&["call:9"], desk.now());
     desk.hear(&story.agent_rings()).await;
     desk.hear(&story.talk()).await;
     desk.hear(&story.ends()).await;
-    one_call(&desk, &placed.body["data"]["id"]).await;
+    one_call(&desk, &placed.body["data"]["call"]["id"]).await;
 }
 
 #[tokio::test]
@@ -180,7 +184,7 @@ async fn a_connection_that_is_deleted_ends_the_wait() {
     let gone = desk.world.operate(reqwest::Method::DELETE, &path, None);
     assert_eq!(gone.await.status, 204);
     desk.later(3).await;
-    let dial = desk.state(&placed.body["dial"]["id"]).await;
+    let dial = desk.state(&placed.body["data"]["dial"]["id"]).await;
     assert_eq!(dial["state"], "failed");
     assert_eq!(dial["failure"]["cause"], "connection_gone");
     desk.later(60).await;

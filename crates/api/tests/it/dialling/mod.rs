@@ -21,7 +21,7 @@ use switchhook_domain::id::{AppId, CallId};
 use switchhook_domain::phone::{NumberPlan, PhoneNumber};
 use switchhook_domain::signal::{CallFact, Direction, LegFact, LegKind, Party, Signal};
 use switchhook_engine::ports::Clock;
-use switchhook_engine::store::{StateStore, Store};
+use switchhook_engine::store::StateStore;
 
 use crate::client::Answer;
 use crate::world::{Hook, Tenant, World, config};

@@ -21,7 +21,7 @@ async fn the_answer_is_the_call_and_its_dial() {
     desk.script.then(Reply::Keys(&["call:77"]));
     let placed = desk.dial("06 1234 5678").await;
     assert_eq!(placed.status, 201, "{}", placed.text);
-    let (call, dial) = (&placed.body["data"], &placed.body["dial"]);
+    let (call, dial) = (&placed.body["data"]["call"], &placed.body["data"]["dial"]);
     assert_eq!(call["direction"], "outbound");
     assert_eq!(call["status"], "ringing");
     assert_eq!(call["to_number"], TARGET);
@@ -29,6 +29,8 @@ async fn the_answer_is_the_call_and_its_dial() {
     assert_eq!(call["agent"]["extension"], "100");
     assert_eq!(call["external_call_id"], "call:77");
     assert_eq!(call["connection_id"], desk.hook.connection_id);
+    assert_eq!(placed.body["data"]["call_id"], call["id"]);
+    assert_eq!(placed.body["data"]["dial_id"], dial["id"]);
     assert_eq!(dial["call_id"], call["id"]);
     assert_eq!(dial["state"], "placed");
     assert_eq!(dial["target"], TARGET);
@@ -69,7 +71,7 @@ async fn the_call_is_there_before_the_platform_answers() {
     };
     let (placed, id) = tokio::join!(desk.dial(TARGET), look);
     assert_eq!(placed.status, 201, "{}", placed.text);
-    assert_eq!(placed.body["data"]["id"], id);
+    assert_eq!(placed.body["data"]["call"]["id"], id);
     let keys = desk.keys(&id).await;
     assert_eq!(&keys[..2], ["call:78", "chan:mine"]);
     assert!(keys[2].starts_with("dial:"), "{keys:?}");
@@ -130,9 +132,9 @@ async fn an_answer_that_was_lost_waits_for_the_platforms_events() {
     desk.script.then(Reply::Fail(lost.clone()));
     let placed = desk.dial(TARGET).await;
     assert_eq!(placed.status, 201, "{}", placed.text);
-    assert_eq!(placed.body["dial"]["state"], "requested");
+    assert_eq!(placed.body["data"]["dial"]["state"], "requested");
     desk.later(30).await;
-    let id = &placed.body["dial"]["id"];
+    let id = &placed.body["data"]["dial"]["id"];
     assert_eq!(desk.state(id).await["state"], "requested");
     // Its events carry the id back after all.
     let key = format!("dial:{}", id.as_str().unwrap());
@@ -146,7 +148,7 @@ async fn an_answer_that_was_lost_waits_for_the_platforms_events() {
         .place(&json!({ "to": TARGET, "extension": "101" }))
         .await;
     desk.later(59).await;
-    let id = &placed.body["dial"]["id"];
+    let id = &placed.body["data"]["dial"]["id"];
     assert_eq!(desk.state(id).await["state"], "requested");
     desk.later(1).await;
     let dial = desk.state(id).await;
@@ -160,16 +162,16 @@ async fn an_answer_that_was_lost_waits_for_the_platforms_events() {
 async fn what_the_platform_accepts_and_forgets_has_a_deadline() {
     let desk = Desk::new().await;
     let placed = desk.dial(TARGET).await;
-    assert_eq!(placed.body["dial"]["state"], "placed");
+    assert_eq!(placed.body["data"]["dial"]["state"], "placed");
     for _ in 0..29 {
         desk.later(2).await;
     }
-    let id = &placed.body["dial"]["id"];
+    let id = &placed.body["data"]["dial"]["id"];
     assert_eq!(desk.state(id).await["state"], "placed");
     desk.later(2).await;
     let dial = desk.state(id).await;
     assert_eq!(dial["failure"]["cause"], "no_events");
-    let call = desk.call(&placed.body["data"]["id"]).await;
+    let call = desk.call(&placed.body["data"]["call"]["id"]).await;
     assert_eq!(call["status"], "ended");
     assert_eq!(desk.events("dial.failed").await.len(), 1);
     assert_eq!(desk.counted("no_events"), 1);
@@ -293,15 +295,24 @@ async fn the_same_key_is_the_same_call() {
     let first = desk.place_keyed("order-1", &body).await;
     assert_eq!(first.status, 201, "{}", first.text);
     // Although the agent is on that very call by now.
-    let key = format!("dial:{}", first.body["dial"]["id"].as_str().unwrap());
+    let key = format!(
+        "dial:{}",
+        first.body["data"]["dial"]["id"].as_str().unwrap()
+    );
     let story = Story::new(&["call:81", &key], desk.now());
     desk.hear(&story.agent_rings()).await;
     desk.hear(&story.talk()).await;
     let again = desk.place_keyed("order-1", &body).await;
     assert_eq!(again.status, 201, "{}", again.text);
-    assert_eq!(again.body["data"]["id"], first.body["data"]["id"]);
-    assert_eq!(again.body["dial"]["id"], first.body["dial"]["id"]);
-    assert_eq!(again.body["data"]["status"], "active");
+    assert_eq!(
+        again.body["data"]["call"]["id"],
+        first.body["data"]["call"]["id"]
+    );
+    assert_eq!(
+        again.body["data"]["dial"]["id"],
+        first.body["data"]["dial"]["id"]
+    );
+    assert_eq!(again.body["data"]["call"]["status"], "active");
     let other = json!({ "to": "0612345679", "agent": { "extension": "100" } });
     let conflict = desk.place_keyed("order-1", &other).await;
     assert_eq!(
@@ -333,8 +344,11 @@ async fn requests_at_the_same_moment_place_one_call() {
     let answers = futures_util::future::join_all(requests).await;
     for answer in &answers {
         assert_eq!(answer.status, 201, "{}", answer.text);
-        assert_eq!(answer.body["data"]["id"], answers[0].body["data"]["id"]);
-        assert_eq!(answer.body["dial"]["state"], "placed");
+        assert_eq!(
+            answer.body["data"]["call"]["id"],
+            answers[0].body["data"]["call"]["id"]
+        );
+        assert_eq!(answer.body["data"]["dial"]["state"], "placed");
     }
     assert_eq!(desk.script.dials(), 1);
     assert_eq!(desk.open_calls().await.len(), 1);

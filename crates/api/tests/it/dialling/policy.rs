@@ -31,10 +31,10 @@ async fn the_policy_is_set_kept_and_obeyed() {
     assert_eq!(desk.get("/api/dial-policy").await.body, set.body);
     let placed = desk.dial("+49 30 123456").await;
     assert_eq!(placed.status, 201, "{}", placed.text);
-    assert_eq!(placed.body["data"]["from_number"], "+31201234567");
+    assert_eq!(placed.body["data"]["call"]["from_number"], "+31201234567");
     let asked = json!({ "to": TARGET, "extension": "100", "caller_id": "0201234568" });
     let placed = desk.place(&asked).await;
-    assert_eq!(placed.body["data"]["from_number"], "+31201234568");
+    assert_eq!(placed.body["data"]["call"]["from_number"], "+31201234568");
     let shown = desk.script.dialled.lock().unwrap()[1].caller_id.clone();
     assert_eq!(shown.as_deref(), Some("+31201234568"));
     assert_eq!(desk.dial(TARGET).await.problem(), "dial_rate_limited");

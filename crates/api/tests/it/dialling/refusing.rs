@@ -204,7 +204,10 @@ async fn connections_that_cannot() {
     assert_eq!(problem["field"], "connection_id");
     let named = json!({ "to": TARGET, "extension": "100", "connection_id": second.connection_id });
     let placed = desk.place(&named).await;
-    assert_eq!(placed.body["data"]["connection_id"], second.connection_id);
+    assert_eq!(
+        placed.body["data"]["call"]["connection_id"],
+        second.connection_id
+    );
     // Another app's connection is none.
     let other = desk.world.tenant("other").await;
     let theirs = connection(&desk.world, &other).await;
@@ -227,13 +230,16 @@ async fn another_app_sees_neither_dial_nor_call() {
     let other = desk.world.tenant("other").await;
     for (path, code) in [
         (
-            format!("/api/dials/{}", placed.body["dial"]["id"].as_str().unwrap()),
+            format!(
+                "/api/dials/{}",
+                placed.body["data"]["dial"]["id"].as_str().unwrap()
+            ),
             "dial_not_found",
         ),
         (
             format!(
                 "/api/calls/{}/actions",
-                placed.body["data"]["id"].as_str().unwrap()
+                placed.body["data"]["call"]["id"].as_str().unwrap()
             ),
             "call_not_found",
         ),
@@ -252,5 +258,38 @@ async fn another_app_sees_neither_dial_nor_call() {
         .json(&body);
     let theirs = crate::client::Answer::of(request.send().await.unwrap()).await;
     assert_eq!((ours.status, theirs.status), (201, 201), "{}", theirs.text);
-    assert_ne!(ours.body["data"]["id"], theirs.body["data"]["id"]);
+    assert_ne!(
+        ours.body["data"]["call"]["id"],
+        theirs.body["data"]["call"]["id"]
+    );
+}
+
+#[tokio::test]
+async fn an_app_sees_what_its_connections_can() {
+    let desk = Desk::new().await;
+    desk.world.hook(&desk.tenant).await;
+    let other = desk.world.tenant("other").await;
+    connection(&desk.world, &other).await;
+    let list = desk.get("/api/connections").await;
+    assert_eq!(list.status, 200, "{}", list.text);
+    let rows = list.body["data"].as_array().unwrap();
+    let names: Vec<_> = rows.iter().map(|row| &row["platform"]).collect();
+    assert_eq!(names, ["dialpad", "scripted"]);
+    let own = &rows[1];
+    assert_eq!(own["id"], desk.hook.connection_id);
+    assert_eq!(
+        (&own["places_calls"], &own["why_not"]),
+        (&json!(true), &Value::Null)
+    );
+    let actions = own["actions"].as_array().unwrap();
+    let park = actions.iter().find(|a| a["action"] == "park").unwrap();
+    assert_eq!(park["code"], "not_supported");
+    assert_eq!(park["reason"], "Scripted has no place to park.");
+    let possible = actions.iter().filter(|a| a["possible"] == true);
+    assert_eq!(possible.count(), 10);
+    for row in rows {
+        let can = row["places_calls"] == true;
+        assert_eq!(can, row["why_not"].is_null(), "{row}");
+        assert!(row.get("config").is_none() && row.get("webhook_secret").is_none());
+    }
 }
