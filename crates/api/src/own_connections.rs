@@ -1,5 +1,6 @@
 //! An app's own connections, as its page needs them: which there are, which place calls, and what
-//! can be done to calls of each. Making and deleting them is the operators' ([`crate::connections`]).
+//! can be done to calls of each. Making and deleting them is the operators'
+//! ([`crate::connections`]).
 
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};

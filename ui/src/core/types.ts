@@ -212,6 +212,8 @@ export interface ConnectionRow {
   id: string;
   platform: string;
   name: string;
+  /** False when no call can be placed through it. */
+  places_calls?: boolean;
 }
 
 export interface PongFrame {

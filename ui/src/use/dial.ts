@@ -38,7 +38,7 @@ export const isAsking = computed(() => progress.value.step === "asking");
 export async function loadConnections(): Promise<void> {
   const answer = await getConnections();
   // Without the list the server chooses; it says so when it cannot.
-  if (answer.ok) connections.value = answer.data;
+  if (answer.ok) connections.value = answer.data.filter((c) => c.places_calls !== false);
 }
 
 /** The number and the key of the attempt that had no answer: trying again is the same attempt. */

@@ -112,22 +112,7 @@ impl World {
         );
         let hub = Hub::new(store.clone(), clock.clone(), metrics.clone());
         let links = Links::new(connections.clone(), intake.clone(), metrics.clone());
-        let sessions = Arc::new(Sessions::new(clock.clone()));
-        let dialler = Dialler::new(
-            store.clone(),
-            connections.clone(),
-            links.clone(),
-            intake.clone(),
-            sessions.clone(),
-            metrics.clone(),
-        );
-        let controls = Controls::new(
-            store.clone(),
-            connections.clone(),
-            links.clone(),
-            sessions,
-            metrics.clone(),
-        );
+        let (dialler, controls) = asking(&connections, &links, &intake, &store, &metrics);
         let (stop, sockets) = (CancellationToken::new(), TaskTracker::new());
         let follow = hub.clone();
         tokio::spawn({
@@ -194,14 +179,15 @@ impl World {
 
     /// Another node, or this one after a crash: the same database, nothing remembered.
     pub(crate) fn another_dialler(&self) -> Dialler {
-        Dialler::new(
-            self.store.clone(),
-            self.connections.clone(),
-            self.links.clone(),
-            self.intake.clone(),
-            Arc::new(Sessions::new(self.clock.clone())),
-            self.metrics.clone(),
-        )
+        let Self {
+            connections,
+            links,
+            intake,
+            store,
+            metrics,
+            ..
+        } = self;
+        asking(connections, links, intake, store, metrics).0
     }
 
     /// Sends JSON as an app.
@@ -307,6 +293,33 @@ impl World {
         assert_eq!(snapshot["type"], "snapshot", "{snapshot}");
         (client, hello, snapshot)
     }
+}
+
+/// What asks platforms for something.
+fn asking(
+    connections: &Arc<Connections>,
+    links: &Links,
+    intake: &Intake,
+    store: &Arc<Flaky>,
+    metrics: &Metrics,
+) -> (Dialler, Controls) {
+    let sessions = Arc::new(Sessions::new(intake.clock().clone()));
+    let dialler = Dialler::new(
+        store.clone(),
+        connections.clone(),
+        links.clone(),
+        intake.clone(),
+        sessions.clone(),
+        metrics.clone(),
+    );
+    let controls = Controls::new(
+        store.clone(),
+        connections.clone(),
+        links.clone(),
+        sessions,
+        metrics.clone(),
+    );
+    (dialler, controls)
 }
 
 /// Waits until something is so.

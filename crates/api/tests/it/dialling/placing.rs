@@ -45,7 +45,7 @@ async fn the_answer_is_the_call_and_its_dial() {
     assert_eq!(asked[0].agent.extension.as_deref(), Some("100"));
     assert_eq!(asked[0].caller_id, None);
     assert_eq!(desk.state(&dial["id"]).await, *dial);
-    assert_eq!(desk.open_calls().await, [call.clone()]);
+    assert_eq!(desk.open_calls().await, std::slice::from_ref(call));
     let told = desk.events("call.updated").await;
     assert_eq!(told[0]["data"]["call"]["id"], call["id"]);
     assert_eq!(told[0]["data"]["call"]["external_call_id"], "");
