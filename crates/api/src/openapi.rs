@@ -15,6 +15,7 @@ use utoipa::openapi::{
 };
 
 use crate::problem::Code;
+pub(crate) use crate::refusals::{PLACING, STEERING};
 use crate::schemas::{ProblemBody, words};
 
 /// What every route that needs a key or a session may answer.
@@ -305,7 +306,11 @@ pub fn openapi() -> OpenApi {
 
 /// What clients send, and what differs from event to event; in everything else a member without
 /// a value is there, as null.
-const PARTIAL: [&str; 6] = [
+const PARTIAL: [&str; 10] = [
+    "AgentName",
+    "ClickToDial",
+    "ControlRequest",
+    "NewCall",
     "NewContact",
     "NewApp",
     "NewKey",

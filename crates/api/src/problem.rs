@@ -5,6 +5,7 @@
 //! it. Texts here are for strangers: never a credential, a telephone number or a body.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -84,9 +85,11 @@ codes! {
     RoleNotAllowed = "role_not_allowed", FORBIDDEN, "Role is not allowed to do this";
     CrossSiteRequest = "cross_site_request", FORBIDDEN, "Request from another site";
     OperatorSecretWrong = "operator_secret_wrong", FORBIDDEN, "Operator's secret is wrong";
+    DialRefused = "dial_refused", FORBIDDEN, "Number may not be dialled";
     HttpsRequired = "https_required", FORBIDDEN, "HTTPS is required";
     RouteNotFound = "route_not_found", NOT_FOUND, "Route not found";
     CallNotFound = "call_not_found", NOT_FOUND, "Call not found";
+    DialNotFound = "dial_not_found", NOT_FOUND, "Dial not found";
     ContactNotFound = "contact_not_found", NOT_FOUND, "Contact not found";
     RecordingNotFound = "recording_not_found", NOT_FOUND, "Recording not found";
     VoicemailNotFound = "voicemail_not_found", NOT_FOUND, "Voicemail not found";
@@ -104,6 +107,11 @@ codes! {
     PlatformInUse = "platform_in_use", CONFLICT, "Platform is in use";
     PlatformTaken = "platform_taken", CONFLICT, "Platform's name is taken";
     SignInNotPossible = "sign_in_not_possible", CONFLICT, "Connection does not sign in";
+    AgentBusy = "agent_busy", CONFLICT, "Agent is busy";
+    CallOver = "call_over", CONFLICT, "Call is over";
+    WrongState = "wrong_state", CONFLICT, "Call is in no state for this";
+    NotSupported = "not_supported", CONFLICT, "Not supported";
+    IdempotencyConflict = "idempotency_conflict", CONFLICT, "Idempotency key is taken";
     EpochChanged = "epoch_changed", CONFLICT, "Log has begun anew";
     LogTruncated = "log_truncated", GONE, "Log no longer reaches back that far";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Body is too large";
@@ -113,10 +121,13 @@ codes! {
     UpgradeRequired = "upgrade_required", UPGRADE_REQUIRED, "Upgrade to WebSocket required";
     TooManyConnections = "too_many_connections", TOO_MANY_REQUESTS,
         "Too many WebSocket connections";
+    DialRateLimited = "dial_rate_limited", TOO_MANY_REQUESTS, "Too many calls by one agent";
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE,
         "Headers are too large";
     InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Internal error";
-    PlatformRefused = "platform_refused", BAD_GATEWAY, "Platform refused or failed";
+    PlatformRefused = "platform_refused", BAD_GATEWAY, "Phone platform refused";
+    PlatformUnreachable = "platform_unreachable", BAD_GATEWAY,
+        "Phone platform cannot be reached";
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, "Database is away";
     ConnectionUnusable = "connection_unusable", SERVICE_UNAVAILABLE, "Connection is not usable";
     OperatorSecretNotSet = "operator_secret_not_set", SERVICE_UNAVAILABLE,
@@ -210,6 +221,14 @@ impl Problem {
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.0.extra.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Says after how long to try again.
+    #[must_use]
+    pub fn after(mut self, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        self.0.retry_after = Some(u32::try_from(seconds).unwrap_or(u32::MAX));
         self
     }
 
@@ -343,6 +362,7 @@ pub(crate) fn not_found(what: &str) -> Problem {
         "recording" => Code::RecordingNotFound,
         "voicemail" => Code::VoicemailNotFound,
         "message" => Code::MessageNotFound,
+        "dial" => Code::DialNotFound,
         _ => Code::RouteNotFound,
     };
     let name = code.title();

@@ -8,9 +8,10 @@ use utoipa_axum::routes;
 
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
-    apps, audit, calls, connections, contacts, diagnosis, docs, events, health, keys, mappings, me,
-    messages, metrics, notifications, oauth, openapi, outer, page, pbx_socket, presence,
-    recordings, sign_in, transcripts, voicemails, webhooks, ws,
+    apps, audit, calls, click_to_dial, connections, contacts, control, diagnosis, dial_policy,
+    dials, docs, events, health, keys, mappings, me, messages, metrics, notifications, oauth,
+    openapi, outer, own_connections, page, pbx_socket, presence, recordings, sign_in, transcripts,
+    voicemails, webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -37,6 +38,14 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(openapi::base())
         .merge(compressed)
         .routes(routes!(calls::get))
+        .routes(routes!(dials::create))
+        .routes(routes!(dials::get))
+        .routes(routes!(click_to_dial::native))
+        .routes(routes!(click_to_dial::inherited))
+        .routes(routes!(control::actions))
+        .routes(routes!(control::control))
+        .routes(routes!(dial_policy::get, dial_policy::put))
+        .routes(routes!(own_connections::list))
         .routes(routes!(contacts::import))
         .routes(routes!(contacts::get, contacts::delete))
         .routes(routes!(me::me))

@@ -13,7 +13,9 @@ use switchhook_engine::adapter::Secret;
 use switchhook_engine::admin::Admin;
 use switchhook_engine::audit::Audit;
 use switchhook_engine::connections::Connections;
+use switchhook_engine::control::Controls;
 use switchhook_engine::diagnosis::Doctor;
+use switchhook_engine::dial::Dialler;
 use switchhook_engine::hub::Hub;
 use switchhook_engine::intake::Intake;
 use switchhook_engine::keeper::Keeper;
@@ -144,6 +146,10 @@ pub struct ApiState {
     pub keeper: Keeper,
     /// Looks at connections.
     pub doctor: Doctor,
+    /// Places calls.
+    pub dialler: Dialler,
+    /// Steers calls.
+    pub controls: Controls,
     /// What is counted.
     pub metrics: Metrics,
     /// Where the counts are read from.

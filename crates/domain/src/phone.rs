@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, Region};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType, Region};
 use serde::{Deserialize, Serialize};
 
 /// How many trailing digits decide that two numbers are alike (look-ups by "ends in").
@@ -151,6 +151,23 @@ impl PhoneNumber {
             PhoneNumberFormat::International
         };
         number.format_as(format).into_owned()
+    }
+
+    /// The country a public number belongs to, ISO 3166-1 alpha-2; `None` for all others, and for
+    /// numbers of no country (satellites, international services).
+    #[must_use]
+    pub fn country(&self) -> Option<String> {
+        let number = PHONE_NUMBER_UTIL.parse(self.e164.as_deref()?, None).ok()?;
+        let code = number.get_region_code()?.to_string();
+        (code.len() == 2).then_some(code)
+    }
+
+    /// True for a number whose calls cost extra and pay the one who is called.
+    #[must_use]
+    pub fn is_premium_rate(&self) -> bool {
+        let number = self.e164.as_deref();
+        let number = number.and_then(|e164| PHONE_NUMBER_UTIL.parse(e164, None).ok());
+        number.is_some_and(|number| number.get_type() == PhoneNumberType::PremiumRate)
     }
 
     /// The last [`TAIL_DIGITS`] digits, for finding numbers stored in another spelling.
@@ -405,6 +422,24 @@ mod tests {
         assert_eq!(nl("+31612345678").display("DE"), "+31 6 12345678");
         assert_eq!(nl("100").display("NL"), "100");
         assert_eq!(nl("anonymous").display("NL"), "");
+    }
+
+    #[test]
+    fn a_number_belongs_to_a_country_and_may_cost_extra() {
+        for (raw, country, costly) in [
+            ("0612345678", Some("NL"), false),
+            ("0900 1234", Some("NL"), true),
+            ("+49 30 123456", Some("DE"), false),
+            ("+1 876 555 0132", Some("JM"), false),
+            ("+1 900 555 0132", None, true),
+            ("+870 773 111 632", None, false),
+            ("100", None, false),
+        ] {
+            let number = nl(raw);
+            assert_eq!(number.is_premium_rate(), costly, "{raw}");
+            let found = number.country();
+            assert!(costly || found.as_deref() == country, "{raw}: {found:?}");
+        }
     }
 
     #[test]

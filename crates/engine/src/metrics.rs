@@ -31,6 +31,27 @@ pub struct PlatformLabels {
     pub platform: &'static str,
 }
 
+/// Platform of a dial and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DialLabels {
+    /// The platform's name.
+    pub platform: &'static str,
+    /// `joined`, `refused`, or the cause of the failure
+    /// ([`switchhook_domain::dial::DialCause`]).
+    pub outcome: &'static str,
+}
+
+/// Platform of a command to a call and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ControlLabels {
+    /// The platform's name.
+    pub platform: &'static str,
+    /// What was asked for, such as `hold`.
+    pub action: &'static str,
+    /// `done`, or whose fault it was ([`crate::command::Fault`]).
+    pub outcome: &'static str,
+}
+
 /// All metrics. Cheap to clone; clones count together.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -48,6 +69,10 @@ pub struct Metrics {
     pub slow_clients: Counter,
     /// Live connections that are up.
     pub links_up: Family<PlatformLabels, Gauge>,
+    /// Calls somebody asked us to place.
+    pub dials: Family<DialLabels, Counter>,
+    /// Commands to calls.
+    pub controls: Family<ControlLabels, Counter>,
     /// Requests that found the database away.
     pub store_unavailable: Counter,
 }
@@ -65,6 +90,8 @@ impl Metrics {
             sockets: Gauge::default(),
             slow_clients: Counter::default(),
             links_up: Family::default(),
+            dials: Family::default(),
+            controls: Family::default(),
             store_unavailable: Counter::default(),
         };
         let r = registry.sub_registry_with_prefix("switchhook");
@@ -102,6 +129,16 @@ impl Metrics {
             "links_up",
             "Live platform connections that are up",
             metrics.links_up.clone(),
+        );
+        r.register(
+            "dials",
+            "Calls somebody asked us to place, by what came of them",
+            metrics.dials.clone(),
+        );
+        r.register(
+            "controls",
+            "Commands to calls, by what came of them",
+            metrics.controls.clone(),
         );
         r.register(
             "store_unavailable",

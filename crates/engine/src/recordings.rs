@@ -45,7 +45,7 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(6);
 const TRIES: u32 = 12;
 
 /// What the keeper works with.
-pub struct Keeper<'a> {
+pub struct Recheck<'a> {
     /// Where recordings are.
     pub store: &'a dyn Store,
     /// Whom to ask.
@@ -58,9 +58,9 @@ pub struct Keeper<'a> {
     pub node: Uuid,
 }
 
-impl std::fmt::Debug for Keeper<'_> {
+impl std::fmt::Debug for Recheck<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keeper").finish_non_exhaustive()
+        f.debug_struct("Recheck").finish_non_exhaustive()
     }
 }
 
@@ -76,7 +76,7 @@ enum Asked {
     Failed(Option<Duration>),
 }
 
-impl Keeper<'_> {
+impl Recheck<'_> {
     /// Looks until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
         loop {

@@ -17,7 +17,9 @@ use switchhook_engine::access::Gate;
 use switchhook_engine::admin::Admin;
 use switchhook_engine::audit::Audit;
 use switchhook_engine::connections::{Connections, Platforms};
+use switchhook_engine::control::Controls;
 use switchhook_engine::diagnosis::Doctor;
+use switchhook_engine::dial::Dialler;
 use switchhook_engine::hub::Hub;
 use switchhook_engine::intake::Intake;
 use switchhook_engine::keeper::Keeper;
@@ -26,6 +28,7 @@ use switchhook_engine::metrics::Metrics;
 use switchhook_engine::oauth::Tokens;
 use switchhook_engine::ports::{Clock, Entropy, SystemClock, SystemEntropy};
 use switchhook_engine::reaper;
+use switchhook_engine::recordings::Recheck;
 use switchhook_engine::seal::MasterKey;
 use switchhook_engine::session::Sessions;
 use switchhook_engine::store::Store;
@@ -33,6 +36,7 @@ use switchhook_storage::OpenOptions;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::config::Config;
 use crate::tls::Tls;
@@ -76,6 +80,10 @@ pub struct Parts {
     pub keeper: Keeper,
     /// Looks at connections.
     pub doctor: Doctor,
+    /// Places calls.
+    pub dialler: Dialler,
+    /// Steers calls.
+    pub controls: Controls,
     /// Counters.
     pub metrics: Metrics,
     /// Where the counters are registered.
@@ -175,7 +183,23 @@ impl Parts {
             clock.clone(),
             entropy.clone(),
         ));
+        let asking = Arc::new(sessions.clone());
         Ok(Self {
+            dialler: Dialler::new(
+                store.clone(),
+                connections.clone(),
+                links.clone(),
+                intake.clone(),
+                asking.clone(),
+                metrics.clone(),
+            ),
+            controls: Controls::new(
+                store.clone(),
+                connections.clone(),
+                links.clone(),
+                asking,
+                metrics.clone(),
+            ),
             audit,
             admin: Admin::new(
                 store.clone(),
@@ -213,6 +237,8 @@ impl Parts {
             tokens: self.tokens.clone(),
             keeper: self.keeper.clone(),
             doctor: self.doctor.clone(),
+            dialler: self.dialler.clone(),
+            controls: self.controls.clone(),
             metrics: self.metrics.clone(),
             registry: self.registry.clone(),
             clock: self.clock.clone(),
@@ -275,6 +301,11 @@ impl Parts {
         {
             tracing::warn!("some sockets did not close in time");
         }
+        // What was asked of a platform is written down before the writer goes.
+        let asked = async { tokio::join!(self.dialler.close(), self.controls.close()) };
+        if tokio::time::timeout(SHUTDOWN_LIMIT, asked).await.is_err() {
+            tracing::warn!("a request to a platform was not answered in time");
+        }
         self.links.close().await;
         jobs.cancel();
         tasks.close();
@@ -296,9 +327,24 @@ impl Parts {
         let (keeper, token) = (self.keeper.clone(), stop.clone());
         tasks.spawn(async move { keeper.run(token).await });
         let (parts, token) = (self.clone(), stop.clone());
+        tasks.spawn(async move { parts.recheck_recordings(token).await });
+        let (dialler, token) = (self.dialler.clone(), stop.clone());
+        tasks.spawn(async move { dialler.run(token).await });
+        let (parts, token) = (self.clone(), stop.clone());
         tasks.spawn(async move { parts.refresh_connections(token).await });
         let (parts, token) = (self.clone(), stop.clone());
         tasks.spawn(async move { parts.prune(token).await });
+    }
+
+    async fn recheck_recordings(&self, stop: CancellationToken) {
+        let recheck = Recheck {
+            store: &*self.store,
+            connections: &self.connections,
+            intake: &self.intake,
+            sessions: &self.sessions,
+            node: Uuid::from_u128(self.intake.entropy().random()),
+        };
+        recheck.run(stop).await;
     }
 
     async fn refresh_connections(&self, stop: CancellationToken) {

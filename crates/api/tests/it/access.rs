@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use switchhook_domain::id::{CallId, DialId, IdMint};
+use switchhook_engine::ports::{Clock, Entropy, SystemEntropy};
+use switchhook_engine::store::{Dial, DialState, DialStore};
 
 use crate::client::Answer;
 use crate::world::{OPERATOR, World, fixture, ringing};
@@ -69,6 +72,15 @@ const OPERATIONS: &[(&str, Wants)] = &[
 ];
 /// The rest of them; an array of its own so that both stay readable.
 const MORE: &[(&str, Wants)] = &[
+    ("list_own_connections", Wants::Caller),
+    ("place_call", Wants::Caller),
+    ("get_dial", Wants::Caller),
+    ("click_to_dial", Wants::Caller),
+    ("click_to_dial_inherited", Wants::Caller),
+    ("list_call_actions", Wants::Caller),
+    ("control_call", Wants::Caller),
+    ("get_dial_policy", Wants::Caller),
+    ("set_dial_policy", Wants::Caller),
     ("list_audit", Wants::Caller),
     ("list_operator_audit", Wants::Operator),
     ("diagnose_own_connection", Wants::Caller),
@@ -83,6 +95,34 @@ const MORE: &[(&str, Wants)] = &[
     ("list_platforms", Wants::Operator),
     ("list_notifications", Wants::Operator),
 ];
+
+/// A dial of a tenant, as stored.
+async fn dial(world: &World, tenant: &crate::world::Tenant, hook: &crate::world::Hook) -> String {
+    let now = world.clock.now();
+    let id = DialId(IdMint::new(now, SystemEntropy.random()).uuid());
+    let dial = Dial {
+        id,
+        app_id: tenant.id.parse().unwrap(),
+        connection_id: hook.connection_id.parse().unwrap(),
+        call_id: CallId(id.0),
+        idempotency_key: None,
+        request_digest: [0; 32],
+        agent_extension: Some("100".to_owned()),
+        agent_user_id: None,
+        target: "200".to_owned(),
+        caller_id: None,
+        requested_by: "test".to_owned(),
+        state: DialState::Joined,
+        failure: None,
+        platform_keys: Vec::new(),
+        requested_at: now,
+        placed_at: None,
+        settled_at: None,
+        due_at: None,
+    };
+    world.store.create_dial(&dial).await.unwrap();
+    id.to_string()
+}
 
 struct Route {
     id: String,
@@ -138,16 +178,18 @@ impl Ids {
             ("contact", text(&contact)),
             ("app_id", tenant.id.clone()),
             ("key_id", text(&key)),
-            ("connection_id", hook.connection_id),
+            ("connection_id", hook.connection_id.clone()),
             ("platform", "dialpad".to_owned()),
             ("hook_id", hook.path.rsplit('/').next().unwrap().to_owned()),
             ("code", "call_not_found".to_owned()),
+            ("action", "hangup".to_owned()),
+            ("dial", dial(world, &tenant, &hook).await),
         ]);
         (Self(ids), tenant)
     }
 
     fn fill(&self, route: &Route) -> String {
-        let kinds = ["contact", "recording", "voicemail", "message"];
+        let kinds = ["contact", "dial", "recording", "voicemail", "message"];
         let kind = kinds
             .into_iter()
             .find(|kind| route.path.contains(&format!("/{kind}s/")));
@@ -338,7 +380,7 @@ async fn what_belongs_to_another_app_does_not_exist() {
         assert_eq!(answer.status, 404, "{}: {}", route.id, answer.text);
         assert!(answer.problem().ends_with("_not_found"), "{}", route.id);
     }
-    assert_eq!(covered, 13);
+    assert_eq!(covered, 15);
     // Theirs is still there.
     let call = &theirs.0["call"];
     assert_eq!(

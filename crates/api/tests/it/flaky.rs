@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use switchhook_domain::Timestamp;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventType};
+use switchhook_domain::fold::{CallState, PresenceState};
 use switchhook_domain::id::{
     AppId, CallId, ConnectionId, ContactId, DialId, KeyId, MessageId, NotificationId, RecordingId,
     VoicemailId,
@@ -108,6 +109,11 @@ pass! { MediaStore {
     delete_voicemail(app: AppId, id: VoicemailId) -> ();
     message(app: AppId, id: MessageId) -> Option<StoredMessage>;
     presence(app: AppId, limit: u32, offset: u32) -> (Vec<StoredPresence>, u64);
+} }
+
+pass! { StateStore {
+    call_state(app: AppId, id: CallId) -> Option<CallState>;
+    presence_states(app: AppId, connection: ConnectionId) -> Vec<PresenceState>;
 } }
 
 pass! { VendorStore {

@@ -15,6 +15,7 @@ mod client;
 mod contacts;
 mod describe;
 mod diagnosis;
+mod dialling;
 mod events;
 mod faults;
 mod flaky;

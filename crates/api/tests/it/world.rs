@@ -13,7 +13,9 @@ use switchhook_engine::access::Gate;
 use switchhook_engine::adapter::{Adapter, Secret};
 use switchhook_engine::admin::Admin;
 use switchhook_engine::connections::{Connections, Platforms};
+use switchhook_engine::control::Controls;
 use switchhook_engine::diagnosis::Doctor;
+use switchhook_engine::dial::Dialler;
 use switchhook_engine::hub::Hub;
 use switchhook_engine::intake::Intake;
 use switchhook_engine::keeper::Keeper;
@@ -43,6 +45,8 @@ pub(crate) struct World {
     pub(crate) keeper: Keeper,
     pub(crate) gate: Arc<Gate>,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) intake: Intake,
+    pub(crate) dialler: Dialler,
     pub(crate) stop: CancellationToken,
     pub(crate) sockets: TaskTracker,
     http: reqwest::Client,
@@ -153,6 +157,7 @@ impl World {
         let base = (store.clone(), clock.clone(), connections.clone());
         let asking = Asking::new(base, &intake, &links, config.public_url.as_deref());
         let keeper = asking.keeper.clone();
+        let (dialler, controls) = commanding(&connections, &links, &intake, &store, &metrics);
         let (stop, sockets) = (CancellationToken::new(), TaskTracker::new());
         let follow = hub.clone();
         tokio::spawn({
@@ -165,7 +170,7 @@ impl World {
         config.started_at = clock.now();
         let app = router(ApiState {
             store: store.clone(),
-            intake,
+            intake: intake.clone(),
             hub,
             gate: gate.clone(),
             admin,
@@ -174,6 +179,8 @@ impl World {
             tokens: asking.tokens,
             keeper: asking.keeper,
             doctor: asking.doctor,
+            dialler: dialler.clone(),
+            controls,
             metrics: metrics.clone(),
             registry: Arc::new(registry),
             clock: clock.clone(),
@@ -197,6 +204,8 @@ impl World {
             keeper,
             gate,
             connections,
+            intake,
+            dialler,
             stop,
             sockets,
             http,
@@ -215,6 +224,19 @@ impl World {
             .ask(Method::GET, path)
             .header("x-app-api-key", &tenant.key);
         Answer::of(request.send().await.unwrap()).await
+    }
+
+    /// Another node, or this one after a crash: the same database, nothing remembered.
+    pub(crate) fn another_dialler(&self) -> Dialler {
+        let Self {
+            connections,
+            links,
+            intake,
+            store,
+            metrics,
+            ..
+        } = self;
+        asking(connections, links, intake, store, metrics).0
     }
 
     /// Sends JSON as an app.
@@ -320,6 +342,33 @@ impl World {
         assert_eq!(snapshot["type"], "snapshot", "{snapshot}");
         (client, hello, snapshot)
     }
+}
+
+/// What asks platforms for something.
+fn commanding(
+    connections: &Arc<Connections>,
+    links: &Links,
+    intake: &Intake,
+    store: &Arc<Flaky>,
+    metrics: &Metrics,
+) -> (Dialler, Controls) {
+    let sessions = Arc::new(Sessions::new(intake.clock().clone()));
+    let dialler = Dialler::new(
+        store.clone(),
+        connections.clone(),
+        links.clone(),
+        intake.clone(),
+        sessions.clone(),
+        metrics.clone(),
+    );
+    let controls = Controls::new(
+        store.clone(),
+        connections.clone(),
+        links.clone(),
+        sessions,
+        metrics.clone(),
+    );
+    (dialler, controls)
 }
 
 /// Waits until something is so.

@@ -32,6 +32,7 @@ use uuid::Uuid;
 pub mod audit;
 pub mod dials;
 pub mod media;
+pub mod states;
 pub mod vendors;
 
 pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore};
@@ -41,6 +42,7 @@ pub use media::{
     StoredMessage, StoredPresence, StoredRecording, StoredVoicemail, VoicemailQuery,
     VoicemailRecord, look_at, media_of,
 };
+pub use states::{PRESENCE_LIMIT, StateStore};
 pub use vendors::{OAuthStart, StoredMapping, StoredSubscription, StoredTokens, VendorStore};
 
 /// Why the store could not do it.
@@ -424,7 +426,9 @@ pub struct DueCall {
 
 /// Everything that lasts. See the module documentation for the promises.
 #[async_trait]
-pub trait Store: AuditStore + DialStore + MediaStore + VendorStore + Send + Sync + 'static {
+pub trait Store:
+    AuditStore + DialStore + MediaStore + StateStore + VendorStore + Send + Sync + 'static
+{
     // ---- the call path ----------------------------------------------------------------------
 
     /// Carries out one unit of change.

@@ -19,7 +19,7 @@ use switchhook_engine::connections::{Connections, Platforms};
 use switchhook_engine::intake::Intake;
 use switchhook_engine::metrics::Metrics;
 use switchhook_engine::ports::{Clock, SystemEntropy};
-use switchhook_engine::recordings::Keeper;
+use switchhook_engine::recordings::Recheck;
 use switchhook_engine::seal::MasterKey;
 use switchhook_engine::session::Sessions;
 use switchhook_engine::store::{MediaStore, Store, StoredRecording};
@@ -158,7 +158,7 @@ impl Studio {
     }
 
     async fn as_node(&self, node: u128) -> usize {
-        let keeper = Keeper {
+        let keeper = Recheck {
             store: self.store.as_ref(),
             connections: &self.connections,
             intake: &self.intake,

@@ -40,6 +40,7 @@ mod people;
 mod prune;
 mod reader;
 mod session;
+mod states;
 mod vendors;
 mod writer;
 

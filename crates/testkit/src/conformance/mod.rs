@@ -27,6 +27,7 @@ pub mod media;
 pub mod messages;
 pub mod people;
 pub mod prune;
+pub mod states;
 pub mod vendors;
 pub mod world;
 
@@ -60,6 +61,8 @@ macro_rules! for_each_area {
             contacts::a_caller_is_matched,
             messages::messages_move_forward,
             messages::presence_is_told_when_it_changes,
+            states::the_state_beneath_a_call_is_there,
+            states::presence_is_read_back,
             audit::entries_are_appended_and_found,
             audit::of_several_with_one_number_one_is_kept,
             dials::dials_go_their_way,

@@ -27,6 +27,7 @@ mod commit;
 mod dials;
 mod lists;
 mod media;
+mod states;
 mod vendors;
 
 /// The store.

@@ -1,0 +1,250 @@
+//! Placing and steering calls, from the HTTP request to the platform's events, with a platform
+//! that does what the test says.
+
+mod click;
+mod joining;
+mod placing;
+mod policy;
+mod refusing;
+mod scripted;
+mod steering;
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use reqwest::Method;
+use serde_json::{Value, json};
+use switchhook_adapters::dialpad::Dialpad;
+use switchhook_domain::Timestamp;
+use switchhook_domain::cause::Cause;
+use switchhook_domain::id::{AppId, CallId};
+use switchhook_domain::phone::{NumberPlan, PhoneNumber};
+use switchhook_domain::signal::{CallFact, Direction, LegFact, LegKind, Party, Signal};
+use switchhook_engine::ports::Clock;
+use switchhook_engine::store::StateStore;
+
+use crate::client::Answer;
+use crate::world::{Hook, Tenant, World, config};
+use scripted::{Script, Scripted};
+
+const TARGET: &str = "+31612345678";
+
+/// A server whose app has one connection to the scripted platform.
+struct Desk {
+    world: World,
+    tenant: Tenant,
+    hook: Hook,
+    script: Script,
+}
+
+impl Desk {
+    async fn new() -> Self {
+        let script = Script::default();
+        let scripted = Arc::new(Scripted(script.clone()));
+        let world = World::with_adapters(config(), vec![scripted, Arc::new(Dialpad)]).await;
+        let tenant = world.tenant("desk").await;
+        let hook = connection(&world, &tenant).await;
+        Self {
+            world,
+            tenant,
+            hook,
+            script,
+        }
+    }
+
+    /// Asks for a call of extension 100.
+    async fn dial(&self, to: &str) -> Answer {
+        self.place(&json!({ "to": to, "extension": "100" })).await
+    }
+
+    async fn place(&self, body: &Value) -> Answer {
+        self.world.post(&self.tenant, "/api/calls", body).await
+    }
+
+    async fn place_keyed(&self, key: &str, body: &Value) -> Answer {
+        let request = self.world.ask(Method::POST, "/api/calls");
+        let request = request
+            .header("x-api-key", &self.tenant.key)
+            .header("idempotency-key", key)
+            .json(body);
+        Answer::of(request.send().await.unwrap()).await
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.world.get(&self.tenant, path).await
+    }
+
+    /// The record of a call.
+    async fn call(&self, id: &Value) -> Value {
+        let id = id.as_str().unwrap();
+        let answer = self.get(&format!("/api/calls/{id}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.body["data"].clone()
+    }
+
+    /// How a dial stands.
+    async fn state(&self, dial: &Value) -> Value {
+        let id = dial.as_str().unwrap();
+        let answer = self.get(&format!("/api/dials/{id}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.body["data"].clone()
+    }
+
+    async fn open_calls(&self) -> Vec<Value> {
+        let answer = self.get("/api/calls/active").await;
+        answer.body["data"].as_array().unwrap().clone()
+    }
+
+    /// The events of one type.
+    async fn events(&self, kind: &str) -> Vec<Value> {
+        let path = format!("/api/events?limit=500&types={kind}");
+        let answer = self.get(&path).await;
+        answer.body["data"].as_array().unwrap().clone()
+    }
+
+    /// What the platform says.
+    async fn hear(&self, signals: &[Signal]) {
+        self.hear_with(signals, None).await;
+    }
+
+    async fn hear_with(&self, signals: &[Signal], adoption: Option<Value>) {
+        let mut body = json!({ "signals": signals });
+        if let Some(adoption) = adoption {
+            body["adoption"] = adoption;
+        }
+        let request = self.world.ask(Method::POST, &self.hook.path);
+        let request = request.header("x-secret", &self.hook.secret).json(&body);
+        let answer = Answer::of(request.send().await.unwrap()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+
+    /// Time goes on, and the job looks.
+    async fn later(&self, seconds: i64) {
+        self.world.clock.advance(SignedDuration::from_secs(seconds));
+        self.world.dialler.once().await.unwrap();
+    }
+
+    fn now(&self) -> Timestamp {
+        self.world.clock.now()
+    }
+
+    /// The names a call has in the store.
+    async fn keys(&self, call: &Value) -> Vec<String> {
+        let app: AppId = self.tenant.id.parse().unwrap();
+        let id: CallId = call.as_str().unwrap().parse().unwrap();
+        let state = self.world.store.call_state(app, id).await.unwrap();
+        state.unwrap().facts.keys.into_iter().collect()
+    }
+
+    /// How often a dial had an outcome.
+    fn counted(&self, outcome: &'static str) -> u64 {
+        let labels = switchhook_engine::metrics::DialLabels {
+            platform: "scripted",
+            outcome,
+        };
+        self.world.metrics.dials.get_or_create(&labels).get()
+    }
+}
+
+/// A connection of a tenant to the scripted platform.
+async fn connection(world: &World, tenant: &Tenant) -> Hook {
+    let body = json!({ "platform": "scripted", "name": "Scripted", "config": {} });
+    let path = format!("/internal/apps/{}/connections", tenant.id);
+    let made = world.operate(Method::POST, &path, Some(&body)).await;
+    assert_eq!(made.status, 201, "{:?}", made.body);
+    let text = |member: &str| made.body["data"][member].as_str().unwrap().to_owned();
+    let url = text("webhook_url");
+    Hook {
+        connection_id: text("id"),
+        path: url.split_once(&world.address).unwrap().1.to_owned(),
+        secret: text("webhook_secret"),
+    }
+}
+
+fn number(text: &str) -> PhoneNumber {
+    PhoneNumber::parse(text, &NumberPlan::default())
+}
+
+fn extension(text: &str) -> Party {
+    Party {
+        extension: Some(text.to_owned()),
+        ..Party::default()
+    }
+}
+
+/// A call of the scripted platform, told bit by bit.
+struct Story {
+    keys: Vec<String>,
+    begins: Timestamp,
+}
+
+impl Story {
+    fn new(keys: &[&str], begins: Timestamp) -> Self {
+        Self {
+            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+            begins,
+        }
+    }
+
+    fn leg(&self, after: i64, leg: &str, fact: LegFact) -> Signal {
+        let leg = format!("{}/{leg}", self.keys[0]);
+        let at = self.begins + SignedDuration::from_secs(after);
+        Signal::leg(at, &self.keys, &leg, fact)
+    }
+
+    fn call(&self, after: i64, fact: CallFact) -> Signal {
+        let at = self.begins + SignedDuration::from_secs(after);
+        Signal::call(at, &self.keys, fact)
+    }
+
+    /// The agent's device rings.
+    fn agent_rings(&self) -> Vec<Signal> {
+        let seen = LegFact::Seen {
+            kind: LegKind::Agent,
+            origin: false,
+            party: extension("100"),
+        };
+        vec![self.leg(1, "a", seen), self.leg(1, "a", LegFact::Rang)]
+    }
+
+    /// The agent picks up, the other side is called and answers.
+    fn talk(&self) -> Vec<Signal> {
+        let seen = LegFact::Seen {
+            kind: LegKind::External,
+            origin: false,
+            party: Party {
+                number: Some(number(TARGET)),
+                ..Party::default()
+            },
+        };
+        vec![
+            self.leg(3, "a", LegFact::Answered),
+            self.leg(4, "b", seen),
+            self.leg(5, "b", LegFact::Rang),
+            self.leg(8, "b", LegFact::Answered),
+        ]
+    }
+
+    /// An inbound call rings at the agent.
+    fn rings_in(&self) -> Vec<Signal> {
+        let caller = Party {
+            number: Some(number(TARGET)),
+            ..Party::default()
+        };
+        let mut told = vec![
+            self.call(0, CallFact::Direction(Direction::Inbound)),
+            self.call(0, CallFact::Remote(caller)),
+        ];
+        told.extend(self.agent_rings());
+        told
+    }
+
+    fn answered(&self) -> Vec<Signal> {
+        vec![self.leg(3, "a", LegFact::Answered)]
+    }
+
+    fn ends(&self) -> Vec<Signal> {
+        let cause = Cause::q850(16);
+        vec![self.call(30, CallFact::Ended { cause, by: None })]
+    }
+}
