@@ -236,7 +236,7 @@ impl World {
             metrics,
             ..
         } = self;
-        asking(connections, links, intake, store, metrics).0
+        commanding(connections, links, intake, store, metrics).0
     }
 
     /// Sends JSON as an app.
