@@ -224,7 +224,7 @@ proptest! {
     }
 
     #[test]
-    fn a_link_is_shown_only_while_it_is_good((signals, other) in signals().prop_flat_map(shuffled)) {
+    fn a_link_is_shown_while_it_is_good((signals, other) in signals().prop_flat_map(shuffled)) {
         let kept = |signals: &[Signal]| facts(signals).recordings;
         for (id, recording) in kept(&signals) {
             let expired = recording.expiry().is_some_and(|at| recording.passed >= Some(at));

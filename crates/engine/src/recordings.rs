@@ -192,7 +192,7 @@ impl Recheck<'_> {
             }),
             Err(error) => {
                 let fault = error.fault.as_str();
-                tracing::debug!(recording.id = %record.id, fault, "a recording cannot be asked for");
+                tracing::debug!(recording.id = %record.id, fault, "a recording was not told of");
                 Asked::Failed(error.retry_after)
             }
         }

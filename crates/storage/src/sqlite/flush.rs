@@ -241,8 +241,8 @@ fn write_messages(conn: &Connection, set: &WorkingSet, pending: &Pending) -> Sto
 fn write_recordings(conn: &Connection, set: &WorkingSet, pending: &Pending) -> StoreResult<()> {
     for (id, noted) in &pending.recordings {
         let record = &noted.record;
-        let sql = "INSERT INTO recordings AS r (id, app, call_id, state, sort_at, record, created_at, \
-                   updated_at, due_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+        let sql = "INSERT INTO recordings AS r (id, app, call_id, state, sort_at, record, \
+                   created_at, updated_at, due_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
                    ON CONFLICT (id) DO UPDATE SET call_id = excluded.call_id, \
                    state = excluded.state, sort_at = excluded.sort_at, \
                    record = excluded.record, updated_at = excluded.updated_at, \

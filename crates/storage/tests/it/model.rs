@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use switchhook_domain::contact::{Contact, ContactNumber};
 use switchhook_domain::event::EventType;
-use switchhook_domain::id::{ContactId, IdMint};
+use switchhook_domain::id::{AppId, ContactId, IdMint};
 use switchhook_engine::ports::Entropy;
 use switchhook_engine::store::{
     CallQuery, Changeset, ContactQuery, MessageQuery, RecordingQuery, Store, StoreResult, Verdict,
@@ -119,6 +119,29 @@ impl Pair {
         set
     }
 
+    /// Messages, recordings, voicemails and presence.
+    async fn media(&self, app: AppId, offset: u32, step: &Step) {
+        let query = MessageQuery {
+            limit: 3,
+            offset,
+            ..MessageQuery::default()
+        };
+        drop(same!(self, store => store.messages(app, &query).await, step));
+        let query = RecordingQuery {
+            limit: 3,
+            offset,
+            ..RecordingQuery::default()
+        };
+        drop(same!(self, store => store.recordings(app, &query).await, step));
+        let query = VoicemailQuery {
+            limit: 3,
+            offset,
+            ..VoicemailQuery::default()
+        };
+        drop(same!(self, store => store.voicemails(app, &query).await, step));
+        drop(same!(self, store => store.presence(app, 3, offset).await, step));
+    }
+
     async fn commit(&self, sets: Vec<Changeset>) {
         // The model one after the other; the real one all at once, in the order of the list.
         let mut expected = Vec::new();
@@ -181,26 +204,7 @@ impl Pair {
                 app: second,
                 offset,
             } => {
-                let app = app(*second);
-                let query = MessageQuery {
-                    limit: 3,
-                    offset: *offset,
-                    ..MessageQuery::default()
-                };
-                drop(same!(self, store => store.messages(app, &query).await, step));
-                let query = RecordingQuery {
-                    limit: 3,
-                    offset: *offset,
-                    ..RecordingQuery::default()
-                };
-                drop(same!(self, store => store.recordings(app, &query).await, step));
-                let query = VoicemailQuery {
-                    limit: 3,
-                    offset: *offset,
-                    ..VoicemailQuery::default()
-                };
-                drop(same!(self, store => store.voicemails(app, &query).await, step));
-                drop(same!(self, store => store.presence(app, 3, *offset).await, step));
+                self.media(app(*second), *offset, step).await;
             }
             Step::Events {
                 app: second,
