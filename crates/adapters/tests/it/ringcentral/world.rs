@@ -86,7 +86,6 @@ impl World {
             id: id.to_owned(),
             kind,
             extension: None,
-            number: None,
             user_id: user.map(str::to_owned),
             answered,
             ended: false,
