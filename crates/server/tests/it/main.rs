@@ -14,3 +14,4 @@ mod bed;
 mod kill;
 mod program;
 mod real_pbx;
+mod real_sqs;

@@ -3,8 +3,10 @@
 //! here. This module holds what they share: the server, the record of what was asked, faults on
 //! demand, rate limits, and the check of a body against the vendor's fields.
 
+pub mod callvoip;
 mod fields;
 mod server;
+pub mod wildix;
 
 use std::time::{Duration, Instant};
 
