@@ -3,6 +3,7 @@
 #   check     cargo xtask check: formatting, lints, licences, documentation, generated files
 #   rust      every Rust test, on SQLite and on a real PostgreSQL, and the documentation's examples
 #   pbx       the tests against a real Asterisk with SIP phones
+#   sqs       the tests against an SQS-compatible server
 #   page      the page's own tests
 #   browser   the page in Chromium against a running demo
 #
@@ -14,7 +15,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-PARTS=(check rust pbx page browser)
+PARTS=(check rust pbx sqs page browser)
 DEMO=127.0.0.1:4477
 EXIT_LEFT_OUT=3
 # A test bed of its own: a developer's running PBX or cluster is not touched.
@@ -91,6 +92,7 @@ there() {
   case "$1" in
     postgres) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
     browser) [ -x "${CHROMIUM:-/usr/bin/chromium}" ] ;;
+    python) [ -x "${SWITCHHOOK_TESTBED_DIR:-/var/lib/switchhook-testbed}/python/bin/moto_server" ] ;;
     *) false ;;
   esac
 }
@@ -134,6 +136,8 @@ rust_tests() { # rust_tests FILTER: the tests that this nextest filter picks
     cargo nextest run --workspace --locked -E "$1"
   elif [ "$1" = "test(real_pbx)" ]; then
     cargo test --workspace --locked --no-fail-fast real_pbx
+  elif [ "$1" = "test(real_sqs)" ]; then
+    cargo test --workspace --locked --no-fail-fast real_sqs
   else
     cargo test --workspace --locked --no-fail-fast --lib --bins --tests
   fi
@@ -144,7 +148,7 @@ run_rust() {
   scripts/tools.sh || true
   page_built
   local failed=no
-  rust_tests "not test(real_pbx)" || failed=yes
+  rust_tests "not (test(real_pbx) or test(real_sqs))" || failed=yes
   cargo test --workspace --locked --doc --quiet || failed=yes
   [ "$failed" = no ]
 }
@@ -152,6 +156,11 @@ run_rust() {
 run_pbx() { # the tests start and stop the PBX themselves (crates/server/tests/it/bed.rs)
   headline "pbx: a real Asterisk with SIP phones"
   rust_tests "test(real_pbx)"
+}
+
+run_sqs() { # the tests start and stop the server themselves (crates/server/tests/it/real_sqs)
+  headline "sqs: an SQS-compatible server"
+  rust_tests "test(real_sqs)"
 }
 
 run_page() {
@@ -208,6 +217,13 @@ do_part() {
         return
       fi
       part pbx run_pbx
+      ;;
+    sqs)
+      if ! provisioned python; then
+        left_out sqs "$WHY"
+        return
+      fi
+      part sqs run_sqs
       ;;
     page) part page run_page ;;
     browser)

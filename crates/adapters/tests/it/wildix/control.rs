@@ -109,6 +109,10 @@ async fn every_way_of_steering_reaches_the_agents_call() {
     ] {
         pbx.vendor().add("100", "ours@pbx", "0612345021", "100");
         pbx.vendor().add("100", "other@pbx", "+31201234567", "100");
+        if control == Control::Resume {
+            let held = Wildix.control(&session, &handle, &Control::Hold).await;
+            held.unwrap();
+        }
         let before = pbx.asked().len();
         Wildix.control(&session, &handle, &control).await.unwrap();
         let asked = pbx.asked();

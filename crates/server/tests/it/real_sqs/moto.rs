@@ -67,7 +67,10 @@ impl Moto {
         Some(Self {
             child,
             url,
-            client: reqwest::Client::new(),
+            client: reqwest::Client::builder()
+                .timeout(Duration::from_secs(30))
+                .build()
+                .unwrap(),
         })
     }
 
