@@ -2,6 +2,7 @@
 # test.sh [PART]...: runs the tests, one part after the other; without arguments all of them.
 #   check     cargo xtask check: formatting, lints, licences, documentation, generated files
 #   rust      every Rust test, on SQLite and on a real PostgreSQL, and the documentation's examples
+#   api       the running server against its own OpenAPI document, on SQLite and PostgreSQL
 #   pbx       the tests against a real Asterisk with SIP phones
 #   sqs       the tests against an SQS-compatible server
 #   page      the page's own tests
@@ -15,7 +16,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-PARTS=(check rust pbx sqs page browser)
+PARTS=(check rust api pbx sqs page browser)
+PBX_TESTS="test(/^real_(pbx|dial)/)"
+SQS_TESTS="test(/^real_sqs/)"
 DEMO=127.0.0.1:4477
 EXIT_LEFT_OUT=3
 # A test bed of its own: a developer's running PBX or cluster is not touched.
@@ -134,9 +137,10 @@ run_check() {
 rust_tests() { # rust_tests FILTER: the tests that this nextest filter picks
   if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --workspace --locked -E "$1"
-  elif [ "$1" = "test(real_pbx)" ]; then
+  elif [ "$1" = "$PBX_TESTS" ]; then
     cargo test --workspace --locked --no-fail-fast real_pbx
-  elif [ "$1" = "test(real_sqs)" ]; then
+    cargo test --workspace --locked --no-fail-fast real_dial
+  elif [ "$1" = "$SQS_TESTS" ]; then
     cargo test --workspace --locked --no-fail-fast real_sqs
   else
     cargo test --workspace --locked --no-fail-fast --lib --bins --tests
@@ -148,19 +152,30 @@ run_rust() {
   scripts/tools.sh || true
   page_built
   local failed=no
-  rust_tests "not (test(real_pbx) or test(real_sqs))" || failed=yes
+  rust_tests "not test(/^real_/)" || failed=yes
   cargo test --workspace --locked --doc --quiet || failed=yes
+  [ "$failed" = no ]
+}
+
+run_api() {
+  headline "api: everything the OpenAPI document allows and forbids"
+  local failed=no
+  page_built
+  scripts/fuzz-api.sh "sqlite://$TMP/fuzz.db" || failed=yes
+  if [ -n "${SWITCHHOOK_TEST_POSTGRES:-}" ]; then
+    scripts/fuzz-api.sh "$SWITCHHOOK_TEST_POSTGRES" || failed=yes
+  fi
   [ "$failed" = no ]
 }
 
 run_pbx() { # the tests start and stop the PBX themselves (crates/server/tests/it/bed.rs)
   headline "pbx: a real Asterisk with SIP phones"
-  rust_tests "test(real_pbx)"
+  rust_tests "$PBX_TESTS"
 }
 
 run_sqs() { # the tests start and stop the server themselves (crates/server/tests/it/real_sqs)
   headline "sqs: an SQS-compatible server"
-  rust_tests "test(real_sqs)"
+  rust_tests "$SQS_TESTS"
 }
 
 run_page() {
@@ -210,6 +225,14 @@ do_part() {
     rust)
       if ! start_postgres; then left_out rust/pg "PostgreSQL: $WHY; the SQLite half runs"; fi
       part rust run_rust
+      ;;
+    api)
+      if ! provisioned python; then
+        left_out api "$WHY"
+        return
+      fi
+      if ! start_postgres; then left_out api/pg "PostgreSQL: $WHY; the SQLite half runs"; fi
+      part api run_api
       ;;
     pbx)
       if ! provisioned packages asterisk; then

@@ -46,3 +46,17 @@ export async function shoot(page: Page, name: string, fullPage = false): Promise
 export const isLive = async (page: Page): Promise<void> => {
   await expect(page.locator("[data-link=live]")).toBeVisible();
 };
+
+/**
+ * Stops the page's time: from here on no timer of the page runs, so that nothing leaves, reconnects
+ * or is put away by itself, however slow the machine is. Needs `page.clock.install()` before the
+ * page is opened; `page.clock.resume()` lets time run again. axe waits for timers: not while frozen.
+ */
+export async function freeze(page: Page): Promise<void> {
+  for (let ahead = 500; ; ahead *= 2) {
+    const at = (await page.evaluate(() => Date.now())) + ahead;
+    const late = await page.clock.pauseAt(at).then(() => null, (error: Error) => error);
+    if (!late) return;
+    if (ahead > 30_000) throw late; // Not a machine that was slower than `ahead`.
+  }
+}

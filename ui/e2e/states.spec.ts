@@ -1,7 +1,7 @@
 // States that a real server reaches rarely, against the stand-in: they need no server.
 
-import { expect, test, type Page } from "@playwright/test";
-import { expectAccessible, expectNoSidewaysScroll, isLive, shoot, watchErrors } from "./helpers";
+import { expect, test, type Page, type WebSocket } from "@playwright/test";
+import { expectAccessible, expectNoSidewaysScroll, freeze, isLive, shoot, watchErrors } from "./helpers";
 import { call, contact, finished, iso, party } from "./mock-data.mjs";
 import { startMock, type Mock } from "./mock-server.mjs";
 import { answer, deWaal, end, hold, jansen, resume, unknown } from "./mock-script.mjs";
@@ -41,6 +41,7 @@ test("signed out: says how to get a link, goes on by itself, and signs out again
 });
 
 test("a call from ringing to the list, told in the card, the middle and the title", async ({ page }) => {
+  await page.clock.install();
   const errors = await open(page);
   const c = mock.ring(jansen(Date.now()));
   const name = "Mevrouw A. (Anneke) Jansen";
@@ -48,7 +49,7 @@ test("a call from ringing to the list, told in the card, the middle and the titl
   await expect(work(page).getByRole("heading", { name })).toBeVisible();
   await expect(work(page).getByText("Why this person:")).toBeVisible();
   await expect(page.locator("#say-now")).toHaveText(`Ringing: ${name}, Burgerzaken`);
-  await expect(page).toHaveTitle(/^● 0:0\d Mevrouw A\. \(Anneke\) Jansen$/);
+  await expect(page).toHaveTitle(/^● \d+:\d\d Mevrouw A\. \(Anneke\) Jansen$/);
   expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("BODY");
   await expectAccessible(page, "ringing");
   await shoot(page, "ringing-light");
@@ -62,8 +63,11 @@ test("a call from ringing to the list, told in the card, the middle and the titl
   resume(c);
   mock.emit("call.resumed", c);
   end(c);
+  await freeze(page); // A finished card leaves after four seconds.
   mock.emit("call.ended", c);
   await expect(card(page, name)).toContainText("talked");
+  await page.clock.fastForward(5_000);
+  await page.clock.resume();
   await expect(card(page, name)).toHaveCount(0);
   const row = page.getByRole("tabpanel").getByRole("button", { name: new RegExp("^Mevrouw A\\. \\(Anneke\\)") });
   await expect(row).toBeVisible();
@@ -111,13 +115,17 @@ test("what rang too long before the page came does not pop", async ({ page }) =>
 });
 
 test("candidates come back after a reload", async ({ page }) => {
-  const { c, pop } = deWaal(Date.now());
+  mock.state.clock = Date.now(); // A page that loads slowly must not make the ringing too old.
+  const { c, pop } = deWaal(mock.state.clock);
   mock.ring(c, pop);
   await open(page);
   await expect(work(page).getByRole("row", { name: /Chantal Bos.*Possible 61/ })).toBeVisible();
 });
 
 test("reconnecting: quiet at first, then said; back again with what came by", async ({ page }) => {
+  await page.clock.install();
+  const sockets: WebSocket[] = [];
+  page.on("websocket", (socket) => sockets.push(socket));
   await open(page);
   const c = mock.ring(jansen(Date.now()));
   answer(c);
@@ -129,15 +137,21 @@ test("reconnecting: quiet at first, then said; back again with what came by", as
   await expectAccessible(page, "reconnecting");
   await shoot(page, "reconnecting-light");
 
+  // From here on only the button can reconnect: the page's own tries wait for its clock.
+  await freeze(page);
   const lost = unknown(Date.now());
   mock.ring(lost);
   end(lost);
   mock.emit("call.missed", lost);
+  await expect.poll(() => sockets.every((socket) => socket.isClosed()), "no try is under way").toBe(true);
   mock.state.refuse = false;
   await page.getByRole("button", { name: "Now", exact: true }).click();
   await expect(page.getByText("Connected again.").first()).toBeVisible();
   await expect(page.getByText(/1 call in those \d+ s: 1 missed\./)).toBeVisible();
-  await expect(page.getByText(/1 call in those/)).toHaveCount(0, { timeout: 9_000 });
+  await page.clock.fastForward(5_500);
+  await expect(page.getByText(/1 call in those/)).toBeVisible();
+  await page.clock.fastForward(1_000);
+  await expect(page.getByText(/1 call in those/)).toHaveCount(0);
 });
 
 test("offline after thirty seconds", async ({ page }) => {
@@ -170,10 +184,13 @@ test("a server that does not answer, a slow one, and an empty day", async ({ pag
   await expect(page.getByRole("heading", { name: "The server does not answer" })).toBeVisible();
   await expectAccessible(page, "down");
   mock.state.down = false;
-  mock.state.delay = 900;
+  const release = mock.holdBack("/api/calls");
   await page.getByRole("button", { name: "Try again" }).click();
   await isLive(page);
   await expect(page.getByText("Loading today’s calls")).toBeAttached();
+  release();
+  await expect(page.getByText("Loading today’s calls")).toHaveCount(0);
+  await expect(page.getByRole("tabpanel").getByRole("button", { name: /^Bakkerij Van der Veen/ })).toBeVisible();
   const empty = await startMock({ rows: () => [] });
   await page.goto(empty.url);
   await expect(page.getByText("No calls yet today")).toBeVisible();
@@ -201,7 +218,8 @@ test("new rows wait while the reader is further down", async ({ page }) => {
   const list = page.getByRole("tabpanel");
   await expect(list.getByRole("button", { name: /^Person 49/ })).toBeAttached();
   await list.getByRole("button", { name: /^Person 30/ }).scrollIntoViewIfNeeded();
-  await page.waitForTimeout(150); // The scroll event comes with the next frame.
+  // The scroll event comes with the next frame.
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   const c = finished(now, 1, { contact: contact("Somebody new") });
   busy.emit("call.ended", c);
   await expect(list.getByRole("button", { name: "1 new" })).toBeVisible();

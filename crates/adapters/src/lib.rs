@@ -22,8 +22,13 @@
 pub mod asterisk;
 pub mod callvoip;
 pub mod dialpad;
+mod flat;
+pub mod generic;
 mod json;
+pub mod mapped;
+pub mod oauth;
 pub mod registry;
+pub mod ringcentral;
 mod signed;
 pub mod simulate;
 #[allow(
@@ -32,6 +37,7 @@ pub mod simulate;
 )]
 mod vendor;
 pub mod wildix;
+pub mod zammad;
 
 pub use registry::{Registry, registry};
 pub use switchhook_domain::signal::{UNDATED, date_undated};

@@ -18,10 +18,15 @@ macro_rules! adapters {
 
 // Every platform we can speak to.
 adapters![
-    &crate::asterisk::Asterisk, //
+    &crate::mapped::ThreeCx, // 3cx
+    &crate::mapped::Aircall, //
+    &crate::asterisk::Asterisk,
     &crate::callvoip::CallVoip,
     &crate::dialpad::Dialpad,
+    &crate::generic::Generic,
+    &crate::ringcentral::RingCentral,
     &crate::wildix::Wildix,
+    &crate::zammad::Zammad,
 ];
 
 /// The platforms this build can speak to.

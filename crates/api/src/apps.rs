@@ -81,7 +81,7 @@ pub(crate) struct AppView {
 pub(crate) struct NewLink {
     /// `admin`, `supervisor` or `agent`; `admin` when left out.
     #[serde(default)]
-    #[schema(example = "supervisor", nullable = false)]
+    #[schema(example = "supervisor")]
     role: Option<String>,
 }
 

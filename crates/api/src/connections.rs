@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use switchhook_domain::id::{AppId, ConnectionId};
 use switchhook_engine::adapter::{Capability, FieldKind, Transport};
 use switchhook_engine::admin::NewConnection;
+use switchhook_engine::connections::Origin;
 use switchhook_engine::store::Connection;
 use utoipa::ToSchema;
 
@@ -40,7 +41,7 @@ pub(crate) struct ConnectionRequest {
     config: Map<String, Value>,
     /// The secret the platform signs with; made when left out.
     #[serde(default)]
-    #[schema(nullable = false, min_length = 8)]
+    #[schema(min_length = 8)]
     webhook_secret: Option<String>,
 }
 
@@ -109,6 +110,10 @@ pub(crate) struct Platform {
     /// How notifications arrive: `webhook`, `socket`, `queue`.
     #[schema(value_type = Vec<String>)]
     transports: &'static [Transport],
+    /// `built_in`; `file` for a mapping of the server's folder; `stored` for one that was put
+    /// with `PUT /internal/platforms/{platform}/mapping`.
+    #[schema(example = "built_in")]
+    origin: &'static str,
 }
 
 /// A setting of a connection.
@@ -285,7 +290,8 @@ pub(crate) async fn platforms(
     uri: Uri,
 ) -> Result<Response, Problem> {
     Params::none(&uri)?;
-    let platforms = shared.connections.platforms().all();
+    let known = shared.connections.platforms();
+    let platforms = known.all();
     let platforms = platforms.iter().map(|adapter| {
         let spec = adapter.spec();
         let settings = spec.config.iter().map(|field| {
@@ -307,6 +313,11 @@ pub(crate) async fn platforms(
             config: settings.collect(),
             capabilities: spec.capabilities,
             transports: spec.transports,
+            origin: match known.origin(spec.platform) {
+                Some(Origin::File) => "file",
+                Some(Origin::Stored) => "stored",
+                Some(Origin::BuiltIn) | None => "built_in",
+            },
         }
     });
     answer::one(StatusCode::OK, &platforms.collect::<Vec<_>>())
@@ -335,9 +346,7 @@ async fn find(shared: &Shared, app_id: &str, id: &str) -> Result<Connection, Pro
 
 fn view(shared: &Shared, headers: &HeaderMap, row: Connection) -> ConnectionView {
     let ready = shared.connections.get(row.id);
-    let live = ready
-        .as_ref()
-        .is_some_and(|c| c.adapter.is_live(&c.context));
+    let live = ready.as_ref().is_some_and(|c| c.is_linked());
     let posts = ready
         .as_ref()
         .is_none_or(|c| c.adapter.spec().transports.contains(&Transport::Webhook));
@@ -348,7 +357,12 @@ fn view(shared: &Shared, headers: &HeaderMap, row: Connection) -> ConnectionView
         Some(false) => "down",
         None => "starting",
     });
-    let path = format!("/webhooks/{}/{}", row.platform, row.hook_id);
+    // Where the platform opens a socket, this is the address to give it.
+    let awaits = ready
+        .as_ref()
+        .is_some_and(|c| c.adapter.awaits_socket(&c.context));
+    let place = if awaits { "" } else { "/webhooks" };
+    let path = format!("{place}/{}/{}", row.platform, row.hook_id);
     ConnectionView {
         id: row.id,
         app_id: row.app_id,

@@ -27,11 +27,11 @@ use crate::state::Shared;
 pub(crate) struct NewKey {
     /// What it is called.
     #[serde(default)]
-    #[schema(example = "CRM", nullable = false)]
+    #[schema(example = "CRM")]
     name: Option<String>,
     /// When it stops working by itself.
     #[serde(default)]
-    #[schema(example = "2027-01-01T00:00:00Z", nullable = false)]
+    #[schema(example = "2027-01-01T00:00:00Z")]
     expires_at: Option<String>,
 }
 

@@ -173,6 +173,16 @@ pub(crate) fn base() -> OpenApi {
         ),
         ("Contacts", "The directory callers are looked up in."),
         ("Messages", "Text messages."),
+        (
+            "Recordings",
+            "Recordings of calls: where the platforms keep them.",
+        ),
+        ("Voicemails", "Voicemails that were left."),
+        ("Presence", "Which agents can take a call."),
+        (
+            "Audit",
+            "Who changed what, from where, and what was so before.",
+        ),
         ("Session", "Who is asking, signing in and out."),
         ("Webhooks", "Where phone platforms post to."),
         ("Operators: apps and keys", "Tenants and their keys."),

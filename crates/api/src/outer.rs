@@ -10,6 +10,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 
+use crate::audit::Witness;
+use crate::client::{Client, insist, remember_https};
 use crate::problem::{Carried, Code, Problem};
 use crate::state::{Inner, Shared};
 
@@ -23,23 +25,32 @@ const MAX_REQUEST_ID: usize = 64;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The middleware around all routes.
-pub(crate) async fn outer(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+pub(crate) async fn outer(
+    State(shared): State<Shared>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let id = request_id(&shared, request.headers());
     let method = request.method().clone();
     let is_hook = request.uri().path().starts_with("/webhooks/");
     // The template, never the path itself: paths hold hook ids, queries hold keys.
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let mut response = match too_large(&request) {
+    let client = Client::of(&request, &shared.config);
+    let witness = Witness::new(&mut request, client, &id);
+    let refused = too_large(&request).or_else(|| insist(&request, client, &shared.config));
+    let mut response = match refused {
         Some(problem) => problem.into_response(),
         None => run(&shared, request, next).await,
     };
+    response = witness.record(&shared, response).await;
     if let Some(Carried(problem)) = response.extensions_mut().remove::<Carried>() {
         response = merged(problem.write(&id), &response);
     } else if is_bare_error(&response) {
         let problem = from_framework(&response, is_hook);
         response = merged(problem.write(&id), &response);
     }
+    remember_https(&mut response, client, &shared.config);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

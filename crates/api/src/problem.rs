@@ -69,6 +69,7 @@ codes! {
     InvalidCursor = "invalid_cursor", BAD_REQUEST, "Invalid cursor";
     InvalidBody = "invalid_body", BAD_REQUEST, "Invalid body";
     InvalidField = "invalid_field", BAD_REQUEST, "Invalid field";
+    MappingInvalid = "mapping_invalid", BAD_REQUEST, "Mapping file has faults";
     WebhookMalformed = "webhook_malformed", BAD_REQUEST, "Webhook body is malformed";
     KeyMissing = "key_missing", UNAUTHORIZED, "API key is missing";
     KeyInvalid = "key_invalid", UNAUTHORIZED, "API key or session is not valid";
@@ -80,16 +81,24 @@ codes! {
     RoleNotAllowed = "role_not_allowed", FORBIDDEN, "Role is not allowed to do this";
     CrossSiteRequest = "cross_site_request", FORBIDDEN, "Request from another site";
     OperatorSecretWrong = "operator_secret_wrong", FORBIDDEN, "Operator's secret is wrong";
+    HttpsRequired = "https_required", FORBIDDEN, "HTTPS is required";
     RouteNotFound = "route_not_found", NOT_FOUND, "Route not found";
     CallNotFound = "call_not_found", NOT_FOUND, "Call not found";
     ContactNotFound = "contact_not_found", NOT_FOUND, "Contact not found";
+    RecordingNotFound = "recording_not_found", NOT_FOUND, "Recording not found";
+    VoicemailNotFound = "voicemail_not_found", NOT_FOUND, "Voicemail not found";
+    MessageNotFound = "message_not_found", NOT_FOUND, "Message not found";
+    TranscriptNotFound = "transcript_not_found", NOT_FOUND, "Transcript not found";
     AppNotFound = "app_not_found", NOT_FOUND, "App not found";
     KeyNotFound = "key_not_found", NOT_FOUND, "Key not found";
     ConnectionNotFound = "connection_not_found", NOT_FOUND, "Connection not found";
     HookNotFound = "hook_not_found", NOT_FOUND, "Hook not found";
+    MappingNotFound = "mapping_not_found", NOT_FOUND, "Mapping not found";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
     BodyTooSlow = "body_too_slow", REQUEST_TIMEOUT, "Body came too slowly";
     AlreadyExists = "already_exists", CONFLICT, "Exists already";
+    PlatformInUse = "platform_in_use", CONFLICT, "Platform is in use";
+    PlatformTaken = "platform_taken", CONFLICT, "Platform's name is taken";
     EpochChanged = "epoch_changed", CONFLICT, "Log has begun anew";
     LogTruncated = "log_truncated", GONE, "Log no longer reaches back that far";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Body is too large";
@@ -121,6 +130,7 @@ struct Inner {
     field: Option<String>,
     retry_after: Option<u32>,
     allow: Option<HeaderValue>,
+    location: Option<HeaderValue>,
     extra: Map<String, Value>,
 }
 
@@ -148,6 +158,7 @@ impl Problem {
             field: None,
             retry_after: retry.then_some(RETRY_AFTER),
             allow: None,
+            location: None,
             extra: Map::new(),
         }))
     }
@@ -203,6 +214,16 @@ impl Problem {
         self
     }
 
+    /// Sends the client elsewhere for good, with the same method (308).
+    #[must_use]
+    pub(crate) fn redirecting(mut self, target: &str) -> Self {
+        if let Ok(target) = HeaderValue::from_str(target) {
+            self.0.location = Some(target);
+            self.0.status = StatusCode::PERMANENT_REDIRECT;
+        }
+        self
+    }
+
     /// The code.
     #[must_use]
     pub fn code(&self) -> Code {
@@ -249,6 +270,9 @@ impl Problem {
         }
         if let Some(allow) = problem.allow {
             headers.insert(header::ALLOW, allow);
+        }
+        if let Some(location) = problem.location {
+            headers.insert(header::LOCATION, location);
         }
         response
     }
@@ -310,6 +334,9 @@ pub(crate) fn not_found(what: &str) -> Problem {
         "connection" => Code::ConnectionNotFound,
         "contact" => Code::ContactNotFound,
         "call" => Code::CallNotFound,
+        "recording" => Code::RecordingNotFound,
+        "voicemail" => Code::VoicemailNotFound,
+        "message" => Code::MessageNotFound,
         _ => Code::RouteNotFound,
     };
     let name = code.title();

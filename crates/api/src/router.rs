@@ -8,8 +8,9 @@ use utoipa_axum::routes;
 
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
-    apps, calls, connections, contacts, docs, events, health, keys, me, messages, metrics,
-    notifications, openapi, outer, page, sign_in, webhooks, ws,
+    apps, audit, calls, connections, contacts, docs, events, health, keys, mappings, me, messages,
+    metrics, notifications, openapi, outer, page, pbx_socket, presence, recordings, sign_in,
+    transcripts, voicemails, webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -23,7 +24,12 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(events::list))
         .routes(routes!(contacts::list, contacts::create))
         .routes(routes!(messages::list))
+        .routes(routes!(presence::list))
+        .routes(routes!(recordings::list))
+        .routes(routes!(transcripts::get))
+        .routes(routes!(voicemails::list))
         .routes(routes!(page::page))
+        .routes(routes!(audit::list))
         .routes(routes!(docs::description))
         .routes(routes!(docs::reference))
         .routes(routes!(docs::error))
@@ -34,12 +40,18 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(contacts::import))
         .routes(routes!(contacts::get, contacts::delete))
         .routes(routes!(me::me))
+        .routes(routes!(messages::get))
+        .routes(routes!(recordings::get))
+        .routes(routes!(voicemails::get, voicemails::delete))
         .routes(routes!(me::status))
         .routes(routes!(sign_in::sign_in))
         .routes(routes!(sign_in::sign_out))
         .routes(routes!(ws::upgrade))
         .routes(routes!(webhooks::dialpad))
         .routes(routes!(webhooks::hook))
+        .routes(routes!(pbx_socket::connect))
+        .routes(routes!(webhooks::pipelinq))
+        .routes(routes!(webhooks::pipelinq_in_nextcloud))
         .routes(routes!(apps::list, apps::create))
         .routes(routes!(apps::get))
         .routes(routes!(apps::sign_in_link))
@@ -49,7 +61,9 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(connections::list, connections::create))
         .routes(routes!(connections::get, connections::delete))
         .routes(routes!(connections::platforms))
+        .routes(routes!(mappings::get, mappings::put, mappings::delete))
         .routes(routes!(notifications::list))
+        .routes(routes!(audit::operators))
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))

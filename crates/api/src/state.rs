@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use prometheus_client::registry::Registry;
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::IdMint;
 use switchhook_engine::access::Gate;
 use switchhook_engine::adapter::Secret;
 use switchhook_engine::admin::Admin;
+use switchhook_engine::audit::Audit;
 use switchhook_engine::connections::Connections;
 use switchhook_engine::hub::Hub;
 use switchhook_engine::intake::Intake;
@@ -20,6 +22,7 @@ use switchhook_engine::store::Store;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::Refusals;
 use crate::ws::limits::Sockets;
 use crate::ws::watch::Watch;
 
@@ -35,6 +38,12 @@ pub struct ApiConfig {
     pub environment: String,
     /// The port that is listened on; told by `/health`.
     pub port: u16,
+    /// True when TLS is spoken here, not by a proxy before us.
+    pub tls: bool,
+    /// The proxies whose word about address and scheme of a client is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// True when requests over plain HTTP are sent on or refused, hooks and health checks apart.
+    pub require_https: bool,
     /// The version; told by `/health`.
     pub version: String,
     /// When the server started.
@@ -56,6 +65,9 @@ impl Default for ApiConfig {
             public_url: None,
             environment: "sandbox".to_owned(),
             port: 4000,
+            tls: false,
+            trusted_proxies: Vec::new(),
+            require_https: false,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: Timestamp::UNIX_EPOCH,
             max_json: 256 * 1024,
@@ -154,13 +166,23 @@ pub(crate) struct Inner {
     pub(crate) api: ApiState,
     pub(crate) watch: Watch,
     pub(crate) counts: Sockets,
+    pub(crate) audit: Audit,
+    pub(crate) refusals: Refusals,
 }
 
 impl Inner {
     pub(crate) fn new(api: ApiState) -> Shared {
         let watch = Watch::new(&api);
         let counts = Sockets::new(&api.config.ws, api.metrics.clone());
-        Arc::new(Self { api, watch, counts })
+        let key = api.connections.master_key().clone();
+        let audit = Audit::new(api.store.clone(), api.clock.clone(), key);
+        Arc::new(Self {
+            api,
+            watch,
+            counts,
+            audit,
+            refusals: Refusals::default(),
+        })
     }
 
     /// A source of ids for one change.

@@ -6,12 +6,13 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use serde::Serialize;
-use switchhook_domain::id::AppId;
+use switchhook_domain::id::{AppId, CallId};
 use switchhook_engine::adapter::{Inbound, Rejection, Reply};
 use switchhook_engine::intake::{IntakeError, MAX_BODY, Received};
 use utoipa::ToSchema;
 
 use crate::answer;
+use crate::audit::Trace;
 use crate::auth::{by_key, key_header};
 use crate::body;
 use crate::openapi::errors;
@@ -34,6 +35,33 @@ pub(crate) struct Receipt {
     reason: Option<String>,
 }
 
+/// What became of a notification, in the words of the Pipelinq adapter.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PipelinqReceipt {
+    /// Always true.
+    #[schema(example = true)]
+    ok: bool,
+    /// The call it is about; `null` when it told nothing new about any.
+    #[serde(rename = "contactmomentId")]
+    #[schema(value_type = Option<String>)]
+    contactmoment_id: Option<CallId>,
+}
+
+/// An error, in the words of the Pipelinq adapter.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PipelinqError {
+    /// What is wrong.
+    #[schema(example = "Invalid webhook signature")]
+    error: String,
+    /// True when the event log of a connection tells of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    logged: Option<bool>,
+}
+
+errors!(PipelinqErrors: [
+    BodyTooSlow, BodyTooLarge, InternalError, ConnectionUnusable, StoreUnavailable, TimedOut,
+]);
 errors!(HookErrors: [
     WebhookMalformed, SignatureInvalid, HookNotFound, BodyTooSlow, BodyTooLarge, InternalError,
     ConnectionUnusable, StoreUnavailable, TimedOut,
@@ -61,6 +89,7 @@ errors!(InheritedErrors: [
 )]
 pub(crate) async fn hook(
     State(shared): State<Shared>,
+    trace: Trace,
     Path((platform, hook_id)): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
@@ -72,6 +101,11 @@ pub(crate) async fn hook(
         .intake
         .webhook(&platform, &hook_id, &parts.inbound(&body))
         .await;
+    if let Err(IntakeError::Rejected { .. }) = &received
+        && let Some(connection) = shared.connections.by_hook(&hook_id).await?
+    {
+        trace.about(connection.app.id);
+    }
     answer(received, Code::HookNotFound)
 }
 
@@ -104,6 +138,118 @@ pub(crate) async fn dialpad(
     answer(received, Code::WebhookAppUnknown)
 }
 
+/// Take in a notification, the Pipelinq adapter's address
+///
+/// The address and the answers of the Pipelinq CTI adapter. The connection is the one of that
+/// platform whose secret fits; a key in the headers decides between apps that hold the same one.
+/// What a platform expects as its own answer (Zammad's decision) is given instead.
+#[utoipa::path(
+    post, path = "/api/cti/webhook/{platform}", tag = "Webhooks",
+    operation_id = "take_pipelinq_webhook",
+    params(
+        ("platform" = String, Path, description = "The platform, any case.", example = "callvoip"),
+        ("x-app-api-key" = Option<String>, Header, description = "Names the app."),
+    ),
+    request_body(content = String, content_type = "application/octet-stream",
+        description = "What the platform sends, signed as it does."),
+    responses(
+        (status = 200, description = "It is stored.", body = PipelinqReceipt),
+        (status = 400, description = "Believed and stored, but not readable.",
+            body = PipelinqError),
+        (status = 404, description = "No such platform.", body = PipelinqError),
+        (status = 422, description = "Not believed.", body = PipelinqError),
+        PipelinqErrors,
+    ),
+    security((), ("key" = [])),
+)]
+pub(crate) async fn pipelinq(
+    State(shared): State<Shared>,
+    Path(platform): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let body = body::read(body, MAX_BODY).await?;
+    let platform = platform.trim().to_ascii_lowercase();
+    if shared.connections.platforms().get(&platform).is_none() {
+        let error = format!("CTI adapter not registered for platform: {platform}");
+        return pipelinq_error(StatusCode::NOT_FOUND, error, None);
+    }
+    let app = match named_app(&shared, &headers).await {
+        Ok(app) => app,
+        Err(problem) if problem.code() == Code::KeyInvalid => return unbelieved(false),
+        Err(problem) => return Err(problem),
+    };
+    let parts = Parts::of(&headers, &uri);
+    let inbound = parts.inbound(&body);
+    let received = shared.intake.inherited_webhook(&platform, app, &inbound);
+    let call = match received.await {
+        Ok(
+            Received::Question(reply)
+            | Received::Accepted {
+                reply: Some(reply), ..
+            },
+        ) => return platform_reply(reply),
+        Ok(Received::Accepted { call, .. }) => call,
+        // Not even of the platform's format: the predecessor's 400. What is of the format but
+        // says something odd it answered as taken in, without a record.
+        Ok(Received::Dead(reason)) if reason.starts_with("not readable") => {
+            let error = "The webhook payload could not be parsed.".to_owned();
+            return pipelinq_error(StatusCode::BAD_REQUEST, error, None);
+        }
+        Ok(Received::Dead(_)) => None,
+        Err(IntakeError::Rejected { .. }) => return unbelieved(true),
+        // Nobody holds a secret for this platform: whatever comes is not believed.
+        Err(IntakeError::UnknownHook | IntakeError::InactiveApp) => return unbelieved(false),
+        Err(error) => return refused(error, Code::WebhookAppUnknown),
+    };
+    let receipt = PipelinqReceipt {
+        ok: true,
+        contactmoment_id: call,
+    };
+    answer::plain(StatusCode::OK, &receipt)
+}
+
+/// The same under the path that a Nextcloud puts before it.
+#[utoipa::path(
+    post, path = "/index.php/apps/pipelinq/api/cti/webhook/{platform}", tag = "Webhooks",
+    operation_id = "take_pipelinq_webhook_in_nextcloud",
+    params(("platform" = String, Path, description = "The platform, any case.")),
+    request_body(content = String, content_type = "application/octet-stream",
+        description = "What the platform sends, signed as it does."),
+    responses(
+        (status = 200, description = "It is stored.", body = PipelinqReceipt),
+        (status = 400, description = "Believed and stored, but not readable.",
+            body = PipelinqError),
+        (status = 404, description = "No such platform.", body = PipelinqError),
+        (status = 422, description = "Not believed.", body = PipelinqError),
+        PipelinqErrors,
+    ),
+    security((), ("key" = [])),
+)]
+pub(crate) async fn pipelinq_in_nextcloud(
+    shared: State<Shared>,
+    platform: Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    pipelinq(shared, platform, uri, headers, body).await
+}
+
+fn unbelieved(logged: bool) -> Result<Response, Problem> {
+    let error = "Invalid webhook signature".to_owned();
+    pipelinq_error(StatusCode::UNPROCESSABLE_ENTITY, error, Some(logged))
+}
+
+fn pipelinq_error(
+    status: StatusCode,
+    error: String,
+    logged: Option<bool>,
+) -> Result<Response, Problem> {
+    answer::plain(status, &PipelinqError { error, logged })
+}
+
 /// The app a key in the headers names. An app that is switched off looks like a key that is none.
 async fn named_app(shared: &Shared, headers: &HeaderMap) -> Result<Option<AppId>, Problem> {
     let Some(key) = key_header(headers) else {
@@ -120,13 +266,13 @@ async fn named_app(shared: &Shared, headers: &HeaderMap) -> Result<Option<AppId>
 }
 
 /// Headers and query as adapters read them.
-struct Parts {
+pub(crate) struct Parts {
     headers: Vec<(String, String)>,
     query: Vec<(String, String)>,
 }
 
 impl Parts {
-    fn of(headers: &HeaderMap, uri: &Uri) -> Self {
+    pub(crate) fn of(headers: &HeaderMap, uri: &Uri) -> Self {
         let readable = headers.iter().filter_map(|(name, value)| {
             Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
         });
@@ -138,7 +284,7 @@ impl Parts {
         }
     }
 
-    fn inbound<'a>(&'a self, body: &'a [u8]) -> Inbound<'a> {
+    pub(crate) fn inbound<'a>(&'a self, body: &'a [u8]) -> Inbound<'a> {
         let kind = header::CONTENT_TYPE;
         let content_type = self.headers.iter().find(|(name, _)| *name == kind.as_str());
         Inbound {

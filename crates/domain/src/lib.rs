@@ -17,6 +17,7 @@ pub mod call;
 pub mod cause;
 pub mod contact;
 pub mod derive;
+pub mod dial;
 pub mod event;
 pub mod facts;
 pub mod fold;

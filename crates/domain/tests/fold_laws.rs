@@ -5,25 +5,32 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+#[path = "laws/dials.rs"]
+mod dials;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use switchhook_domain::Timestamp;
 use switchhook_domain::call::{Call, Status};
 use switchhook_domain::cause::{Cause, Reason};
+use switchhook_domain::dial::DialCause;
 use switchhook_domain::event::EventType;
 use switchhook_domain::facts::Facts;
+use switchhook_domain::id::DialId;
+use switchhook_domain::media::{Recording, RecordingState};
 use switchhook_domain::phone::{NumberPlan, PhoneNumber};
 use switchhook_domain::replay::Replay;
 use switchhook_domain::signal::{
-    CallFact, Direction, LegFact, LegKind, Outcome, Party, Signal, TransferKind,
+    CallFact, DIAL_KEY, Direction, LegFact, LegKind, Outcome, Party, Signal, TransferKind,
 };
+use uuid::Uuid;
 
-fn at(ms: i64) -> Timestamp {
+pub(crate) fn at(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(1_795_312_358_000 + ms).unwrap()
 }
 
-fn number(raw: &str) -> PhoneNumber {
+pub(crate) fn number(raw: &str) -> PhoneNumber {
     PhoneNumber::parse(raw, &NumberPlan::default())
 }
 
@@ -56,6 +63,8 @@ fn leg_fact() -> impl Strategy<Value = LegFact> {
         Just(LegFact::Held),
         Just(LegFact::Resumed),
         Just(LegFact::HungUp),
+        Just(LegFact::WasUp),
+        Just(LegFact::Parted),
         Just(LegFact::Moved),
         "[ab]".prop_map(|bridge| LegFact::Joined { bridge }),
         "[ab]".prop_map(|bridge| LegFact::Left { bridge }),
@@ -64,14 +73,45 @@ fn leg_fact() -> impl Strategy<Value = LegFact> {
     ]
 }
 
+/// Links that come, run out, come back and are taken away.
+fn recording() -> impl Strategy<Value = CallFact> {
+    let state = prop::sample::select(RecordingState::ALL.to_vec());
+    let url = prop::option::of("[ab]");
+    let time = || prop::option::of((0_i64..90_000).prop_map(at));
+    ("[rs]", state, url, time(), time()).prop_map(|(id, state, url, expires_at, passed)| {
+        let recording = Recording {
+            state,
+            url,
+            expires_at,
+            passed,
+            ..Recording::default()
+        };
+        CallFact::Recording { id, recording }
+    })
+}
+
 fn signal() -> impl Strategy<Value = Signal> {
     let call_fact = prop_oneof![
         Just(CallFact::Linked),
+        (0_u128..3, "[0-9]{3}").prop_map(|(dial, extension)| CallFact::Requested {
+            dial: DialId(Uuid::from_u128(dial)),
+            agent: Party {
+                extension: Some(extension),
+                ..Party::default()
+            },
+            target: number("0612345678"),
+        }),
+        (0_u128..3).prop_map(|dial| CallFact::DialFailed {
+            dial: DialId(Uuid::from_u128(dial)),
+            cause: DialCause::DeviceOffline,
+            detail: "The device is not registered.".to_owned(),
+        }),
         Just(CallFact::Queue("support".to_owned())),
         Just(CallFact::Queue("sales".to_owned())),
         Just(CallFact::VoicemailReached),
         Just(CallFact::Outcome(Outcome::Untold)),
         Just(CallFact::Outcome(Outcome::Missed)),
+        recording(),
         Just(CallFact::Line(number("+31201234567"))),
         Just(CallFact::Transferred {
             kind: TransferKind::Blind,
@@ -80,7 +120,11 @@ fn signal() -> impl Strategy<Value = Signal> {
         }),
     ];
     let time = (0_i64..60_000).prop_map(at);
-    let leg = (0_u8..4).prop_map(|n| format!("l{n}"));
+    // One name in five is of the kind that calls have which were asked for.
+    let leg = (0_u8..5).prop_map(|n| match n {
+        4 => format!("{DIAL_KEY}1"),
+        n => format!("l{n}"),
+    });
     prop_oneof![
         4 => (time.clone(), leg.clone(), leg.clone(), leg_fact()).prop_map(
             |(at, leg, other, fact)| Signal::leg(at, &[leg.clone(), other], &leg, fact)
@@ -176,6 +220,17 @@ proptest! {
             }
             let over = stage.get(&call.id) == Some(&3);
             prop_assert!(!over || call.status.is_terminal(), "{:?} reopened a call", kind);
+        }
+    }
+
+    #[test]
+    fn a_link_is_shown_only_while_it_is_good((signals, other) in signals().prop_flat_map(shuffled)) {
+        let kept = |signals: &[Signal]| facts(signals).recordings;
+        for (id, recording) in kept(&signals) {
+            let expired = recording.expiry().is_some_and(|at| recording.passed >= Some(at));
+            prop_assert!(recording.standing() != RecordingState::Available || !expired);
+            let shuffled = kept(&other);
+            prop_assert_eq!(Some(&recording), shuffled.get(&id));
         }
     }
 

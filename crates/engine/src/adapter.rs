@@ -473,13 +473,7 @@ pub trait Adapter: Send + Sync + 'static {
     /// line, or JSON values one after the other however they are laid out, unless the platform
     /// frames otherwise.
     fn split<'a>(&self, recorded: &'a [u8]) -> Vec<&'a [u8]> {
-        json_values(recorded).unwrap_or_else(|| {
-            recorded
-                .split(|byte| *byte == b'\n')
-                .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-                .filter(|line| !line.iter().all(u8::is_ascii_whitespace))
-                .collect()
-        })
+        split_recorded(recorded)
     }
 
     /// For webhooks that arrive without a hook id: what in the verified-or-not payload names the
@@ -491,6 +485,12 @@ pub trait Adapter: Send + Sync + 'static {
 
     /// True when a connection with these settings keeps a socket or queue of ours.
     fn is_live(&self, _connection: &ConnectionContext) -> bool {
+        false
+    }
+
+    /// True when a connection with these settings waits for the platform to open a socket to us:
+    /// while there is none, it is down.
+    fn awaits_socket(&self, _connection: &ConnectionContext) -> bool {
         false
     }
 
@@ -620,6 +620,18 @@ pub trait Adapter: Send + Sync + 'static {
             "This platform cannot be asked about a recording.",
         ))
     }
+}
+
+/// The usual way to cut a recorded stream; see [`Adapter::split`].
+#[must_use]
+pub fn split_recorded(recorded: &[u8]) -> Vec<&[u8]> {
+    json_values(recorded).unwrap_or_else(|| {
+        recorded
+            .split(|byte| *byte == b'\n')
+            .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+            .filter(|line| !line.iter().all(u8::is_ascii_whitespace))
+            .collect()
+    })
 }
 
 /// The JSON objects of a text, or `None` when there is anything else in it.

@@ -144,6 +144,22 @@ pub trait Limits: Send + Sync + fmt::Debug {
 
     /// The vendor said "too many": nothing of the group goes out before that time has passed.
     fn hold_back(&self, limit: &RateLimit, wait: Duration);
+
+    /// As [`Self::turn`], for a limit the vendor counts for each user or number of the account
+    /// (`whom`) rather than for the account.
+    async fn turn_for(
+        &self,
+        limit: &RateLimit,
+        _whom: &str,
+        patience: Duration,
+    ) -> Result<(), CommandError> {
+        self.turn(limit, patience).await
+    }
+
+    /// As [`Self::hold_back`], for one user or number of the account.
+    fn hold_back_for(&self, limit: &RateLimit, _whom: &str, wait: Duration) {
+        self.hold_back(limit, wait);
+    }
 }
 
 /// A vendor's limit for a group of requests of one account.

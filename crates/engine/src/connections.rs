@@ -9,6 +9,7 @@ use switchhook_domain::id::{AppId, ConnectionId};
 use switchhook_domain::phone::NumberPlan;
 
 use crate::adapter::{Adapter, ConnectionContext, Secret};
+use crate::mappings::{self, Compiler, MappingFault};
 use crate::seal::{self, MasterKey};
 use crate::store::{App, Connection, Store, StoreError, StoreResult};
 
@@ -27,6 +28,15 @@ pub struct ReadyConnection {
     pub fault: Option<String>,
 }
 
+impl ReadyConnection {
+    /// True when there is a link that can be up or down: of our making, or of the platform's.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        let (adapter, context) = (&self.adapter, &self.context);
+        adapter.is_live(context) || adapter.awaits_socket(context)
+    }
+}
+
 impl std::fmt::Debug for ReadyConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ReadyConnection")
@@ -35,12 +45,33 @@ impl std::fmt::Debug for ReadyConnection {
     }
 }
 
-type ByName = BTreeMap<&'static str, Arc<dyn Adapter>>;
+/// Where a platform comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Part of this build.
+    BuiltIn,
+    /// A file of the server's mappings folder.
+    File,
+    /// A mapping in the database.
+    Stored,
+}
+
+struct Spoken {
+    adapter: Arc<dyn Adapter>,
+    origin: Origin,
+    /// The mapping file it was made from, when it is stored.
+    text: String,
+}
+
+type ByName = BTreeMap<&'static str, Spoken>;
 
 /// The platforms this server speaks, by name. Built-in ones are there from the start; mapped ones
 /// come and go while it runs. Clones see the same set.
 #[derive(Clone, Default)]
-pub struct Platforms(Arc<RwLock<ByName>>);
+pub struct Platforms {
+    spoken: Arc<RwLock<ByName>>,
+    compiler: Option<Compiler>,
+}
 
 impl std::fmt::Debug for Platforms {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -49,40 +80,107 @@ impl std::fmt::Debug for Platforms {
 }
 
 impl Platforms {
-    /// The given adapters, each under the name in its spec.
+    /// The given built-in adapters, each under the name in its spec.
     #[must_use]
     pub fn new(adapters: impl IntoIterator<Item = Arc<dyn Adapter>>) -> Self {
-        let by_name = adapters.into_iter().map(|a| (a.spec().platform, a));
-        Self(Arc::new(RwLock::new(by_name.collect())))
+        let platforms = Self::default();
+        for adapter in adapters {
+            platforms.put(adapter, Origin::BuiltIn, "");
+        }
+        platforms
+    }
+
+    /// The same, able to read mapping files.
+    #[must_use]
+    pub fn with_compiler(mut self, compiler: Compiler) -> Self {
+        self.compiler = Some(compiler);
+        self
     }
 
     fn read(&self) -> RwLockReadGuard<'_, ByName> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.spoken.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The adapter of that name, any case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Arc<dyn Adapter>> {
         let name = name.trim().to_ascii_lowercase();
-        self.read().get(name.as_str()).cloned()
+        self.read().get(name.as_str()).map(|s| s.adapter.clone())
+    }
+
+    /// Where the platform of that name comes from, any case.
+    #[must_use]
+    pub fn origin(&self, name: &str) -> Option<Origin> {
+        let name = name.trim().to_ascii_lowercase();
+        self.read().get(name.as_str()).map(|s| s.origin)
     }
 
     /// All adapters, by name.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<dyn Adapter>> {
-        self.read().values().cloned().collect()
+        self.read().values().map(|s| s.adapter.clone()).collect()
     }
 
-    /// Adds an adapter, or replaces the one of the same name.
-    pub fn put(&self, adapter: Arc<dyn Adapter>) {
-        let mut by_name = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        by_name.insert(adapter.spec().platform, adapter);
+    /// Adds a mapping from a file, or replaces the one of the same name.
+    pub fn put_file(&self, adapter: Arc<dyn Adapter>) {
+        self.put(adapter, Origin::File, "");
+    }
+
+    /// Adds a stored mapping, or replaces the one of the same name.
+    pub fn put_stored(&self, adapter: Arc<dyn Adapter>, text: &str) {
+        self.put(adapter, Origin::Stored, text);
+    }
+
+    fn put(&self, adapter: Arc<dyn Adapter>, origin: Origin, text: &str) {
+        let mut by_name = self.spoken.write().unwrap_or_else(PoisonError::into_inner);
+        let name = adapter.spec().platform;
+        let text = text.to_owned();
+        by_name.insert(
+            name,
+            Spoken {
+                adapter,
+                origin,
+                text,
+            },
+        );
     }
 
     /// Takes an adapter away; its connections stop working at the next refresh.
     pub fn remove(&self, name: &str) {
-        let mut by_name = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut by_name = self.spoken.write().unwrap_or_else(PoisonError::into_inner);
         by_name.remove(name);
+    }
+
+    /// Makes an adapter of a mapping file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file.
+    pub fn compile(&self, text: &str) -> Result<Arc<dyn Adapter>, Vec<MappingFault>> {
+        match self.compiler {
+            Some(compile) => compile(text),
+            None => Err(vec![MappingFault {
+                line: 1,
+                column: 1,
+                field: String::new(),
+                problem: "cannot be read: this server knows no mapping files".to_owned(),
+            }]),
+        }
+    }
+
+    pub(crate) fn has_compiler(&self) -> bool {
+        self.compiler.is_some()
+    }
+
+    /// The names of the stored mappings spoken.
+    pub(crate) fn stored_names(&self) -> Vec<String> {
+        let spoken = self.read();
+        let stored = spoken.iter().filter(|(_, s)| s.origin == Origin::Stored);
+        stored.map(|(name, _)| (*name).to_owned()).collect()
+    }
+
+    /// True when the stored mapping of that name is spoken in this very text.
+    pub(crate) fn speaks(&self, name: &str, text: &str) -> bool {
+        self.read().get(name).is_some_and(|s| s.text == text)
     }
 }
 
@@ -124,11 +222,12 @@ impl Connections {
         }
     }
 
-    /// Reads all connections anew.
+    /// Reads all connections anew, and the mappings they may need.
     ///
     /// # Errors
     /// When the database is away; the copy stays as it was.
     pub async fn refresh(&self) -> StoreResult<()> {
+        mappings::refresh(&*self.store, &self.platforms).await?;
         let apps: HashMap<AppId, Arc<App>> = self
             .store
             .apps()

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::SignedDuration;
 use switchhook_domain::Timestamp;
-use switchhook_domain::id::{ConnectionId, IdMint, NotificationId};
+use switchhook_domain::id::{CallId, ConnectionId, IdMint, NotificationId};
 use switchhook_domain::signal::{DIAL_KEY, MAX_KEYS, Signal, date_undated};
 
 use crate::adapter::{Adoption, DecodeError, Decoded, Inbound, Rejection, Reply};
@@ -39,6 +39,8 @@ pub enum Received {
     Accepted {
         /// How many events it gave.
         events: usize,
+        /// The call they are about; `None` when nothing about a call was new.
+        call: Option<CallId>,
         /// The answer the platform expects, when ours will not do.
         reply: Option<Reply>,
     },
@@ -197,6 +199,7 @@ impl Intake {
         Ok(match outcome {
             None => Received::Accepted {
                 events: committed.events.len(),
+                call: committed.events.iter().find_map(|event| event.call_id),
                 reply,
             },
             Some(reason) => Received::Dead(reason),

@@ -155,7 +155,7 @@ impl MasterKey {
     }
 }
 
-fn keyed_hash(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
+pub(crate) fn keyed_hash(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
     #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any key length is allowed");
     mac.update(text);

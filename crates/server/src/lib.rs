@@ -4,4 +4,5 @@
 pub mod cli;
 pub mod config;
 pub mod telemetry;
+pub mod tls;
 pub mod wire;

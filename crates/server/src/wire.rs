@@ -1,16 +1,21 @@
 //! The one place where all parts meet: configuration in, a running server out.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axum::serve::ListenerExt;
+use axum::Router;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener, ListenerExt};
+use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
 use prometheus_client::registry::Registry;
 use switchhook_api::{ApiConfig, ApiState, WsConfig};
 use switchhook_engine::access::Gate;
 use switchhook_engine::admin::Admin;
+use switchhook_engine::audit::Audit;
 use switchhook_engine::connections::{Connections, Platforms};
 use switchhook_engine::hub::Hub;
 use switchhook_engine::intake::Intake;
@@ -21,11 +26,12 @@ use switchhook_engine::reaper;
 use switchhook_engine::seal::MasterKey;
 use switchhook_engine::store::Store;
 use switchhook_storage::OpenOptions;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::tls::Tls;
 
 /// How long a shutdown may take before what is left is dropped. Nothing acknowledged is lost by
 /// that: it is in the database.
@@ -54,6 +60,8 @@ pub struct Parts {
     pub gate: Arc<Gate>,
     /// Setting things up.
     pub admin: Admin,
+    /// Who changed what.
+    pub audit: Audit,
     /// Live connections.
     pub links: Links,
     /// Counters.
@@ -74,6 +82,21 @@ impl std::fmt::Debug for Parts {
 #[must_use]
 pub fn platforms() -> Platforms {
     Platforms::new(switchhook_adapters::registry().shared())
+        .with_compiler(switchhook_adapters::mapped::compiler)
+}
+
+/// The same, with those of the configured folder of mapping files.
+fn platforms_of(config: &Config) -> anyhow::Result<Platforms> {
+    let platforms = platforms();
+    let Some(folder) = &config.mappings else {
+        return Ok(platforms);
+    };
+    match crate::config::mappings::read(folder) {
+        Ok(adapters) => adapters.into_iter().for_each(|a| platforms.put_file(a)),
+        // The configuration was checked; the folder has changed since.
+        Err(faults) => bail!("the mapping files have faults; the first: {}", faults[0]),
+    }
+    Ok(platforms)
 }
 
 impl Parts {
@@ -93,7 +116,7 @@ impl Parts {
         let metrics = Metrics::register(&mut registry);
         let connections = Arc::new(Connections::new(
             store.clone(),
-            platforms(),
+            platforms_of(&config)?,
             master_key.clone(),
         ));
         connections
@@ -107,6 +130,7 @@ impl Parts {
             entropy.clone(),
             metrics.clone(),
         );
+        let audit = Audit::new(store.clone(), clock.clone(), master_key.clone());
         let gate = Arc::new(Gate::new(
             store.clone(),
             master_key,
@@ -114,6 +138,7 @@ impl Parts {
             entropy.clone(),
         ));
         Ok(Self {
+            audit,
             admin: Admin::new(
                 store.clone(),
                 connections.clone(),
@@ -151,6 +176,9 @@ impl Parts {
                 public_url: self.config.public_url.clone(),
                 environment: self.config.environment.clone(),
                 port: self.config.listen.port(),
+                tls: self.config.tls.is_some(),
+                trusted_proxies: self.config.trusted_proxies.clone(),
+                require_https: self.config.require_https,
                 started_at: self.clock.now(),
                 ws: WsConfig {
                     max_sockets: self.config.max_sockets,
@@ -176,14 +204,19 @@ impl Parts {
         self.links.reconcile();
         let sockets = TaskTracker::new();
         let router = switchhook_api::router(self.api_state(stop.clone(), sockets.clone()));
-        let listener = listener.tap_io(|stream| {
-            // Without it small frames wait for one another; failing to set it is no fault.
-            drop(stream.set_nodelay(true));
-        });
-        let graceful = stop.clone();
-        let server = axum::serve(listener, router)
-            .with_graceful_shutdown(async move { graceful.cancelled().await });
-        let mut server = Box::pin(async move { server.await });
+        let mut server = match self.config.tls.clone().map(Tls::open).transpose()? {
+            None => {
+                let listener = listener.tap_io(quick);
+                listening(listener, router, stop.clone())
+            }
+            Some(tls) => {
+                let listener = tls
+                    .listen(listener)
+                    .tap_io(|stream| quick(stream.get_mut().0));
+                tasks.spawn(tls.watch(jobs.clone()));
+                listening(listener, router, stop.clone())
+            }
+        };
         let served = tokio::select! {
             served = &mut server => served,
             () = stop.cancelled() => {
@@ -250,6 +283,27 @@ impl Parts {
             }
         }
     }
+}
+
+/// Without it small frames wait for one another; failing to set it is no fault.
+fn quick(stream: &mut TcpStream) {
+    drop(stream.set_nodelay(true));
+}
+
+/// The HTTP server on any kind of listener.
+fn listening<L>(
+    listener: L,
+    router: Router,
+    stop: CancellationToken,
+) -> BoxFuture<'static, std::io::Result<()>>
+where
+    L: Listener<Addr = SocketAddr>,
+    SocketAddr: for<'a> Connected<IncomingStream<'a, L>>,
+{
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service)
+        .with_graceful_shutdown(async move { stop.cancelled().await });
+    Box::pin(async move { server.await })
 }
 
 /// Sleeps; false when it is time to stop.

@@ -7,7 +7,8 @@
 use std::borrow::Cow;
 
 use switchhook_domain::Timestamp;
-use switchhook_domain::signal::{Direction, LegKind};
+use switchhook_domain::id::DialId;
+use switchhook_domain::signal::{DIAL_KEY, Direction, LegKind};
 use switchhook_engine::adapter::DecodeError;
 
 use crate::json::Fields;
@@ -194,13 +195,24 @@ impl<'a> CallEvent<'a> {
                 keys.push(name);
             }
         }
+        keys.extend(dial_key(self.root.words("custom_data")));
         keys
     }
 }
 
+/// What the key of a call id begins with.
+pub(super) const KEY: &str = "dp:";
+
 /// The key of a conversation for one of its call ids.
 pub(super) fn key(call_id: &str) -> String {
-    format!("dp:{call_id}")
+    format!("{KEY}{call_id}")
+}
+
+/// The key of a call we asked for: `custom_data` comes back with its events. Anything else that
+/// stands there is other people's.
+fn dial_key(custom_data: Option<&str>) -> Option<String> {
+    let id: DialId = custom_data?.strip_prefix(DIAL_KEY)?.parse().ok()?;
+    Some(format!("{DIAL_KEY}{id}"))
 }
 
 /// `inbound`/`outbound`, and the predecessor's other spellings of them.

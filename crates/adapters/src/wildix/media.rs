@@ -43,9 +43,9 @@ fn recorded(fields: &Fields<'_>) -> Result<Option<CallFact>, DecodeError> {
             RecordingState::Pending
         },
         url: url.map(str::to_owned),
-        expires_at: None,
         started_at: start,
         duration_ms: length.and_then(millis).filter(|ms| *ms >= 0),
+        ..Recording::default()
     };
     Ok(Some(CallFact::Recording {
         id: id.to_owned(),

@@ -147,6 +147,7 @@ fn capability(signal: &Signal) -> Option<Capability> {
             CallFact::Outcome(Outcome::Rejected) => Capability::Rejected,
             CallFact::Voicemail { .. } | CallFact::VoicemailReached => Capability::Voicemail,
             CallFact::Recording { .. } => Capability::Recording,
+            CallFact::Transcript(_) => Capability::Transcript,
             _ => return None,
         },
     })

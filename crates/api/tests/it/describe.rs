@@ -99,6 +99,7 @@ fn every_operation_is_described_whole() {
         "method_not_allowed",
         "uri_too_long",
         "headers_too_large",
+        "https_required",
     ];
     for code in Code::ALL.iter().map(|code| code.as_str()) {
         assert!(

@@ -7,7 +7,8 @@ use switchhook_domain::Timestamp;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventType};
 use switchhook_domain::id::{
-    AppId, CallId, ConnectionId, ContactId, DialId, KeyId, NotificationId,
+    AppId, CallId, ConnectionId, ContactId, DialId, KeyId, MessageId, NotificationId, RecordingId,
+    VoicemailId,
 };
 use switchhook_engine::store::*;
 use switchhook_testkit::memory::MemoryStore;
@@ -49,7 +50,7 @@ pass! { Store {
     snapshot(app: AppId) -> Snapshot;
     calls(app: AppId, query: &CallQuery) -> CallPage;
     call(app: AppId, id: CallId) -> Option<String>;
-    messages(app: AppId, query: &MessageQuery) -> (Vec<String>, u64);
+    messages(app: AppId, query: &MessageQuery) -> (Vec<StoredMessage>, u64);
     due_calls(now: Timestamp, limit: u32) -> Vec<DueCall>;
     notifications(app: AppId, limit: u32, before: Option<NotificationId>) -> Vec<Notification>;
     prune(notifications: Timestamp, events: Timestamp, limit: u32) -> (u64, u64);
@@ -97,6 +98,18 @@ pass! { DialStore {
     put_dial_policy(app: AppId, policy: &DialPolicy) -> ();
 } }
 
+pass! { MediaStore {
+    recordings(app: AppId, query: &RecordingQuery) -> MediaPage<StoredRecording>;
+    recording(app: AppId, id: RecordingId) -> Option<StoredRecording>;
+    due_recordings(now: Timestamp, limit: u32) -> Vec<StoredRecording>;
+    recording_checked(app: AppId, id: RecordingId, check: RecordingCheck) -> bool;
+    voicemails(app: AppId, query: &VoicemailQuery) -> MediaPage<StoredVoicemail>;
+    voicemail(app: AppId, id: VoicemailId) -> Option<StoredVoicemail>;
+    delete_voicemail(app: AppId, id: VoicemailId) -> ();
+    message(app: AppId, id: MessageId) -> Option<StoredMessage>;
+    presence(app: AppId, limit: u32, offset: u32) -> (Vec<StoredPresence>, u64);
+} }
+
 pass! { VendorStore {
     tokens(app: AppId, connection: ConnectionId) -> Option<StoredTokens>;
     put_tokens(tokens: &StoredTokens, expected: u64) -> bool;
@@ -113,4 +126,12 @@ pass! { VendorStore {
     mappings() -> Vec<StoredMapping>;
     put_mapping(mapping: &StoredMapping) -> ();
     delete_mapping(platform: &str) -> bool;
+} }
+
+pass! { AuditStore {
+    audit_head(app: Option<AppId>) -> Option<(u64, [u8; 32])>;
+    append_audit(entry: &AuditEntry) -> bool;
+    audit(app: Option<AppId>, query: &AuditQuery) -> Vec<AuditEntry>;
+    audit_after(app: Option<AppId>, after: u64, limit: u32) -> Vec<AuditEntry>;
+    audit_chains() -> Vec<Option<AppId>>;
 } }

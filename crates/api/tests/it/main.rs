@@ -9,6 +9,7 @@
 
 mod access;
 mod admin;
+mod audit;
 mod calls;
 mod client;
 mod contacts;
@@ -17,6 +18,7 @@ mod events;
 mod faults;
 mod flaky;
 mod hooks;
+mod media;
 mod pages;
 mod problems;
 mod schema;

@@ -87,15 +87,10 @@ impl<'a> Reading<'a> {
     }
 
     pub(super) fn agent(&self, status: Status) -> Option<AgentView> {
-        let (_, leg) = self.agent_leg(status)?;
-        let party = &leg.party;
-        Some(AgentView {
-            id: None,
-            extension: said(party.extension.as_ref()),
-            user_id: said(party.user_id.as_ref()),
-            email: said(party.email.as_ref()),
-            name: said(party.name.as_ref()),
-        })
+        match self.agent_leg(status) {
+            Some((_, leg)) => Some(leg.party.view()),
+            None => self.facts.requested.as_ref().map(|r| r.agent.view()),
+        }
     }
 
     /// The outside party: the leg that began the call, else the one that answered first.
@@ -111,11 +106,21 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// The one called, where somebody asked us to place the call: the number asked for, with the
+    /// platform's name of it when the platform speaks of the same number.
+    fn asked_side(&self, remote: Option<Side<'a>>) -> Option<Side<'a>> {
+        let target = &self.facts.requested.as_ref()?.target;
+        let same = |side: &Side<'_>| canonical(*side).as_deref() == target.canonical();
+        Some(remote.filter(same).unwrap_or(Side::Number(target)))
+    }
+
     pub(super) fn sides(&self) -> (Option<Side<'a>>, Option<Side<'a>>) {
         let line = self.facts.line.as_ref().map(|l| Side::Number(&l.value));
         let dialled = self.facts.dialled.as_ref().map(|d| Side::Number(&d.value));
         let party = |leg: Leg<'a>| Side::Party(&leg.1.party);
         let remote = self.remote_side();
+        let asking = self.facts.requested.as_ref();
+        let asking = asking.map(|r| Side::Party(&r.agent));
         match self.direction {
             Some(Direction::Outbound) => {
                 let own = self
@@ -123,7 +128,8 @@ impl<'a> Reading<'a> {
                     .iter()
                     .find(|(_, leg)| leg.origin)
                     .or(self.agents.first());
-                (line.or(own.copied().map(party)), remote.or(dialled))
+                let from = line.or(own.copied().map(party)).or(asking);
+                (from, self.asked_side(remote).or(remote).or(dialled))
             }
             Some(Direction::Internal) => {
                 let from = self.origin();
@@ -132,13 +138,27 @@ impl<'a> Reading<'a> {
                     .iter()
                     .copied()
                     .find(|(id, _)| Some(*id) != from.map(|(id, _)| id));
-                (from.map(party).or(remote), dialled.or(other.map(party)))
+                let to = self.asked_side(other.map(party));
+                (
+                    asking.or(from.map(party)).or(remote),
+                    to.or(dialled).or(other.map(party)),
+                )
             }
             Some(Direction::Inbound) | None => (
                 remote,
                 line.or(dialled).or(self.agents.first().copied().map(party)),
             ),
         }
+    }
+
+    /// With the name that was said of this number for the call as a whole, where its own leg
+    /// names nobody.
+    pub(super) fn named(&self, mut view: PartyView) -> PartyView {
+        let remote = Side::Party(&self.facts.remote);
+        if view.name.is_none() && view.number.is_some() && view.number == canonical(remote) {
+            view.name = said(self.facts.remote.name.as_ref());
+        }
+        view
     }
 
     pub(super) fn transfers(&self) -> Vec<TransferView> {

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use crate::Timestamp;
 use crate::call::Status;
 use crate::facts::{Facts, LegFacts};
-use crate::signal::{Direction, LegKind};
+use crate::signal::{DIAL_KEY, Direction, LegKind};
 use crate::time::seconds_between;
 
 /// A leg and the platform's id of it.
@@ -70,13 +70,36 @@ impl<'a> Reading<'a> {
         self.facts.remote.number.is_some() || self.facts.remote.name.is_some()
     }
 
+    /// True while a call that was asked for has only got as far as the agent's own device, or not
+    /// even that: its pick-up is no answer, its ring not the called party's. A platform without
+    /// legs for the outside says who is there in another way.
+    fn is_reaching_out(&self) -> bool {
+        let outbound = self.direction == Some(Direction::Outbound);
+        let asked = self.facts.requested.is_some() && outbound;
+        asked && self.externals.is_empty() && !self.knows_remote()
+    }
+
     pub(super) fn read_direction(&self) -> Option<Direction> {
+        // Whoever asked for the call knows best which way it goes.
+        if let Some(requested) = &self.facts.requested {
+            let outside = requested.target.e164.is_some();
+            return Some(if outside {
+                Direction::Outbound
+            } else {
+                Direction::Internal
+            });
+        }
         if let Some(stated) = &self.facts.direction {
             return Some(stated.value);
         }
         let Some((_, origin)) = self.origin() else {
             let both = !self.agents.is_empty() && !self.externals.is_empty();
-            return (self.originated() && both).then_some(Direction::Outbound);
+            if self.originated() {
+                return both.then_some(Direction::Outbound);
+            }
+            // Ours were called and none of ours began it: somebody outside did.
+            let called = !self.agents.is_empty() && self.knows_remote();
+            return called.then_some(Direction::Inbound);
         };
         match origin.kind {
             LegKind::External => Some(Direction::Inbound),
@@ -103,6 +126,9 @@ impl<'a> Reading<'a> {
                 .filter(|(_, leg)| leg.answered_at.is_some())
                 .collect()
         };
+        if self.is_reaching_out() {
+            return None;
+        }
         let agents = up(&self.agents);
         if !self.externals.is_empty() {
             let externals = up(&self.externals);
@@ -131,6 +157,7 @@ impl<'a> Reading<'a> {
             .filter_map(|(_, l)| l.rang_at)
             .min();
         match self.direction {
+            _ if self.is_reaching_out() => None,
             Some(Direction::Outbound) if !self.externals.is_empty() => first(&self.externals),
             Some(Direction::Outbound) => first(&self.agents),
             Some(Direction::Internal) => called,
@@ -139,7 +166,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Until somebody answered; unanswered, until the last device stopped (the caller may go on
-    /// to a mailbox after that) or it was over.
+    /// to a mailbox after that), the mailbox took over or it was over.
     pub(super) fn ring_seconds(
         &self,
         rang_at: Option<Timestamp>,
@@ -151,10 +178,12 @@ impl<'a> Reading<'a> {
             ends?.into_iter().max()
         };
         let unanswered = || stopped().into_iter().chain(ended_at).min();
-        Some(seconds_between(
-            rang_at?,
-            self.answered_at.or_else(unanswered)?,
-        ))
+        let rang_at = rang_at?;
+        let mailbox = self.facts.voicemail_at.filter(|at| *at > rang_at);
+        let stopped = self
+            .answered_at
+            .or_else(|| unanswered().into_iter().chain(mailbox).min())?;
+        Some(seconds_between(rang_at, stopped))
     }
 
     pub(super) fn started_at(&self) -> Option<Timestamp> {
@@ -166,12 +195,14 @@ impl<'a> Reading<'a> {
     pub(super) fn external_call_id(&self) -> String {
         let first = || self.all().min_by_key(|(id, leg)| (leg.seen_at, *id));
         let leg = self.origin().or_else(first).map(|(id, _)| id.clone());
-        leg.or_else(|| self.facts.keys.first().cloned())
+        let named = |key: &&String| !key.starts_with(DIAL_KEY);
+        leg.or_else(|| self.facts.keys.iter().find(named).cloned())
             .unwrap_or_default()
     }
 
     pub(super) fn has_anchor(&self) -> bool {
         self.facts.direction.is_some()
+            || self.facts.requested.is_some()
             || self.knows_remote()
             || self.origin().is_some()
             || self.originated()
@@ -277,10 +308,14 @@ impl<'a> Reading<'a> {
         if !self.has_anchor() {
             missing.push("origin".to_owned());
         }
-        if status.is_terminal() {
+        // When the platform says that the whole conversation is over, every leg of it is.
+        if status.is_terminal() && self.facts.stated_end.at.is_none() {
             for (id, leg) in self.people() {
                 if leg.ended_at.is_none() {
                     missing.push(format!("leg_end:{id}"));
+                }
+                if self.lacks_its_answer(leg) {
+                    missing.push(format!("answer:{id}"));
                 }
             }
         }
@@ -309,9 +344,24 @@ impl<'a> Reading<'a> {
         missing
     }
 
+    /// It must have picked up, and nothing has told when. A leg that stopped while another talked
+    /// may be a device of a group that stopped ringing without a word; one that stayed to the end
+    /// is not.
+    fn lacks_its_answer(&self, leg: &LegFacts) -> bool {
+        let stayed = || match (leg.end(), self.ended_at()) {
+            (Some(left), Some(end)) => end.duration_since(left) <= NEAR,
+            _ => false,
+        };
+        leg.up_by.is_some_and(|by| match leg.answered_at {
+            Some(at) => at >= by,
+            None => self.answered_at.is_none() || stayed(),
+        })
+    }
+
     pub(super) fn is_visible(&self) -> bool {
         let somebody = self.people().next().is_some() || !self.routing.is_empty();
-        self.has_anchor() && (somebody || self.knows_remote())
+        let there = somebody || self.knows_remote() || self.facts.requested.is_some();
+        self.has_anchor() && there
     }
 }
 

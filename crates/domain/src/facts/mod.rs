@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::cause::{Cause, EndedBy};
+use crate::dial::DialCause;
+use crate::id::DialId;
 use crate::media::{Recording, Voicemail, earliest};
 use crate::phone::PhoneNumber;
 use crate::signal::{CallFact, Direction, Fact, LegKind, Outcome, Signal, TransferKind};
@@ -45,6 +47,32 @@ pub struct TransferFact {
     pub to: Option<String>,
 }
 
+/// Somebody asked us to place the call.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RequestFact {
+    /// When, by our clock.
+    pub at: Timestamp,
+    /// Our id of the request.
+    pub dial: DialId,
+    /// Who calls.
+    pub agent: PartyFacts,
+    /// Who is called.
+    pub target: PhoneNumber,
+}
+
+/// What was asked for came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DialFailureFact {
+    /// When, by our clock.
+    pub at: Timestamp,
+    /// Our id of the request.
+    pub dial: DialId,
+    /// Why.
+    pub cause: DialCause,
+    /// One sentence for the agent.
+    pub detail: String,
+}
+
 /// The end as the platform states it for the whole conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatedEnd {
@@ -67,6 +95,12 @@ pub struct Facts {
     /// Earliest statement that it exists, apart from its legs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
+    /// The earliest request to place it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested: Option<RequestFact>,
+    /// Requests that came to nothing.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub dial_failures: BTreeSet<DialFailureFact>,
     /// Direction as stated; platforms correct themselves, so the latest counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<Latest<Direction>>,
@@ -152,6 +186,34 @@ impl Facts {
     fn apply_call(&mut self, at: Timestamp, fact: &CallFact) -> bool {
         match fact {
             CallFact::Linked => false,
+            CallFact::Requested {
+                dial,
+                agent,
+                target,
+            } => {
+                let mut named = PartyFacts::default();
+                named.apply(at, agent);
+                let request = RequestFact {
+                    at,
+                    dial: *dial,
+                    agent: named,
+                    target: target.clone(),
+                };
+                first(&mut self.requested, Some(request))
+            }
+            CallFact::DialFailed {
+                dial,
+                cause,
+                detail,
+            } => {
+                let failure = DialFailureFact {
+                    at,
+                    dial: *dial,
+                    cause: *cause,
+                    detail: detail.clone(),
+                };
+                bounded_insert(&mut self.dial_failures, failure)
+            }
             CallFact::Started => update(&mut self.started_at, |known| earliest(known, Some(at))),
             CallFact::Direction(direction) => join(
                 &mut self.direction,
@@ -203,7 +265,7 @@ impl Facts {
                 }) | reached
             }
             CallFact::Recording { id, recording } => merged(&mut self.recordings, id, |known| {
-                known.merge(recording.clone());
+                known.merge(recording.clone().said_at(at));
             }),
             CallFact::Transcript(text) => self.merge_transcript(Some(cut(text))),
             CallFact::HoldTotal(ms) => update(&mut self.hold_total_ms, |known| {
@@ -253,6 +315,8 @@ impl Facts {
             }
         }
         self.started_at = earliest(self.started_at, other.started_at);
+        first(&mut self.requested, other.requested);
+        union(&mut self.dial_failures, other.dial_failures);
         join(&mut self.direction, other.direction);
         self.remote.merge(other.remote);
         join(&mut self.line, other.line);
@@ -305,6 +369,16 @@ fn join<T: Ord>(slot: &mut Option<T>, other: Option<T>) -> bool {
     let news = other > *slot;
     if news {
         *slot = other;
+    }
+    news
+}
+
+/// Keeps the smaller value; true when it is the other one.
+fn first<T: Ord>(slot: &mut Option<T>, other: Option<T>) -> bool {
+    let Some(other) = other else { return false };
+    let news = slot.as_ref().is_none_or(|known| other < *known);
+    if news {
+        *slot = Some(other);
     }
     news
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::join;
 use crate::Timestamp;
+use crate::call::AgentView;
 use crate::phone::{NumberKind, PhoneNumber};
 use crate::signal::Party;
 
@@ -38,7 +39,7 @@ pub struct Latest<T> {
 }
 
 /// Who is on one side, each member from its best source.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PartyFacts {
     /// Telephone number.
@@ -73,6 +74,19 @@ impl PartyFacts {
             news |= join(slot, text.map(|text| Said::new(0, at, text.clone())));
         }
         news
+    }
+
+    /// The same as records show an agent.
+    #[must_use]
+    pub fn view(&self) -> AgentView {
+        let said = |value: &Option<Said<String>>| value.as_ref().map(|v| v.value.clone());
+        AgentView {
+            id: None,
+            extension: said(&self.extension),
+            user_id: said(&self.user_id),
+            email: said(&self.email),
+            name: said(&self.name),
+        }
     }
 
     pub(super) fn merge(&mut self, other: Self) {

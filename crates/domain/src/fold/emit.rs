@@ -4,6 +4,8 @@ use super::{Call, CallState, Derived, EventDraft, EventType, LegKind, LegView, S
 use crate::Timestamp;
 use crate::call::AgentView;
 use crate::contact::{Match, PopAction};
+use crate::dial::DialCause;
+use crate::id::{CallId, DialId};
 use crate::media::RecordingState;
 use crate::signal::Direction;
 
@@ -20,6 +22,22 @@ pub(super) fn raw<T: Serialize>(value: &T) -> Box<RawValue> {
 #[derive(Serialize)]
 struct CallData<'a> {
     call: &'a Call,
+}
+
+#[derive(Serialize)]
+struct DialData<'a> {
+    dial: FailedDial<'a>,
+    call: &'a Call,
+}
+
+#[derive(Serialize)]
+struct FailedDial<'a> {
+    id: DialId,
+    call_id: CallId,
+    target: Option<&'a str>,
+    agent: Option<AgentView>,
+    cause: DialCause,
+    detail: &'a str,
 }
 
 #[derive(Serialize)]
@@ -61,6 +79,7 @@ pub(super) fn events(
         call: &after.call,
         events: Vec::new(),
     };
+    emitter.dial_failures();
     emitter.stage();
     emitter.hold();
     emitter.transfers();
@@ -68,6 +87,7 @@ pub(super) fn events(
     emitter.media();
     emitter.finalized(before);
     emitter.updated(before);
+    emitter.requested(before);
     emitter.events
 }
 
@@ -92,6 +112,37 @@ impl Emitter<'_> {
     /// True the first time it is asked for this mark.
     fn first(&mut self, mark: String) -> bool {
         self.state.told.marks.insert(mark)
+    }
+
+    /// A call that was asked for and came to nothing, once for each request.
+    fn dial_failures(&mut self) {
+        for failure in self.state.facts.dial_failures.clone() {
+            if !self.first(format!("dial-failed:{}", failure.dial)) {
+                continue;
+            }
+            let requested = self.state.facts.requested.as_ref();
+            let data = raw(&DialData {
+                dial: FailedDial {
+                    id: failure.dial,
+                    call_id: self.call.id,
+                    target: requested.and_then(|r| r.target.canonical()),
+                    agent: requested.map(|r| r.agent.view()),
+                    cause: failure.cause,
+                    detail: &failure.detail,
+                },
+                call: self.call,
+            });
+            self.push_data(EventType::DialFailed, Some(failure.at), data);
+        }
+    }
+
+    /// A call that was asked for is there before anything rings: listeners hear of it at once.
+    fn requested(&mut self, before: Option<&Derived>) {
+        let is_new = before.is_none_or(|before| !before.visible);
+        let asked = self.state.facts.requested.is_some();
+        if is_new && asked && self.events.is_empty() && self.first("requested".to_owned()) {
+            self.push(EventType::CallUpdated, None);
+        }
     }
 
     fn stage(&mut self) {

@@ -21,7 +21,7 @@ use crate::facts::Facts;
 use crate::id::{CallId, ConnectionId, IdMint};
 use crate::media::{Message, MessageDirection, MessageStatus, Presence, PresenceReport};
 use crate::phone::PhoneNumber;
-use crate::signal::{CallFact, DIAL_KEY, Direction, Fact, LegFact, LegKind, Signal};
+use crate::signal::{CallFact, Direction, Fact, LegFact, LegKind, Signal};
 
 mod emit;
 mod state;
@@ -73,7 +73,9 @@ pub fn needs(signals: &[Signal]) -> Needs {
                     .numbers
                     .extend(party.number.as_ref().and_then(|n| n.e164.clone()));
             }
-            Fact::Call(CallFact::Dialled(number)) => needs.numbers.extend(number.e164.clone()),
+            Fact::Call(CallFact::Dialled(number) | CallFact::Requested { target: number, .. }) => {
+                needs.numbers.extend(number.e164.clone())
+            }
             Fact::Call(_) | Fact::Leg { .. } => {}
         }
     }
@@ -308,9 +310,8 @@ impl<'a> Fold<'a> {
         let survivor = ids.iter().copied().min_by_key(|id| {
             self.entries.get(id).map(|e| {
                 let unheard = e.state.told.stage == Stage::Nothing;
-                let dialled = e.state.facts.keys.iter().any(|k| k.starts_with(DIAL_KEY));
                 (
-                    !dialled,
+                    !e.state.is_asked_for(),
                     unheard,
                     e.state.facts.started_or_seen(),
                     e.state.created_at,
@@ -334,7 +335,7 @@ impl<'a> Fold<'a> {
                 self.out.keys.push((key.clone(), survivor));
             }
             self.touched.remove(&id);
-            if lost.state.told.stage > Stage::Nothing {
+            if lost.state.told.stage > Stage::Nothing || lost.state.is_asked_for() {
                 lost.state.merged_into = Some(survivor);
                 self.finish_call(lost);
             } else if !lost.is_new {

@@ -12,6 +12,7 @@ use crate::derive::{Derived, Frame, derive};
 use crate::facts::Facts;
 use crate::id::{CallId, ConnectionId};
 use crate::media::{Message, PresenceReport};
+use crate::signal::DIAL_KEY;
 
 /// Everything stored about a call; the record is derived from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +92,11 @@ impl CallState {
             updated_at: context.now,
             merged_into: None,
         }
+    }
+
+    /// True when somebody asked us to place it: its id has been given out.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.facts.keys.iter().any(|k| k.starts_with(DIAL_KEY))
     }
 
     /// The record as it stands, for an app of that country.

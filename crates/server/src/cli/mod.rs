@@ -9,7 +9,9 @@ use clap::{Parser, Subcommand};
 use crate::config::{Config, Environment, Overrides};
 use crate::telemetry;
 
+mod adapter;
 mod app;
+mod audit;
 mod bench;
 mod config;
 mod connection;
@@ -58,12 +60,16 @@ enum Command {
     Migrate(migrate::Args),
     /// Shows and checks the configuration.
     Config(config::Args),
+    /// Checks mapping files, and runs them over recorded notifications.
+    Adapter(adapter::Args),
     /// Makes and lists apps, and makes sign-in links.
     App(app::Args),
     /// Makes, lists and revokes API keys.
     Key(key::Args),
     /// Adds, lists and removes connections to phone platforms.
     Connection(connection::Args),
+    /// Checks the audit log and writes it out.
+    Audit(audit::Args),
     /// Prints the OpenAPI document.
     Openapi,
     /// Measures this machine: accepting, latency, sockets, lists.
@@ -151,9 +157,11 @@ fn block_on(command: Command, context: Context) -> Outcome {
             Command::Doctor(args) => doctor::run(&args, &context).await,
             Command::Migrate(args) => migrate::run(&args, &context).await,
             Command::Config(args) => config::run(&args, &context),
+            Command::Adapter(args) => adapter::run(&args),
             Command::App(args) => app::run(args, &context).await,
             Command::Key(args) => key::run(args, &context).await,
             Command::Connection(args) => connection::run(args, &context).await,
+            Command::Audit(args) => audit::run(args, &context).await,
             Command::Openapi => {
                 output::say(switchhook_api::openapi_json().trim_end());
                 Ok(())

@@ -16,11 +16,15 @@ pub(super) struct Args {
     /// The address others reach this server by, such as https://cti.example.com.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// Folder of mapping files: every *.toml in it is a platform.
+    #[arg(long, value_name = "DIR")]
+    mappings: Option<String>,
 }
 
 pub(super) async fn run(args: Args, mut context: Context) -> Outcome {
     context.overrides.listen = args.listen;
     context.overrides.public_url = args.public_url;
+    context.overrides.mappings = args.mappings;
     let config = context.config()?;
     start_logging(&config);
     let listen = config.listen;
@@ -32,7 +36,12 @@ pub(super) async fn run(args: Args, mut context: Context) -> Outcome {
         output::remark("INTERNAL_API_SECRET is not set: the operator routes are closed.");
     }
     let address = listener.local_addr()?;
-    output::say(&format!("Switchhook is listening on http://{address}"));
+    let scheme = if parts.config.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    output::say(&format!("Switchhook is listening on {scheme}://{address}"));
     parts.serve(listener, stop_on_signal()?).await?;
     Ok(())
 }

@@ -9,10 +9,15 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
+use switchhook_api::networks;
 use switchhook_domain::phone::NumberPlan;
 use switchhook_engine::adapter::Secret;
 use switchhook_engine::seal::{MasterKey, resolve};
 
+use crate::tls::TlsFiles;
+
+pub mod mappings;
 mod source;
 
 pub use source::{Environment, read_file};
@@ -29,6 +34,12 @@ pub struct Config {
     pub public_url: Option<String>,
     /// What this installation is called.
     pub environment: String,
+    /// True when plain HTTP is sent on to HTTPS or refused, hooks and health checks apart.
+    pub require_https: bool,
+    /// Proxies whose word about address and scheme of a client is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Certificate and key, when TLS is spoken here.
+    pub tls: Option<TlsFiles>,
     /// The most sockets in all.
     pub max_sockets: usize,
     /// The most sockets of one app.
@@ -41,6 +52,8 @@ pub struct Config {
     pub master_key: Option<MasterKey>,
     /// ISO country of apps made without one.
     pub country: String,
+    /// Folder of mapping files.
+    pub mappings: Option<PathBuf>,
     /// Days to keep notifications.
     pub notifications_days: u32,
     /// Days to keep events.
@@ -57,12 +70,16 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 4000)),
             public_url: None,
             environment: "sandbox".to_owned(),
+            require_https: false,
+            trusted_proxies: Vec::new(),
+            tls: None,
             max_sockets: 10_000,
             max_sockets_per_app: 2_000,
             database_url: Secret::new("sqlite://switchhook.db"),
             internal_api_secret: None,
             master_key: None,
             country: "NL".to_owned(),
+            mappings: None,
             notifications_days: 30,
             events_days: 90,
             log_level: "info".to_owned(),
@@ -96,16 +113,21 @@ pub struct Raw {
 }
 
 /// Every key there is, as `section.key`.
-pub const KEYS: [&str; 13] = [
+pub const KEYS: [&str; 18] = [
     "server.listen",
     "server.public_url",
     "server.environment",
+    "server.require_https",
+    "server.trusted_proxies",
     "server.max_sockets",
     "server.max_sockets_per_app",
+    "tls.certificate",
+    "tls.key",
     "database.url",
     "security.internal_api_secret",
     "security.master_key",
     "numbers.country",
+    "mappings.dir",
     "retention.notifications_days",
     "retention.events_days",
     "log.level",
@@ -123,6 +145,8 @@ pub struct Overrides {
     pub database_url: Option<String>,
     /// `--public-url`.
     pub public_url: Option<String>,
+    /// `--mappings`.
+    pub mappings: Option<String>,
 }
 
 impl Config {
@@ -138,6 +162,7 @@ impl Config {
             ("server.listen", "--listen", &overrides.listen),
             ("database.url", "--database-url", &overrides.database_url),
             ("server.public_url", "--public-url", &overrides.public_url),
+            ("mappings.dir", "--mappings", &overrides.mappings),
         ];
         for (key, option, value) in options {
             if let Some(text) = value {
@@ -161,6 +186,9 @@ impl Config {
             }),
             public_url: reader.read("server.public_url", None, public_url),
             environment: reader.read("server.environment", default.environment, word),
+            require_https: reader.read("server.require_https", false, truth),
+            trusted_proxies: reader.read("server.trusted_proxies", Vec::new(), networks),
+            tls: reader.tls(),
             max_sockets: reader.read("server.max_sockets", default.max_sockets, count),
             max_sockets_per_app: reader.read(
                 "server.max_sockets_per_app",
@@ -186,6 +214,9 @@ impl Config {
                     .map(|plan| plan.country)
                     .ok_or_else(|| "must be a two-letter country code such as NL".to_owned())
             }),
+            mappings: reader.read("mappings.dir", None, |text| {
+                Ok((!text.is_empty()).then(|| PathBuf::from(text)))
+            }),
             notifications_days: reader.read(
                 "retention.notifications_days",
                 default.notifications_days,
@@ -199,6 +230,9 @@ impl Config {
                 _ => Err("must be text or json".to_owned()),
             }),
         };
+        if let Some(Err(faults)) = config.mappings.as_deref().map(mappings::read) {
+            reader.faults.extend(faults);
+        }
         let postgres = config.database_url.expose().starts_with("postgres");
         if postgres && config.master_key.is_none() && reader.faults.is_empty() {
             reader.faults.push(Fault {
@@ -216,12 +250,39 @@ impl Config {
     }
 }
 
+fn truth(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "must be true or false".to_owned())
+}
+
 struct Reader<'a> {
     raw: &'a BTreeMap<String, Raw>,
     faults: Vec<Fault>,
 }
 
 impl Reader<'_> {
+    /// Certificate and key: both or neither.
+    fn tls(&mut self) -> Option<TlsFiles> {
+        let path = |text: &str| Ok(Some(PathBuf::from(text)).filter(|_| !text.is_empty()));
+        let certificate = self.read("tls.certificate", None, path);
+        let key = self.read("tls.key", None, path);
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            (given, _) => {
+                let (have, lack) = if given.is_some() {
+                    ("tls.certificate", "tls.key")
+                } else {
+                    ("tls.key", "tls.certificate")
+                };
+                self.faults.push(Fault {
+                    place: lack.to_owned(),
+                    problem: format!("must be set when {have} is"),
+                });
+                None
+            }
+        }
+    }
+
     fn read<T>(
         &mut self,
         key: &str,

@@ -13,5 +13,7 @@
 mod bed;
 mod kill;
 mod program;
+mod real_dial;
 mod real_pbx;
 mod real_sqs;
+mod tls;

@@ -217,7 +217,9 @@ pub(super) fn fault(error: tokio_postgres::Error) -> StoreError {
         });
     }
     if *state == SqlState::FOREIGN_KEY_VIOLATION {
-        return StoreError::NotFound("app");
+        let constraint = error.as_db_error().and_then(|cause| cause.constraint());
+        let connection = constraint.is_some_and(|name| name.ends_with("_connection_id_fkey"));
+        return StoreError::NotFound(if connection { "connection" } else { "app" });
     }
     // Class 22: data the server refuses; 54: over one of its limits.
     if state.code().starts_with("22") || state.code().starts_with("54") {

@@ -2,8 +2,11 @@
 
 use std::io::Read;
 
-use switchhook_engine::store::{StoreError, StoreResult};
+use refinery::Target;
+use switchhook_domain::id::{AppId, ConnectionId};
+use switchhook_engine::store::{StoreError, StoreResult, StoredTokens};
 use switchhook_storage::{MigrationStatus, OpenOptions, migration_status, open};
+use uuid::Uuid;
 
 use crate::backends;
 use crate::durability::{CHILD_URL, spawn_child};
@@ -84,6 +87,88 @@ async fn postgres_runs_once_and_refuses_the_future() {
         .await
         .unwrap();
     refuses_the_future(starts(&place.url).await);
+    place.clean().await;
+}
+
+mod sqlite_files {
+    refinery::embed_migrations!("../../migrations/sqlite");
+}
+
+mod postgres_files {
+    refinery::embed_migrations!("../../migrations/postgres");
+}
+
+/// What a database of the first version held is still there, and what is new works beside it.
+async fn has_grown(url: &str, app: AppId, connection: ConnectionId) {
+    let pending = migration_status(url).await.unwrap().pending;
+    assert_eq!(pending.first().map(|version| version.number), Some(2));
+    let store = open(url, OpenOptions::default()).await.unwrap();
+    assert_eq!(migration_status(url).await.unwrap().pending, []);
+    assert_eq!(store.app(app).await.unwrap().unwrap().name, "Old");
+    let found = store.connection(app, connection).await.unwrap();
+    assert_eq!(found.unwrap().hook_id, "hook");
+    let tokens = StoredTokens {
+        app_id: app,
+        connection_id: connection,
+        sealed: "sealed".to_owned(),
+        expires_at: None,
+        version: 1,
+        updated_at: jiff::Timestamp::UNIX_EPOCH,
+        fault: None,
+    };
+    assert!(store.put_tokens(&tokens, 0).await.unwrap());
+    store.delete_connection(app, connection).await.unwrap();
+    assert_eq!(store.tokens(app, connection).await.unwrap(), None);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_sqlite_file_of_the_first_version_grows() {
+    let place = backends::sqlite().await.unwrap();
+    let (app, connection) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let mut conn = rusqlite::Connection::open(place.url.trim_start_matches("sqlite://")).unwrap();
+    sqlite_files::migrations::runner()
+        .set_target(Target::Version(1))
+        .run(&mut conn)
+        .unwrap();
+    conn.execute(
+        "INSERT INTO apps (id, name, country, active, epoch, created_at) \
+         VALUES (?1, 'Old', 'NL', 1, ?1, 0)",
+        [app.as_bytes()],
+    )
+    .unwrap();
+    conn.execute(
+        "INSERT INTO connections VALUES (?2, ?1, 'dialpad', 'Old', 'hook', '{}', '{}', '[]', 0, \
+         NULL, NULL)",
+        [app.as_bytes(), connection.as_bytes()],
+    )
+    .unwrap();
+    drop(conn);
+    has_grown(&place.url, AppId(app), ConnectionId(connection)).await;
+}
+
+#[tokio::test]
+async fn a_postgres_database_of_the_first_version_grows() {
+    let Some(place) = backends::empty_postgres().await else {
+        return;
+    };
+    let (app, connection) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let mut client = backends::connect(&place.url).await;
+    postgres_files::migrations::runner()
+        .set_target(Target::Version(1))
+        .run_async(&mut client)
+        .await
+        .unwrap();
+    client
+        .batch_execute(&format!(
+            "INSERT INTO apps (id, name, country, active, epoch, created_at) \
+             VALUES ('{app}', 'Old', 'NL', true, '{app}', now()); \
+             INSERT INTO connections VALUES ('{connection}', '{app}', 'dialpad', 'Old', 'hook', \
+             '{{}}', '{{}}', '[]', now(), NULL, NULL)"
+        ))
+        .await
+        .unwrap();
+    has_grown(&place.url, AppId(app), ConnectionId(connection)).await;
     place.clean().await;
 }
 

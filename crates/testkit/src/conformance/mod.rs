@@ -15,15 +15,19 @@ use std::sync::Arc;
 
 use switchhook_engine::store::Store;
 
+pub mod audit;
 pub mod calls;
 pub mod connections;
 pub mod contacts;
+pub mod dials;
 pub mod folding;
 pub mod isolation;
 pub mod log;
+pub mod media;
 pub mod messages;
 pub mod people;
 pub mod prune;
+pub mod vendors;
 pub mod world;
 
 /// Hands the list of all areas to a macro, so that a test harness can make a test of each:
@@ -56,6 +60,24 @@ macro_rules! for_each_area {
             contacts::a_caller_is_matched,
             messages::messages_move_forward,
             messages::presence_is_told_when_it_changes,
+            audit::entries_are_appended_and_found,
+            audit::of_several_with_one_number_one_is_kept,
+            dials::dials_go_their_way,
+            dials::one_key_is_one_dial,
+            dials::due_and_recent_dials_are_found,
+            dials::a_policy_is_kept,
+            vendors::tokens_are_replaced_by_whoever_saw_the_last,
+            vendors::subscriptions_come_due,
+            vendors::a_lease_has_one_owner,
+            vendors::a_sign_in_is_taken_once,
+            vendors::what_is_held_goes_with_its_connection,
+            vendors::mapping_files_are_kept,
+            media::a_recording_follows_its_call,
+            media::recordings_move_when_calls_are_joined,
+            media::a_link_runs_out_and_comes_back,
+            media::lists_of_recordings_page_both_ways,
+            media::recordings_come_due,
+            media::voicemails_come_and_go,
             prune::the_log_loses_its_beginning_only,
             isolation::a_foreign_id_is_an_unknown_id,
         );

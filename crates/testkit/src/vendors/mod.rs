@@ -4,7 +4,9 @@
 //! demand, rate limits, and the check of a body against the vendor's fields.
 
 pub mod callvoip;
+pub mod dialpad;
 mod fields;
+pub mod ringcentral;
 mod server;
 pub mod wildix;
 

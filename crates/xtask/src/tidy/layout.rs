@@ -42,8 +42,15 @@ pub(super) fn migrations(paths: &[&str]) -> Vec<Finding> {
 pub(super) fn adapters(registry: &str, paths: &[&str]) -> Vec<Finding> {
     let names = registry.lines().filter_map(|line| {
         let entry = line.trim().strip_prefix("&crate::")?;
-        Some(entry.split("::").next()?.to_owned())
+        // Built-in mappings are named after their files.
+        let name = entry.split("::").next().filter(|name| *name != "mapped")?;
+        Some(name.to_owned())
     });
+    let mapped = paths.iter().filter_map(|path| {
+        let file = path.strip_prefix("mappings/")?;
+        file.strip_suffix(".toml").map(str::to_owned)
+    });
+    let names = names.chain(mapped);
     let mut findings = Vec::new();
     for name in names {
         let fixtures = format!("fixtures/{name}/");
@@ -215,6 +222,9 @@ mod tests {
         assert_eq!(adapters(registry, &all), []);
         assert_eq!(adapters(registry, &all[..1]).len(), 1);
         assert_eq!(adapters(registry, &[]).len(), 2);
+        let mapped = "    &crate::mapped::Acme, //\n";
+        assert_eq!(adapters(mapped, &[]), []);
+        assert_eq!(adapters(mapped, &["mappings/acme.toml"]).len(), 2);
     }
 
     #[test]

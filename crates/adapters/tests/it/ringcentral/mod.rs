@@ -1,0 +1,6 @@
+mod asked;
+mod decode;
+mod records;
+mod subscribed;
+mod verify;
+mod world;

@@ -1,0 +1,277 @@
+//! The audit log: who changed what, from where, and what was so before. Entries are only ever
+//! appended, and each carries a keyed hash over itself and the one before: to change, take out or
+//! reorder one unseen, one would need the master key. Not here: what is worth an entry (that is
+//! said where it happens) and how entries are kept (the store).
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use switchhook_domain::Timestamp;
+use switchhook_domain::id::AppId;
+
+use crate::ports::Clock;
+use crate::seal::{MasterKey, keyed_hash};
+use crate::store::{Actor, AuditEntry, Store, StoreError, StoreResult};
+
+/// Entries read at a time while a chain is verified.
+const PAGE: u32 = 500;
+/// How often an entry is chained anew when others are quicker.
+const TRIES: u32 = 50;
+/// The longest text of one side of a change, in bytes; a longer one is cut and says so.
+const MAX_SIDE: usize = 16 * 1024;
+/// Members whose values are never shown, wherever they stand; any name that contains one.
+const SECRET_NAMES: [&str; 8] = [
+    "secret",
+    "password",
+    "token",
+    "api_key",
+    "apikey",
+    "credential",
+    "private",
+    "assertion",
+];
+
+/// Something to be put on record.
+#[derive(Clone, Debug)]
+pub struct Deed {
+    /// In whose chain; `None` for the operators'.
+    pub app_id: Option<AppId>,
+    /// Who.
+    pub actor: Actor,
+    /// From which address.
+    pub address: Option<String>,
+    /// The id of the request.
+    pub request_id: Option<String>,
+    /// What was done.
+    pub action: String,
+    /// To what.
+    pub target: String,
+    /// The HTTP status it ended with; 0 where there was no request.
+    pub status: u16,
+    /// What was so before.
+    pub before: Option<Value>,
+    /// What is so now.
+    pub after: Option<Value>,
+}
+
+/// What is wrong with a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The chain.
+    pub app_id: Option<AppId>,
+    /// The first entry that is not as it was written.
+    pub no: u64,
+    /// What is wrong with it.
+    pub what: &'static str,
+}
+
+/// What a chain that is whole looks like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// The chain.
+    pub app_id: Option<AppId>,
+    /// How many entries it has.
+    pub entries: u64,
+    /// The hash of the last one: kept elsewhere, it also shows that none was taken off the end.
+    pub head: [u8; 32],
+}
+
+/// The audit log. Cheap to clone.
+#[derive(Clone)]
+pub struct Audit {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    key: MasterKey,
+    /// Deeds of this process are chained one after the other; other nodes are met by trying again.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl std::fmt::Debug for Audit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Audit").finish_non_exhaustive()
+    }
+}
+
+impl Audit {
+    /// The log in this store, chained with a key derived from the master key.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, key: MasterKey) -> Self {
+        let turn = Arc::default();
+        Self {
+            store,
+            clock,
+            key,
+            turn,
+        }
+    }
+
+    /// Puts a deed on record.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn note(&self, deed: Deed) -> StoreResult<()> {
+        let _turn = self.turn.lock().await;
+        let now = self.clock.now();
+        for _ in 0..TRIES {
+            let head = self.store.audit_head(deed.app_id).await?;
+            let (no, before) = head.unwrap_or((0, [0; 32]));
+            let entry = self.entry(&deed, no + 1, now, &before);
+            if self.store.append_audit(&entry).await? {
+                return Ok(());
+            }
+        }
+        let busy = "others write the audit log faster than this can be put into it";
+        Err(StoreError::Unavailable(busy.to_owned()))
+    }
+
+    fn entry(&self, deed: &Deed, no: u64, at: Timestamp, before: &[u8; 32]) -> AuditEntry {
+        // PostgreSQL keeps no NUL; what is hashed must be what is kept.
+        let kept = |text: &String| text.replace('\0', "\u{FFFD}");
+        let mut entry = AuditEntry {
+            app_id: deed.app_id,
+            no,
+            at,
+            actor: deed.actor.clone(),
+            address: deed.address.as_ref().map(kept),
+            request_id: deed.request_id.as_ref().map(kept),
+            action: kept(&deed.action),
+            target: kept(&deed.target),
+            status: deed.status,
+            before: deed.before.as_ref().map(side),
+            after: deed.after.as_ref().map(side),
+            hash: [0; 32],
+        };
+        entry.hash = self.link(&entry, before);
+        entry
+    }
+
+    /// The hash of an entry that follows the one with the hash `before`.
+    fn link(&self, entry: &AuditEntry, before: &[u8; 32]) -> [u8; 32] {
+        let app = entry.app_id.map(|app| app.to_string());
+        let kind = serde_json::to_string(&entry.actor.kind).unwrap_or_default();
+        let texts = [
+            app.as_deref(),
+            Some(&*kind),
+            Some(&*entry.actor.id),
+            Some(&*entry.actor.name),
+            entry.address.as_deref(),
+            entry.request_id.as_deref(),
+            Some(&*entry.action),
+            Some(&*entry.target),
+            entry.before.as_deref(),
+            entry.after.as_deref(),
+        ];
+        let mut bytes = before.to_vec();
+        bytes.extend(entry.no.to_be_bytes());
+        bytes.extend(entry.at.as_microsecond().to_be_bytes());
+        bytes.extend(entry.status.to_be_bytes());
+        for text in texts {
+            // Length first, so that nothing can move from one text into the next.
+            let length = text.map_or(u64::MAX, |text| text.len() as u64);
+            bytes.extend(length.to_be_bytes());
+            bytes.extend(text.unwrap_or_default().bytes());
+        }
+        keyed_hash(&self.key.hash("audit chain"), &bytes)
+    }
+
+    /// Reads a chain from its beginning and checks every entry.
+    ///
+    /// # Errors
+    /// When the database is away; what is wrong with the chain is the inner result.
+    pub async fn verify(&self, app: Option<AppId>) -> StoreResult<Result<Whole, Broken>> {
+        let (mut last, mut hash) = (0, [0; 32]);
+        loop {
+            let page = self.store.audit_after(app, last, PAGE).await?;
+            for entry in &page {
+                let broken = |what| Broken {
+                    app_id: app,
+                    no: entry.no,
+                    what,
+                };
+                if entry.no != last + 1 {
+                    return Ok(Err(broken("entries before it are missing")));
+                }
+                if self.link(entry, &hash) != entry.hash {
+                    return Ok(Err(broken(
+                        "it, or one before it, is not as it was written",
+                    )));
+                }
+                (last, hash) = (entry.no, entry.hash);
+            }
+            if page.is_empty() {
+                return Ok(Ok(Whole {
+                    app_id: app,
+                    entries: last,
+                    head: hash,
+                }));
+            }
+        }
+    }
+
+    /// Every chain, the operators' first.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn chains(&self) -> StoreResult<Vec<Option<AppId>>> {
+        self.store.audit_chains().await
+    }
+}
+
+/// One side of a change as text: secrets taken out, and not too long.
+fn side(value: &Value) -> String {
+    let text = redacted(value).to_string();
+    if text.len() <= MAX_SIDE {
+        return text;
+    }
+    Value::from(format!("cut: {} bytes", text.len())).to_string()
+}
+
+/// A value without the secrets in it.
+#[must_use]
+pub fn redacted(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let shown = members.iter().map(|(name, value)| {
+                let lower = name.to_ascii_lowercase();
+                let secret = SECRET_NAMES.iter().any(|word| lower.contains(word));
+                let hide = secret && !matches!(value, Value::Null | Value::Bool(_));
+                let value = if hide { "…".into() } else { redacted(value) };
+                (name.clone(), value)
+            });
+            Value::Object(shown.collect())
+        }
+        Value::Array(items) => items.iter().map(redacted).collect(),
+        // Sign-in links and signed addresses carry their secret in the query.
+        Value::String(text) => match text.split_once('?') {
+            Some((address, _)) if address.contains("://") => format!("{address}?…").into(),
+            _ => text.clone().into(),
+        },
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn secrets_are_taken_out_wherever_they_stand() {
+        let given = json!({
+            "name": "CRM", "webhook_secret": "s1", "config": {"client_secret": "s2", "user": "x"},
+            "list": [{"access_token": "s3"}], "api_key": "s4", "Password": "s5", "secret": null,
+        });
+        let shown = redacted(&given).to_string();
+        for secret in ["s1", "s2", "s3", "s4", "s5"] {
+            assert!(!shown.contains(&format!("\"{secret}\"")), "{shown}");
+        }
+        let link = json!({"url": "https://cti.example/sign-in?token=s6"});
+        assert_eq!(redacted(&link)["url"], "https://cti.example/sign-in?…");
+        assert!(shown.contains("CRM") && shown.contains("\"user\":\"x\""));
+    }
+
+    #[test]
+    fn a_very_long_side_is_cut() {
+        assert!(side(&json!("x".repeat(100_000))).len() < 100);
+    }
+}

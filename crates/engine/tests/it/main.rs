@@ -1,0 +1,15 @@
+//! What the engine promises, tested from outside on the reference store.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop"
+)]
+
+mod audit;
+mod keeper;
+mod oauth;
+mod platform;
+mod recordings;
+mod sign_in;
