@@ -4,6 +4,7 @@
 #   rust      every Rust test, on SQLite and on a real PostgreSQL, and the documentation's examples
 #   api       the running server against its own OpenAPI document, on SQLite and PostgreSQL
 #   pbx       the tests against a real Asterisk with SIP phones
+#   sqs       the tests against an SQS-compatible server
 #   page      the page's own tests
 #   browser   the page in Chromium against a running demo
 #   fuzz      every decoder fed with damaged notifications for some seconds (scripts/fuzz.sh)
@@ -16,7 +17,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-PARTS=(check rust api pbx page browser fuzz)
+PARTS=(check rust api pbx sqs page browser fuzz)
+PBX_TESTS="test(/^real_(pbx|dial)/)"
+SQS_TESTS="test(/^real_sqs/)"
 DEMO=127.0.0.1:4477
 EXIT_LEFT_OUT=3
 # A test bed of its own: a developer's running PBX or cluster is not touched.
@@ -93,6 +96,7 @@ there() {
   case "$1" in
     postgres) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
     browser) [ -x "${CHROMIUM:-/usr/bin/chromium}" ] ;;
+    python) [ -x "${SWITCHHOOK_TESTBED_DIR:-/var/lib/switchhook-testbed}/python/bin/moto_server" ] ;;
     *) false ;;
   esac
 }
@@ -134,8 +138,11 @@ run_check() {
 rust_tests() { # rust_tests FILTER: the tests that this nextest filter picks
   if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --workspace --locked -E "$1"
-  elif [ "$1" = "test(/^real_/)" ]; then
-    cargo test --workspace --locked --no-fail-fast real_
+  elif [ "$1" = "$PBX_TESTS" ]; then
+    cargo test --workspace --locked --no-fail-fast real_pbx
+    cargo test --workspace --locked --no-fail-fast real_dial
+  elif [ "$1" = "$SQS_TESTS" ]; then
+    cargo test --workspace --locked --no-fail-fast real_sqs
   else
     cargo test --workspace --locked --no-fail-fast --lib --bins --tests
   fi
@@ -164,7 +171,12 @@ run_api() {
 
 run_pbx() { # the tests start and stop the PBX themselves (crates/server/tests/it/bed.rs)
   headline "pbx: a real Asterisk with SIP phones"
-  rust_tests "test(/^real_/)"
+  rust_tests "$PBX_TESTS"
+}
+
+run_sqs() { # the tests start and stop the server themselves (crates/server/tests/it/real_sqs)
+  headline "sqs: an SQS-compatible server"
+  rust_tests "$SQS_TESTS"
 }
 
 run_page() {
@@ -234,6 +246,13 @@ do_part() {
         return
       fi
       part pbx run_pbx
+      ;;
+    sqs)
+      if ! provisioned python; then
+        left_out sqs "$WHY"
+        return
+      fi
+      part sqs run_sqs
       ;;
     page) part page run_page ;;
     browser)

@@ -133,7 +133,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
         request(
             "transfer_request",
             "Request: transfer",
-            "As your API document has it, such as POST /calls/{call_id}/transfer {\"to\":\"{to}\"}.",
+            "Such as POST /calls/{call_id}/transfer {\"to\":\"{to}\"}.",
         ),
         request(
             "attended_transfer_request",

@@ -86,7 +86,7 @@ impl Flow {
             "caller": self.caller, "callee": self.callee, "serviceNumber": seed.line,
             "destination": self.callee["phone"], "direction": direction, "trunkName": "main",
             "trunkDirection": if self.outbound { "outgoing" } else { "incoming" }, "tags": [],
-            "remotePhone": if self.outbound { &self.callee["phone"] } else { &self.caller["phone"] },
+            "remotePhone": if self.outbound { &self.callee } else { &self.caller }["phone"],
         });
         if let Some(ended) = self.ended {
             let ms = |at: u64| seed.at(at).as_millisecond();

@@ -152,7 +152,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
         field(
             SQS_DEAD_LETTER_URL,
             "SQS dead-letter queue",
-            "Where messages with a bad signature are moved; without it they are noted and deleted.",
+            "Where messages with a bad signature go; without it they are noted and deleted.",
             FieldKind::Url,
             None,
         ),
@@ -174,7 +174,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
         field(
             COMPANY,
             "Company",
-            "Only for events posted without a hook id: `company` of the events, such as it_w000001.",
+            "Only for events posted without a hook id: their `company`, such as it_w000001.",
             FieldKind::Text,
             None,
         ),

@@ -8,6 +8,7 @@
 )]
 
 #[cfg(test)]
+mod asking;
 mod asterisk;
 mod callvoip;
 mod conformance;

@@ -16,4 +16,5 @@ mod mappings;
 mod program;
 mod real_dial;
 mod real_pbx;
+mod real_sqs;
 mod tls;

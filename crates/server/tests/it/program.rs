@@ -138,6 +138,14 @@ impl Server {
         body
     }
 
+    pub async fn internal_get(&self, path: &str) -> Value {
+        let url = format!("{}/internal/{path}", self.url);
+        let answer = self.client.get(url).bearer_auth(OPERATOR).send().await;
+        let answer = answer.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json().await.unwrap()
+    }
+
     pub async fn get(&self, app: &App, path: &str) -> Value {
         let url = format!("{}{path}", self.url);
         let answer = self

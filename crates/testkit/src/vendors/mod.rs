@@ -3,10 +3,12 @@
 //! here. This module holds what they share: the server, the record of what was asked, faults on
 //! demand, rate limits, and the check of a body against the vendor's fields.
 
+pub mod callvoip;
 pub mod dialpad;
 mod fields;
 pub mod ringcentral;
 mod server;
+pub mod wildix;
 
 use std::time::{Duration, Instant};
 

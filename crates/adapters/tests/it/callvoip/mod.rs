@@ -1,5 +1,6 @@
 //! The CallVoip adapter against its fixtures, against hostile bytes and against a stand-in of the
 //! API.
 
+mod control;
 mod records;
 mod verify;
