@@ -74,7 +74,7 @@ pub fn needs(signals: &[Signal]) -> Needs {
                     .extend(party.number.as_ref().and_then(|n| n.e164.clone()));
             }
             Fact::Call(CallFact::Dialled(number) | CallFact::Requested { target: number, .. }) => {
-                needs.numbers.extend(number.e164.clone())
+                needs.numbers.extend(number.e164.clone());
             }
             Fact::Call(_) | Fact::Leg { .. } => {}
         }
