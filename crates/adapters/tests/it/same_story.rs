@@ -32,9 +32,19 @@ const UNPLAYED: &[(&str, &[Scenario], &str)] = &[
     ),
     ("asterisk", &[Scenario::Sms], "the PBX has no text messages"),
     (
+        "callvoip",
+        &[Scenario::Sms],
+        "neither vocabulary has a word for text messages",
+    ),
+    (
         "generic",
         &[Scenario::Sms, Scenario::Presence],
         "its nine fields are about calls",
+    ),
+    (
+        "wildix",
+        &[Scenario::Sms],
+        "its call events say nothing of text messages",
     ),
     (
         "zammad",
@@ -53,6 +63,28 @@ const UNPLAYED: &[(&str, &[Scenario], &str)] = &[
 
 /// What a platform cannot tell of a scenario: the fields that are not compared.
 const CANNOT: &[(&str, &[Scenario], &[&str], &str)] = &[];
+
+/// Where the story itself ends by another hand at a platform, by the way the platform works.
+const OTHER_END: &[(&str, Scenario, &str, &str)] = &[
+    (
+        "dialpad",
+        Scenario::Rejected,
+        "system",
+        "its agents cannot decline: the block list does",
+    ),
+    (
+        "ringcentral",
+        Scenario::Missed,
+        "remote",
+        "it rings on until the caller gives up",
+    ),
+    (
+        "wildix",
+        Scenario::OutboundAnswered,
+        "remote",
+        "in the recorded flow the customer hangs up first",
+    ),
+];
 
 fn seed() -> CallSeed {
     CallSeed::new(11, "2026-11-22T09:00:00Z".parse().unwrap())
@@ -246,9 +278,15 @@ fn platforms_that_tell_who_hung_up_tell_the_same() {
             let Some(folded) = folded(adapter, scenario) else {
                 continue;
             };
-            if let Some(by) = folded["calls"][0]["ended_by"].as_str() {
-                telling.insert(platform);
-                said.push((platform, by.to_owned()));
+            let Some(by) = folded["calls"][0]["ended_by"].as_str() else {
+                continue;
+            };
+            telling.insert(platform);
+            let other =
+                |(p, s, ..): &&(&str, Scenario, &str, &str)| *p == platform && *s == scenario;
+            match OTHER_END.iter().find(other) {
+                Some((.., expected, _)) if *expected == by => {}
+                _ => said.push((platform, by.to_owned())),
             }
         }
         if said.iter().any(|(_, by)| *by != said[0].1) {
