@@ -58,7 +58,12 @@ const OPERATIONS: [(&str, Wants); 35] = [
     ("delete_connection", Wants::Operator),
 ];
 /// The rest of them; an array of its own so that both stay readable.
-const MORE: [(&str, Wants); 2] = [
+const MORE: [(&str, Wants); 7] = [
+    ("take_pipelinq_webhook", Wants::Nothing),
+    ("take_pipelinq_webhook_in_nextcloud", Wants::Nothing),
+    ("get_mapping", Wants::Operator),
+    ("put_mapping", Wants::Operator),
+    ("delete_mapping", Wants::Operator),
     ("list_platforms", Wants::Operator),
     ("list_notifications", Wants::Operator),
 ];
