@@ -6,6 +6,7 @@
 #   pbx       the tests against a real Asterisk with SIP phones
 #   page      the page's own tests
 #   browser   the page in Chromium against a running demo
+#   fuzz      every decoder fed with damaged notifications for some seconds (scripts/fuzz.sh)
 #
 # What a part needs is installed first (testbed/provision.sh, scripts/tools.sh, npm ci); what it
 # starts it stops. What cannot run here is left out and named; where CI=true that is a failure.
@@ -15,7 +16,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-PARTS=(check rust api pbx page browser)
+PARTS=(check rust api pbx page browser fuzz)
 DEMO=127.0.0.1:4477
 EXIT_LEFT_OUT=3
 # A test bed of its own: a developer's running PBX or cluster is not touched.
@@ -133,8 +134,8 @@ run_check() {
 rust_tests() { # rust_tests FILTER: the tests that this nextest filter picks
   if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --workspace --locked -E "$1"
-  elif [ "$1" = "test(real_pbx)" ]; then
-    cargo test --workspace --locked --no-fail-fast real_pbx
+  elif [ "$1" = "test(/^real_/)" ]; then
+    cargo test --workspace --locked --no-fail-fast real_
   else
     cargo test --workspace --locked --no-fail-fast --lib --bins --tests
   fi
@@ -145,7 +146,7 @@ run_rust() {
   scripts/tools.sh || true
   page_built
   local failed=no
-  rust_tests "not test(real_pbx)" || failed=yes
+  rust_tests "not test(/^real_/)" || failed=yes
   cargo test --workspace --locked --doc --quiet || failed=yes
   [ "$failed" = no ]
 }
@@ -163,7 +164,7 @@ run_api() {
 
 run_pbx() { # the tests start and stop the PBX themselves (crates/server/tests/it/bed.rs)
   headline "pbx: a real Asterisk with SIP phones"
-  rust_tests "test(real_pbx)"
+  rust_tests "test(/^real_/)"
 }
 
 run_page() {
@@ -204,6 +205,11 @@ run_browser() {
   [ "$failed" = no ]
 }
 
+run_fuzz() {
+  headline "fuzz: every decoder for a while"
+  scripts/fuzz.sh "${FUZZ_SECONDS:-10}"
+}
+
 # ---------------------------------------------------------------- main
 
 do_part() {
@@ -236,6 +242,13 @@ do_part() {
         return
       fi
       part browser run_browser
+      ;;
+    fuzz)
+      if ! command -v g++ >/dev/null; then
+        left_out fuzz "needs g++ (libFuzzer is C++)"
+        return
+      fi
+      part fuzz run_fuzz
       ;;
     *) usage >&2 && exit 2 ;;
   esac

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# run.sh start|stop|kill|restart|status|cli COMMAND...|env|log
+# run.sh start|stop|kill|restart|status|cli COMMAND...|outbound URI PASSWORD|env|log
 #
 # One Asterisk on loopback, from the folder that provision.sh made.
 #   start    starts it and waits until ARI, AMI and the phones answer; prints READY. Started already: fine.
@@ -9,6 +9,7 @@
 #   restart  kill, then start as it was: same configuration, same mailboxes
 #   status   prints running or stopped (exit 0 or 1)
 #   cli      asks its console:  run.sh cli core show channels
+#   outbound the PBX opens ARI's WebSocket to an address of ours:  run.sh outbound ws://… PASSWORD
 #   env      prints the ports and addresses as shell lines:  eval "$(run.sh env)"
 #   log      prints its log
 #
@@ -180,6 +181,38 @@ do_kill() {
   rm -f "$PIDFILE"
 }
 
+# do_outbound URI PASSWORD: connects within a second, and again whenever the connection breaks; ends
+# with the next start
+do_outbound() {
+  [ $# = 2 ] || { usage >&2 && exit 2; }
+  running_pid >/dev/null || die "not running"
+  cat >"$INSTANCE_DIR/etc/websocket_client.conf" <<EOF
+[out]
+type=websocket_client
+connection_type=persistent
+uri=$1
+protocols=ari
+username=pbx
+password=$2
+connection_timeout=2000
+reconnect_interval=500
+tls_enabled=no
+EOF
+  cat >"$INSTANCE_DIR/etc/ari_outbound.conf" <<EOF
+[outbound]
+type=outbound_websocket
+websocket_client_id=out
+apps=switchhook-out
+subscribe_all=yes
+local_ari_user=cti
+EOF
+  chroot "$ASTERISK_ROOT" chown -R asterisk:asterisk "$INSTANCE_IN_ROOT/etc"
+  local module
+  for module in res_websocket_client.so res_ari.so; do
+    (inside /usr/sbin/asterisk -C "$INSTANCE_IN_ROOT/etc/asterisk.conf" -rx "module reload $module")
+  done
+}
+
 VERB="${1:-}"
 [ $# -gt 0 ] && shift
 case "$VERB" in
@@ -202,6 +235,10 @@ case "$VERB" in
     can_run
     running_pid >/dev/null || die "not running"
     inside /usr/sbin/asterisk -C "$INSTANCE_IN_ROOT/etc/asterisk.conf" -rx "$*"
+    ;;
+  outbound)
+    can_run
+    do_outbound "$@"
     ;;
   env)
     for v in TESTBED_ARI_PORT TESTBED_AMI_PORT TESTBED_SIP_PORT TESTBED_RTP_START TESTBED_RTP_END \

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { dirname, extname, join, normalize } from "node:path";
 import { randomUUID } from "node:crypto";
 import { WebSocketServer } from "ws";
+import { actionsOf, carryOut, commandState, pending } from "./mock-commands.mjs";
 import { history, iso } from "./mock-data.mjs";
 import { play } from "./mock-script.mjs";
 
@@ -18,7 +19,7 @@ const LIVE = new Set(["ringing", "active", "held"]);
 /** `strict`: a cookie per browser and a link that works once, as the real server has them. */
 export async function startMock({ port = 0, signedIn = true, app = "Klantcontact", rows = history, strict = false } = {}) {
   const epoch = randomUUID();
-  const state = { signedIn, seq: 120, refuse: false, down: false, clock: null, appName: app };
+  const state = { signedIn, seq: 120, refuse: false, down: false, clock: null, appName: app, commands: commandState() };
   /** Requests that wait, by the beginning of their path: see `holdBack`. */
   const held = new Map();
   let linkUsed = false;
@@ -59,7 +60,7 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
     if (url.pathname.startsWith("/api/")) {
       if (state.down) return problem(res, 503, "store_busy", "The store is busy.");
       if (!allowed(req)) return problem(res, 401, "key_missing", "Sign in by link first.");
-      return api(res, url);
+      return req.method === "POST" ? command(req, res, url) : api(res, url);
     }
     return file(res, url.pathname);
   }
@@ -67,6 +68,8 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
   function api(res, url) {
     const q = url.searchParams;
     if (url.pathname === "/api/me") return json(res, 200, { success: true, data: { app: { id: "a1", name: state.appName, country: "NL" }, role: "admin" } });
+    if (url.pathname === "/api/connections") return json(res, 200, { success: true, data: state.commands.connections });
+    if (/^\/api\/calls\/[^/]+\/actions$/.test(url.pathname)) return json(res, 200, { success: true, data: actionsOf(state.commands) });
     if (url.pathname === "/api/events") {
       const data = events.filter((e) => e.seq > Number(q.get("after") ?? 0)).slice(0, Number(q.get("limit") ?? 50));
       return json(res, 200, { success: true, data, pagination: { limit: 50, offset: 0, total: data.length, has_more: false, next_cursor: null } });
@@ -81,6 +84,29 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
       return json(res, 200, { success: true, data: all.slice(start, start + limit), pagination: { limit, offset: start, total: all.length, has_more: more, next_cursor: more ? String(start + limit) : null } });
     }
     return problem(res, 404, "route_not_found", "There is no such route.");
+  }
+
+  async function command(req, res, url) {
+    const chunks = [];
+    for await (const chunk of req) chunks.push(chunk);
+    const body = JSON.parse(Buffer.concat(chunks).toString() || "{}");
+    const commands = state.commands;
+    commands.asked.push({ path: url.pathname, body, key: req.headers["idempotency-key"] ?? null });
+    if (url.pathname === "/api/calls") {
+      const no = commands.refuseDial;
+      if (no) return problem(res, no.status, no.code, no.detail);
+      const made = pending(body.to, body.extension);
+      commands.lastPlaced = made.id;
+      if (!commands.silent) emit("call.updated", made);
+      return json(res, 201, { success: true, data: { call_id: made.id, dial_id: randomUUID(), call: made, dial: { call_id: made.id, state: "placed" } } });
+    }
+    const [, id, action] = /^\/api\/calls\/([^/]+)\/(\w+)$/.exec(url.pathname) ?? [];
+    const call = structuredClone(calls.get(id));
+    if (!call) return problem(res, 404, "call_not_found", "There is no such call.");
+    const no = commands.refuse[action];
+    if (no) return problem(res, no.status, no.code, no.detail);
+    carryOut({ emit }, call, action, body);
+    return json(res, 202, { success: true, data: { call_id: id, action, status: "accepted" } });
   }
 
   async function file(res, path) {

@@ -53,6 +53,13 @@ pub(crate) fn prose(text: &str) -> String {
     text[..end].to_owned()
 }
 
+/// An address a browser may open, or nothing: links end up on people's screens.
+pub(crate) fn web_address(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let fits = text.len() <= 2048 && !text.contains(|c: char| c.is_control() || c == ' ');
+    (fits && (text.starts_with("https://") || text.starts_with("http://"))).then_some(text)
+}
+
 /// A time of day without an offset, as databases write it: read as UTC.
 fn without_offset(text: &str) -> Option<Timestamp> {
     let civil: jiff::civil::DateTime = text.trim().parse().ok()?;

@@ -20,18 +20,23 @@
 //! not: joining, ordering and deciding (domain), HTTP and storage (elsewhere).
 
 pub mod asterisk;
+pub mod callvoip;
 pub mod dialpad;
 mod flat;
 pub mod generic;
 mod json;
 pub mod mapped;
+pub mod oauth;
 pub mod registry;
+pub mod ringcentral;
+mod signed;
 pub mod simulate;
 #[allow(
     dead_code,
     reason = "the adapters that use all of it are being written"
 )]
 mod vendor;
+pub mod wildix;
 pub mod zammad;
 
 pub use registry::{Registry, registry};

@@ -21,8 +21,11 @@ adapters![
     &crate::mapped::ThreeCx, // 3cx
     &crate::mapped::Aircall, //
     &crate::asterisk::Asterisk,
+    &crate::callvoip::CallVoip,
     &crate::dialpad::Dialpad,
     &crate::generic::Generic,
+    &crate::ringcentral::RingCentral,
+    &crate::wildix::Wildix,
     &crate::zammad::Zammad,
 ];
 

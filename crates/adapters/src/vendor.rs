@@ -34,6 +34,10 @@ static CLIENT: LazyLock<Result<Client, String>> = LazyLock::new(|| {
 });
 
 /// How a request proves who we are.
+#[allow(
+    clippy::enum_variant_names,
+    reason = "OAuth is the name of the protocol"
+)]
 #[derive(Clone, Debug)]
 pub(crate) enum Auth<'a> {
     /// The connection's OAuth access token, renewed once when it is refused.
@@ -72,6 +76,8 @@ pub(crate) struct Request<'a> {
     pub(crate) body: Body,
     /// The vendor's limits it counts against, all of them.
     pub(crate) limits: &'a [RateLimit],
+    /// A limit the vendor counts for each user or number of the account, and for whom.
+    pub(crate) limit_of: Option<(&'a RateLimit, &'a str)>,
     /// True when doing it twice would be wrong (placing a call): a lost answer is then
     /// [`Fault::Uncertain`], never "try again".
     pub(crate) once: bool,
@@ -87,6 +93,7 @@ impl<'a> Request<'a> {
             headers: Vec::new(),
             body: Body::Empty,
             limits: &[],
+            limit_of: None,
             once: false,
         }
     }
@@ -100,6 +107,12 @@ impl<'a> Request<'a> {
     /// Counted against these limits.
     pub(crate) fn limited(mut self, limits: &'a [RateLimit]) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Counted against a limit of one user or number of the account as well.
+    pub(crate) fn limited_for(mut self, limit: &'a RateLimit, whom: &'a str) -> Self {
+        self.limit_of = Some((limit, whom));
         self
     }
 
@@ -171,6 +184,9 @@ pub(crate) async fn ask(session: &Session, request: Request<'_>) -> Result<Answe
     for limit in request.limits {
         session.limits.turn(limit, TURN_PATIENCE).await?;
     }
+    if let Some((limit, whom)) = request.limit_of {
+        session.limits.turn_for(limit, whom, TURN_PATIENCE).await?;
+    }
     let token = match request.auth {
         Auth::OAuth => Some(session.tokens.token().await?),
         _ => None,
@@ -183,6 +199,11 @@ pub(crate) async fn ask(session: &Session, request: Request<'_>) -> Result<Answe
     if answer.status == 429 {
         let wait = answer.retry_after.unwrap_or(UNSAID_WAIT).min(LONGEST_WAIT);
         answer.retry_after = Some(wait);
+        if let Some((limit, whom)) = request.limit_of {
+            // The narrowest limit is the one that was reached.
+            session.limits.hold_back_for(limit, whom, wait);
+            return Ok(answer);
+        }
         for limit in request.limits {
             session.limits.hold_back(limit, wait);
         }
@@ -190,7 +211,12 @@ pub(crate) async fn ask(session: &Session, request: Request<'_>) -> Result<Answe
     Ok(answer)
 }
 
-async fn attempt(request: &Request<'_>, token: Option<&Secret>) -> Result<Answer, CommandError> {
+/// Sends a request once, as it is: no waiting for a turn, no token but the one given. For token
+/// endpoints; everything else goes through [`ask`].
+pub(crate) async fn attempt(
+    request: &Request<'_>,
+    token: Option<&Secret>,
+) -> Result<Answer, CommandError> {
     let client = CLIENT
         .as_ref()
         .map_err(|error| CommandError::new(Fault::Settings, format!("No HTTP client: {error}.")))?;

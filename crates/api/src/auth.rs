@@ -9,6 +9,7 @@ use switchhook_engine::access::{Access, AccessError, same_secret};
 use switchhook_engine::seal::digest;
 use switchhook_engine::store::Role;
 
+use crate::audit::Trace;
 use crate::problem::{Code, Problem, app_inactive};
 use crate::state::{Inner, Shared};
 
@@ -56,8 +57,11 @@ impl FromRequestParts<Shared> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
+        let trace = Trace::of(parts);
         if let Some(key) = key_header(&parts.headers) {
-            return by_key(shared, key).await;
+            let caller = by_key(shared, key).await?;
+            trace.caller(&caller);
+            return Ok(caller);
         }
         let Some(token) = session_cookie(&parts.headers) else {
             let detail = "Missing x-app-api-key header. Send your API key in x-app-api-key or \
@@ -68,7 +72,9 @@ impl FromRequestParts<Shared> for Caller {
         if changes && !is_same_origin(&parts.headers, shared.config.public_url.as_deref()) {
             return Err(cross_site());
         }
-        by_session(shared, token).await
+        let caller = by_session(shared, token).await?;
+        trace.caller(&caller);
+        Ok(caller)
     }
 }
 
@@ -195,6 +201,7 @@ impl FromRequestParts<Shared> for Operator {
             return Err(Problem::new(Code::OperatorSecretMissing, detail));
         };
         if same_secret(given, expected) {
+            Trace::of(parts).operator();
             return Ok(Self);
         }
         let detail = "Invalid authentication token. Compare it with INTERNAL_API_SECRET of the \

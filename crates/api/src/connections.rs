@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use switchhook_domain::id::{AppId, ConnectionId};
@@ -21,6 +21,7 @@ use crate::openapi::errors;
 use crate::params::{Params, path_id};
 use crate::problem::{Code, Problem};
 use crate::schemas::{All, One};
+use crate::standing::{self, Lack, SignInView, SubscriptionView};
 use crate::state::Shared;
 
 /// A connection to be made.
@@ -83,12 +84,28 @@ pub(crate) struct ConnectionView {
     since: Option<String>,
     /// Why it cannot be used at all: a secret that does not open.
     fault: Option<String>,
+    /// How its sign-in at the platform stands; null when it does not sign in by OAuth.
+    sign_in: Option<SignInView>,
+    /// How its hooks and subscriptions at the platform stand; null when it has none of ours.
+    subscription: Option<SubscriptionView>,
+    /// What it can do.
+    #[schema(value_type = Vec<String>)]
+    capabilities: Vec<Capability>,
+    /// What it cannot do, and why.
+    lacks: Vec<Lack>,
     /// When the last notification was accepted.
     #[schema(value_type = Option<String>, format = DateTime)]
     last_heard_at: Option<String>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: String,
+}
+
+/// A connection that was deleted.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Deleted {
+    /// What could not be taken back at the platform; one sentence each.
+    left_at_platform: Vec<String>,
 }
 
 /// A platform this server speaks.
@@ -184,7 +201,7 @@ pub(crate) async fn create(
     let created = shared.admin.create_connection(app.id, new).await?;
     shared.links.reconcile();
     let location = format!("/internal/apps/{}/connections/{}", app.id, created.row.id);
-    let mut view = view(&shared, &headers, created.row);
+    let mut view = view(&shared, &headers, created.row).await?;
     view.webhook_secret = created.webhook_secret;
     let mut response = answer::one(StatusCode::CREATED, &view)?;
     if let Ok(value) = HeaderValue::from_str(&location) {
@@ -216,10 +233,10 @@ pub(crate) async fn list(
     Params::none(&uri)?;
     let app = apps::find(&shared, &app_id).await?;
     let rows = shared.store.connections(Some(app.id)).await?;
-    let views: Vec<_> = rows
-        .into_iter()
-        .map(|row| view(&shared, &headers, row))
-        .collect();
+    let mut views = Vec::with_capacity(rows.len());
+    for row in rows {
+        views.push(view(&shared, &headers, row).await?);
+    }
     answer::one(StatusCode::OK, &views)
 }
 
@@ -246,12 +263,13 @@ pub(crate) async fn get(
 ) -> Result<Response, Problem> {
     Params::none(&uri)?;
     let row = find(&shared, &app_id, &connection_id).await?;
-    answer::one(StatusCode::OK, &view(&shared, &headers, row))
+    answer::one(StatusCode::OK, &view(&shared, &headers, row).await?)
 }
 
 /// Delete a connection
 ///
-/// Its webhook address stops working and its live link is closed. Its calls stay.
+/// What was made for it at the platform is taken back first, and its sign-in. Its webhook address
+/// stops working and its live link is closed. Its calls stay.
 #[utoipa::path(
     delete, path = "/internal/apps/{app_id}/connections/{connection_id}",
     tag = "Operators: connections", operation_id = "delete_connection",
@@ -259,7 +277,12 @@ pub(crate) async fn get(
         ("app_id" = String, Path, description = "The app."),
         ("connection_id" = String, Path, description = "The connection."),
     ),
-    responses((status = 204, description = "It is gone."), GetErrors),
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = 200, description = "It is gone here; something is left at the platform.",
+            body = One<Deleted>),
+        GetErrors,
+    ),
     security(("operator" = [])),
 )]
 pub(crate) async fn delete(
@@ -267,12 +290,19 @@ pub(crate) async fn delete(
     _: Operator,
     Path((app_id, connection_id)): Path<(String, String)>,
     uri: Uri,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     Params::none(&uri)?;
     let row = find(&shared, &app_id, &connection_id).await?;
+    let left_at_platform = match shared.connections.get(row.id) {
+        Some(connection) => shared.keeper.release(&connection).await?,
+        None => Vec::new(),
+    };
     shared.admin.delete_connection(row.app_id, row.id).await?;
     shared.links.reconcile();
-    Ok(StatusCode::NO_CONTENT)
+    if left_at_platform.is_empty() {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    answer::one(StatusCode::OK, &Deleted { left_at_platform })
 }
 
 /// List platforms
@@ -335,7 +365,8 @@ fn kind(kind: FieldKind) -> (&'static str, Option<&'static [&'static str]>) {
     }
 }
 
-async fn find(shared: &Shared, app_id: &str, id: &str) -> Result<Connection, Problem> {
+/// The connection of the ids in a path.
+pub(crate) async fn find(shared: &Shared, app_id: &str, id: &str) -> Result<Connection, Problem> {
     let id = ConnectionId(path_id(id, "connection")?);
     let app = apps::find(shared, app_id).await?;
     shared.store.connection(app.id, id).await?.ok_or_else(|| {
@@ -344,11 +375,15 @@ async fn find(shared: &Shared, app_id: &str, id: &str) -> Result<Connection, Pro
     })
 }
 
-fn view(shared: &Shared, headers: &HeaderMap, row: Connection) -> ConnectionView {
+async fn view(
+    shared: &Shared,
+    headers: &HeaderMap,
+    row: Connection,
+) -> Result<ConnectionView, Problem> {
     let ready = shared.connections.get(row.id);
-    let live = ready
-        .as_ref()
-        .is_some_and(|c| c.adapter.is_live(&c.context));
+    let live = ready.as_ref().is_some_and(|c| c.is_linked());
+    let (sign_in, subscription) = standing::remote(shared, ready.as_ref()).await?;
+    let (capabilities, lacks) = standing::abilities(ready.as_ref());
     let posts = ready
         .as_ref()
         .is_none_or(|c| c.adapter.spec().transports.contains(&Transport::Webhook));
@@ -359,8 +394,13 @@ fn view(shared: &Shared, headers: &HeaderMap, row: Connection) -> ConnectionView
         Some(false) => "down",
         None => "starting",
     });
-    let path = format!("/webhooks/{}/{}", row.platform, row.hook_id);
-    ConnectionView {
+    // Where the platform opens a socket, this is the address to give it.
+    let awaits = ready
+        .as_ref()
+        .is_some_and(|c| c.adapter.awaits_socket(&c.context));
+    let place = if awaits { "" } else { "/webhooks" };
+    let path = format!("{place}/{}/{}", row.platform, row.hook_id);
+    Ok(ConnectionView {
         id: row.id,
         app_id: row.app_id,
         platform: row.platform,
@@ -375,7 +415,11 @@ fn view(shared: &Shared, headers: &HeaderMap, row: Connection) -> ConnectionView
         reason: link.as_ref().and_then(|link| link.reason.clone()),
         since: link.map(|link| answer::time(link.since)),
         fault: ready.and_then(|c| c.fault),
+        sign_in,
+        subscription,
+        capabilities,
+        lacks,
         last_heard_at: row.last_heard_at.map(answer::time),
         created_at: answer::time(row.created_at),
-    }
+    })
 }

@@ -12,6 +12,7 @@ use switchhook_engine::store::ContactQuery;
 use utoipa::ToSchema;
 
 use crate::answer;
+use crate::audit::Trace;
 use crate::auth::Caller;
 use crate::body::{self, Object};
 use crate::new_contact::{NewContact, checked};
@@ -260,17 +261,15 @@ pub(crate) async fn get(
 pub(crate) async fn delete(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
     Params::none(&uri)?;
     caller.may_change()?;
     let id = ContactId(path_id(&id, "contact")?);
-    shared
-        .store
-        .contact(caller.app(), id)
-        .await?
-        .ok_or_else(not_found)?;
+    let contact = shared.store.contact(caller.app(), id).await?;
+    trace.before(&contact.ok_or_else(not_found)?);
     shared.store.delete_contact(caller.app(), id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -135,7 +135,7 @@ pub(crate) async fn ready(State(shared): State<Shared>) -> Result<Response, Prob
 fn links(shared: &Inner) -> Vec<LinkView> {
     let states = shared.links.states();
     let mut all = shared.connections.all();
-    all.retain(|c| c.app.active && (c.fault.is_some() || c.adapter.is_live(&c.context)));
+    all.retain(|c| c.app.active && (c.fault.is_some() || c.is_linked()));
     all.sort_by_key(|c| c.row.id);
     let views = all.into_iter().map(|c| {
         let status = states.get(&c.row.id);

@@ -9,12 +9,14 @@
 
 mod answer;
 mod apps;
+mod audit;
 mod auth;
 mod body;
 mod calls;
 mod client;
 mod connections;
 mod contacts;
+mod diagnosis;
 mod docs;
 mod events;
 mod frame;
@@ -26,16 +28,23 @@ mod messages;
 mod metrics;
 mod new_contact;
 mod notifications;
+mod oauth;
 mod openapi;
 mod outer;
 mod page;
 mod paging;
 mod params;
+mod pbx_socket;
+mod presence;
 pub mod problem;
+mod recordings;
 mod router;
 mod schemas;
 mod sign_in;
+mod standing;
 mod state;
+mod transcripts;
+mod voicemails;
 mod webhooks;
 mod ws;
 

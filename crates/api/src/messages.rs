@@ -1,28 +1,33 @@
-//! Text messages: the list. Only reading.
+//! Text messages: list, one. Only reading.
 
-use axum::extract::State;
-use axum::http::Uri;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
-use switchhook_domain::media::{Message, MessageDirection, MessageStatus};
-use switchhook_engine::store::MessageQuery;
+use serde::Serialize;
+use switchhook_domain::id::{ConnectionId, MessageId};
+use switchhook_domain::media::{MessageDirection, MessageStatus};
+use switchhook_engine::store::{MessageQuery, StoredMessage};
 use utoipa::ToSchema;
 
 use crate::answer;
 use crate::auth::Caller;
 use crate::openapi::errors;
 use crate::paging::Paging;
-use crate::params::Params;
-use crate::problem::Problem;
-use crate::schemas::Page;
+use crate::params::{Params, path_id};
+use crate::problem::{Code, Problem};
+use crate::schemas::{One, Page};
 use crate::state::Shared;
 
 /// A text message.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Message)]
 pub(crate) struct MessageView {
+    /// Our id.
+    id: MessageId,
+    /// The connection it came through.
+    connection_id: ConnectionId,
     /// The platform's id.
-    id: String,
+    external_id: String,
     /// The same, by the name the predecessor used.
     dialpad_message_id: String,
     /// Inbound or outbound.
@@ -46,23 +51,18 @@ pub(crate) struct MessageView {
     sent_at: String,
 }
 
-/// What the store keeps of a message.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Record {
-    State { message: Message },
-    Plain(Message),
-}
-
-impl From<Message> for MessageView {
-    fn from(message: Message) -> Self {
+impl From<StoredMessage> for MessageView {
+    fn from(stored: StoredMessage) -> Self {
+        let message = stored.message;
         let to_numbers: Vec<String> = message
             .to
             .iter()
             .filter_map(|to| to.canonical().map(str::to_owned))
             .collect();
         Self {
-            id: message.external_id.clone(),
+            id: stored.id,
+            connection_id: stored.connection_id,
+            external_id: message.external_id.clone(),
             dialpad_message_id: message.external_id,
             direction: message.direction,
             from_number: message.from.canonical().map(str::to_owned),
@@ -77,7 +77,8 @@ impl From<Message> for MessageView {
     }
 }
 
-errors!(MessageErrors: CALLER []);
+errors!(ListErrors: CALLER []);
+errors!(GetErrors: CALLER [InvalidId, MessageNotFound]);
 
 /// List messages
 ///
@@ -85,12 +86,19 @@ errors!(MessageErrors: CALLER []);
 #[utoipa::path(
     get, path = "/api/messages", tag = "Messages", operation_id = "list_messages",
     params(
+        ("direction" = Option<String>, Query, description = "`inbound` or `outbound`.",
+            example = "inbound"),
+        ("since" = Option<String>, Query,
+            description = "Sent at or after: RFC 3339, or epoch seconds.",
+            example = "2026-11-22T00:00:00Z"),
+        ("until" = Option<String>, Query, description = "Sent before.",
+            example = "2026-11-23T00:00:00Z"),
         ("limit" = Option<u32>, Query, description = "1 to 100; 50 when left out."),
         ("offset" = Option<u32>, Query, description = "0 to 100000."),
     ),
     responses(
         (status = 200, description = "A page of messages.", body = Page<MessageView>),
-        MessageErrors,
+        ListErrors,
     ),
     security(("key" = []), ("session" = [])),
 )]
@@ -99,24 +107,43 @@ pub(crate) async fn list(
     caller: Caller,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let params = Params::read(&uri, &["limit", "offset"])?;
+    let known = ["direction", "since", "until", "limit", "offset"];
+    let params = Params::read(&uri, &known)?;
     let paging = Paging::read(&params)?;
+    let direction = params.one("direction")?.map(|word| {
+        MessageDirection::from_name(&word.trim().to_ascii_lowercase())
+            .ok_or_else(|| Problem::parameter("direction", "must be one of inbound, outbound"))
+    });
     let query = MessageQuery {
+        direction: direction.transpose()?,
+        since: params.time("since")?,
+        until: params.time("until")?,
         limit: paging.limit,
         offset: paging.offset,
     };
-    let (records, total) = shared.store.messages(caller.app(), &query).await?;
-    let views = records
-        .iter()
-        .map(|record| match serde_json::from_str(record) {
-            Ok(Record::State { message } | Record::Plain(message)) => {
-                Ok(MessageView::from(message))
-            }
-            Err(error) => {
-                tracing::error!(%error, "a stored message cannot be read");
-                Err(Problem::internal())
-            }
-        });
-    let views = views.collect::<Result<Vec<_>, _>>()?;
+    let (found, total) = shared.store.messages(caller.app(), &query).await?;
+    let views: Vec<_> = found.into_iter().map(MessageView::from).collect();
     answer::list(&views, &paging.describe(views.len(), total))
+}
+
+/// Get one message
+#[utoipa::path(
+    get, path = "/api/messages/{id}", tag = "Messages", operation_id = "get_message",
+    params(("id" = String, Path, description = "Our id of the message.")),
+    responses((status = 200, description = "The message.", body = One<MessageView>), GetErrors),
+    security(("key" = []), ("session" = [])),
+)]
+pub(crate) async fn get(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    Params::none(&uri)?;
+    let id = MessageId(path_id(&id, "message")?);
+    let Some(found) = shared.store.message(caller.app(), id).await? else {
+        let detail = "Message not found. Take the id from the list.";
+        return Err(Problem::new(Code::MessageNotFound, detail));
+    };
+    answer::one(StatusCode::OK, &MessageView::from(found))
 }

@@ -173,7 +173,22 @@ pub(crate) fn base() -> OpenApi {
         ),
         ("Contacts", "The directory callers are looked up in."),
         ("Messages", "Text messages."),
+        (
+            "Recordings",
+            "Recordings of calls: where the platforms keep them.",
+        ),
+        ("Voicemails", "Voicemails that were left."),
+        ("Presence", "Which agents can take a call."),
+        (
+            "Audit",
+            "Who changed what, from where, and what was so before.",
+        ),
         ("Session", "Who is asking, signing in and out."),
+        ("Connections", "Whether the phone platforms can be reached."),
+        (
+            "Platform sign-in",
+            "For browsers: an administrator of the phone system signs in there.",
+        ),
         ("Webhooks", "Where phone platforms post to."),
         ("Operators: apps and keys", "Tenants and their keys."),
         (

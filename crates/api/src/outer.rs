@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 
+use crate::audit::Witness;
 use crate::client::{Client, insist, remember_https};
 use crate::problem::{Carried, Code, Problem};
 use crate::state::{Inner, Shared};
@@ -24,7 +25,11 @@ const MAX_REQUEST_ID: usize = 64;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The middleware around all routes.
-pub(crate) async fn outer(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+pub(crate) async fn outer(
+    State(shared): State<Shared>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let id = request_id(&shared, request.headers());
     let method = request.method().clone();
@@ -32,11 +37,13 @@ pub(crate) async fn outer(State(shared): State<Shared>, request: Request, next: 
     // The template, never the path itself: paths hold hook ids, queries hold keys.
     let route = request.extensions().get::<MatchedPath>().cloned();
     let client = Client::of(&request, &shared.config);
+    let witness = Witness::new(&mut request, client, &id);
     let refused = too_large(&request).or_else(|| insist(&request, client, &shared.config));
     let mut response = match refused {
         Some(problem) => problem.into_response(),
         None => run(&shared, request, next).await,
     };
+    response = witness.record(&shared, response).await;
     if let Some(Carried(problem)) = response.extensions_mut().remove::<Carried>() {
         response = merged(problem.write(&id), &response);
     } else if is_bare_error(&response) {

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::CallId;
-use switchhook_engine::store::CallCursor;
+use switchhook_engine::store::{CallCursor, MediaCursor};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -63,6 +63,27 @@ impl Paging {
             offset,
             after,
         })
+    }
+
+    /// Where to go on in a list of recordings or voicemails.
+    pub(crate) fn media_after(self) -> Option<MediaCursor> {
+        self.after
+            .map(|CallCursor { sort_at, id }| MediaCursor { sort_at, id: id.0 })
+    }
+
+    /// The description of a page of such a list.
+    pub(crate) fn describe_media(self, total: u64, next: Option<MediaCursor>) -> Pagination {
+        let next = next.map(|MediaCursor { sort_at, id }| CallCursor {
+            sort_at,
+            id: CallId(id),
+        });
+        Pagination {
+            limit: self.limit,
+            offset: self.offset,
+            total,
+            has_more: next.is_some(),
+            next_cursor: next.map(write_cursor),
+        }
     }
 
     /// The description of a page of a list that has no cursors.

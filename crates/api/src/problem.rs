@@ -71,12 +71,15 @@ codes! {
     InvalidField = "invalid_field", BAD_REQUEST, "Invalid field";
     MappingInvalid = "mapping_invalid", BAD_REQUEST, "Mapping file has faults";
     WebhookMalformed = "webhook_malformed", BAD_REQUEST, "Webhook body is malformed";
+    SignInUnknown = "sign_in_unknown", BAD_REQUEST, "Sign-in is not known";
+    SignInRefused = "sign_in_refused", BAD_REQUEST, "Sign-in was refused at the platform";
     KeyMissing = "key_missing", UNAUTHORIZED, "API key is missing";
     KeyInvalid = "key_invalid", UNAUTHORIZED, "API key or session is not valid";
     OperatorSecretMissing = "operator_secret_missing", UNAUTHORIZED,
         "Operator's secret is missing";
     SignatureInvalid = "signature_invalid", UNAUTHORIZED, "Webhook signature is not valid";
     WebhookAppUnknown = "webhook_app_unknown", UNAUTHORIZED, "No app for this webhook";
+    LinkExpired = "link_expired", FORBIDDEN, "Link was used or is too old";
     AppInactive = "app_inactive", FORBIDDEN, "App is switched off";
     RoleNotAllowed = "role_not_allowed", FORBIDDEN, "Role is not allowed to do this";
     CrossSiteRequest = "cross_site_request", FORBIDDEN, "Request from another site";
@@ -85,9 +88,14 @@ codes! {
     RouteNotFound = "route_not_found", NOT_FOUND, "Route not found";
     CallNotFound = "call_not_found", NOT_FOUND, "Call not found";
     ContactNotFound = "contact_not_found", NOT_FOUND, "Contact not found";
+    RecordingNotFound = "recording_not_found", NOT_FOUND, "Recording not found";
+    VoicemailNotFound = "voicemail_not_found", NOT_FOUND, "Voicemail not found";
+    MessageNotFound = "message_not_found", NOT_FOUND, "Message not found";
+    TranscriptNotFound = "transcript_not_found", NOT_FOUND, "Transcript not found";
     AppNotFound = "app_not_found", NOT_FOUND, "App not found";
     KeyNotFound = "key_not_found", NOT_FOUND, "Key not found";
     ConnectionNotFound = "connection_not_found", NOT_FOUND, "Connection not found";
+    NotSignedIn = "not_signed_in", NOT_FOUND, "Nobody is signed in at the platform";
     HookNotFound = "hook_not_found", NOT_FOUND, "Hook not found";
     MappingNotFound = "mapping_not_found", NOT_FOUND, "Mapping not found";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
@@ -95,6 +103,7 @@ codes! {
     AlreadyExists = "already_exists", CONFLICT, "Exists already";
     PlatformInUse = "platform_in_use", CONFLICT, "Platform is in use";
     PlatformTaken = "platform_taken", CONFLICT, "Platform's name is taken";
+    SignInNotPossible = "sign_in_not_possible", CONFLICT, "Connection does not sign in";
     EpochChanged = "epoch_changed", CONFLICT, "Log has begun anew";
     LogTruncated = "log_truncated", GONE, "Log no longer reaches back that far";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Body is too large";
@@ -107,6 +116,7 @@ codes! {
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE,
         "Headers are too large";
     InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Internal error";
+    PlatformRefused = "platform_refused", BAD_GATEWAY, "Platform refused or failed";
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, "Database is away";
     ConnectionUnusable = "connection_unusable", SERVICE_UNAVAILABLE, "Connection is not usable";
     OperatorSecretNotSet = "operator_secret_not_set", SERVICE_UNAVAILABLE,
@@ -330,6 +340,9 @@ pub(crate) fn not_found(what: &str) -> Problem {
         "connection" => Code::ConnectionNotFound,
         "contact" => Code::ContactNotFound,
         "call" => Code::CallNotFound,
+        "recording" => Code::RecordingNotFound,
+        "voicemail" => Code::VoicemailNotFound,
+        "message" => Code::MessageNotFound,
         _ => Code::RouteNotFound,
     };
     let name = code.title();

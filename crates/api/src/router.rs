@@ -8,8 +8,9 @@ use utoipa_axum::routes;
 
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
-    apps, calls, connections, contacts, docs, events, health, keys, mappings, me, messages,
-    metrics, notifications, openapi, outer, page, sign_in, webhooks, ws,
+    apps, audit, calls, connections, contacts, diagnosis, docs, events, health, keys, mappings, me,
+    messages, metrics, notifications, oauth, openapi, outer, page, pbx_socket, presence,
+    recordings, sign_in, transcripts, voicemails, webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -23,7 +24,12 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(events::list))
         .routes(routes!(contacts::list, contacts::create))
         .routes(routes!(messages::list))
+        .routes(routes!(presence::list))
+        .routes(routes!(recordings::list))
+        .routes(routes!(transcripts::get))
+        .routes(routes!(voicemails::list))
         .routes(routes!(page::page))
+        .routes(routes!(audit::list))
         .routes(routes!(docs::description))
         .routes(routes!(docs::reference))
         .routes(routes!(docs::error))
@@ -34,12 +40,16 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(contacts::import))
         .routes(routes!(contacts::get, contacts::delete))
         .routes(routes!(me::me))
+        .routes(routes!(messages::get))
+        .routes(routes!(recordings::get))
+        .routes(routes!(voicemails::get, voicemails::delete))
         .routes(routes!(me::status))
         .routes(routes!(sign_in::sign_in))
         .routes(routes!(sign_in::sign_out))
         .routes(routes!(ws::upgrade))
         .routes(routes!(webhooks::dialpad))
         .routes(routes!(webhooks::hook))
+        .routes(routes!(pbx_socket::connect))
         .routes(routes!(webhooks::pipelinq))
         .routes(routes!(webhooks::pipelinq_in_nextcloud))
         .routes(routes!(apps::list, apps::create))
@@ -52,7 +62,17 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(connections::get, connections::delete))
         .routes(routes!(connections::platforms))
         .routes(routes!(mappings::get, mappings::put, mappings::delete))
+        .routes(routes!(diagnosis::own))
+        .routes(routes!(diagnosis::operator))
+        .routes(routes!(diagnosis::test))
+        .routes(routes!(oauth::begin::link))
+        .routes(routes!(oauth::begin::authorize))
+        .routes(routes!(oauth::begin::begin_any))
+        .routes(routes!(oauth::begin::connect))
+        .routes(routes!(oauth::callback::callback))
+        .routes(routes!(oauth::disconnect))
         .routes(routes!(notifications::list))
+        .routes(routes!(audit::operators))
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))
@@ -66,6 +86,11 @@ pub fn router(state: ApiState) -> Router {
     let (router, _) = routes().split_for_parts();
     router
         .route("/docs/style.css", axum::routing::get(docs::style))
+        // Where the predecessor's page looks.
+        .route(
+            "/index.php/apps/pipelinq/api/cti/test-connection",
+            axum::routing::get(diagnosis::test),
+        )
         .fallback_service(files.with_state(shared.clone()))
         .layer(middleware::from_fn_with_state(shared.clone(), outer::outer))
         .with_state(shared)

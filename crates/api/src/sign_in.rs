@@ -5,7 +5,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use switchhook_engine::access::SESSION_LIFE;
 
-use crate::auth::{COOKIE, cross_site, is_same_origin, session_cookie};
+use crate::audit::Trace;
+use crate::auth::{COOKIE, by_session, cross_site, is_same_origin, session_cookie};
 use crate::openapi::errors;
 use crate::params::Params;
 use crate::problem::Problem;
@@ -35,6 +36,7 @@ errors!(SignOutErrors: [
 )]
 pub(crate) async fn sign_in(
     State(shared): State<Shared>,
+    trace: Trace,
     method: Method,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -52,6 +54,7 @@ pub(crate) async fn sign_in(
     let Some(session) = session else {
         return Ok(see_other("/?link=expired"));
     };
+    trace.caller(&by_session(&shared, &session).await?);
     let mut response = see_other("/");
     set_cookie(&shared, &mut response, &session, SESSION_LIFE.as_secs());
     Ok(response)

@@ -11,16 +11,21 @@ use switchhook_domain::id::IdMint;
 use switchhook_engine::access::Gate;
 use switchhook_engine::adapter::Secret;
 use switchhook_engine::admin::Admin;
+use switchhook_engine::audit::Audit;
 use switchhook_engine::connections::Connections;
+use switchhook_engine::diagnosis::Doctor;
 use switchhook_engine::hub::Hub;
 use switchhook_engine::intake::Intake;
+use switchhook_engine::keeper::Keeper;
 use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
+use switchhook_engine::oauth::Tokens;
 use switchhook_engine::ports::Clock;
 use switchhook_engine::store::Store;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::Refusals;
 use crate::ws::limits::Sockets;
 use crate::ws::watch::Watch;
 
@@ -133,6 +138,12 @@ pub struct ApiState {
     pub connections: Arc<Connections>,
     /// Live connections.
     pub links: Links,
+    /// Sign-ins at platforms.
+    pub tokens: Tokens,
+    /// Hooks and subscriptions at platforms.
+    pub keeper: Keeper,
+    /// Looks at connections.
+    pub doctor: Doctor,
     /// What is counted.
     pub metrics: Metrics,
     /// Where the counts are read from.
@@ -164,13 +175,23 @@ pub(crate) struct Inner {
     pub(crate) api: ApiState,
     pub(crate) watch: Watch,
     pub(crate) counts: Sockets,
+    pub(crate) audit: Audit,
+    pub(crate) refusals: Refusals,
 }
 
 impl Inner {
     pub(crate) fn new(api: ApiState) -> Shared {
         let watch = Watch::new(&api);
         let counts = Sockets::new(&api.config.ws, api.metrics.clone());
-        Arc::new(Self { api, watch, counts })
+        let key = api.connections.master_key().clone();
+        let audit = Audit::new(api.store.clone(), api.clock.clone(), key);
+        Arc::new(Self {
+            api,
+            watch,
+            counts,
+            audit,
+            refusals: Refusals::default(),
+        })
     }
 
     /// A source of ids for one change.

@@ -12,6 +12,7 @@ use switchhook_engine::intake::{IntakeError, MAX_BODY, Received};
 use utoipa::ToSchema;
 
 use crate::answer;
+use crate::audit::Trace;
 use crate::auth::{by_key, key_header};
 use crate::body;
 use crate::openapi::errors;
@@ -88,6 +89,7 @@ errors!(InheritedErrors: [
 )]
 pub(crate) async fn hook(
     State(shared): State<Shared>,
+    trace: Trace,
     Path((platform, hook_id)): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
@@ -99,6 +101,11 @@ pub(crate) async fn hook(
         .intake
         .webhook(&platform, &hook_id, &parts.inbound(&body))
         .await;
+    if let Err(IntakeError::Rejected { .. }) = &received
+        && let Some(connection) = shared.connections.by_hook(&hook_id).await?
+    {
+        trace.about(connection.app.id);
+    }
     answer(received, Code::HookNotFound)
 }
 
@@ -259,13 +266,13 @@ async fn named_app(shared: &Shared, headers: &HeaderMap) -> Result<Option<AppId>
 }
 
 /// Headers and query as adapters read them.
-struct Parts {
+pub(crate) struct Parts {
     headers: Vec<(String, String)>,
     query: Vec<(String, String)>,
 }
 
 impl Parts {
-    fn of(headers: &HeaderMap, uri: &Uri) -> Self {
+    pub(crate) fn of(headers: &HeaderMap, uri: &Uri) -> Self {
         let readable = headers.iter().filter_map(|(name, value)| {
             Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
         });
@@ -277,7 +284,7 @@ impl Parts {
         }
     }
 
-    fn inbound<'a>(&'a self, body: &'a [u8]) -> Inbound<'a> {
+    pub(crate) fn inbound<'a>(&'a self, body: &'a [u8]) -> Inbound<'a> {
         let kind = header::CONTENT_TYPE;
         let content_type = self.headers.iter().find(|(name, _)| *name == kind.as_str());
         Inbound {

@@ -1,5 +1,6 @@
-//! Typed ids. All of ours are UUIDv7, so their order is roughly the order of creation and the
-//! indexes stay small. Ids of platforms are text and are never turned into numbers: Dialpad's
+//! Typed ids. Ours are UUIDv7, so their order is roughly the order of creation and the indexes
+//! stay small; those of things a platform has named already are UUIDv5 of that name, so that
+//! every node and every repetition makes the same one. Ids of platforms are text and are never turned into numbers: Dialpad's
 //! have 16 to 19 digits, more than a float can hold.
 
 use std::cell::Cell;
@@ -7,6 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use sha1::{Digest, Sha1};
 use uuid::Uuid;
 
 use crate::Timestamp;
@@ -60,6 +62,50 @@ ids! {
     KeyId;
     /// One call that somebody asked us to place.
     DialId;
+    /// A recording of a call, named by its platform.
+    RecordingId;
+    /// A voicemail, named by its platform.
+    VoicemailId;
+    /// A text message, named by its platform.
+    MessageId;
+}
+
+/// The UUIDv5 (RFC 9562, 5.5) of a platform's name for something of one kind; the connection is
+/// the name space. SHA-1 keeps no secret here, it only spreads.
+fn named(connection: ConnectionId, kind: &str, external_id: &str) -> Uuid {
+    let digest = Sha1::new()
+        .chain_update(connection.0.as_bytes())
+        .chain_update(kind)
+        .chain_update(":")
+        .chain_update(external_id)
+        .finalize();
+    let mut bytes = [0_u8; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_sha1_bytes(bytes).into_uuid()
+}
+
+impl RecordingId {
+    /// The id of what a platform calls that, on that connection.
+    #[must_use]
+    pub fn of(connection: ConnectionId, external_id: &str) -> Self {
+        Self(named(connection, "recording", external_id))
+    }
+}
+
+impl VoicemailId {
+    /// The id of what a platform calls that, on that connection.
+    #[must_use]
+    pub fn of(connection: ConnectionId, external_id: &str) -> Self {
+        Self(named(connection, "voicemail", external_id))
+    }
+}
+
+impl MessageId {
+    /// The id of what a platform calls that, on that connection.
+    #[must_use]
+    pub fn of(connection: ConnectionId, external_id: &str) -> Self {
+        Self(named(connection, "message", external_id))
+    }
 }
 
 /// A source of ids for one change: repeatable, because time and randomness are handed in.
@@ -118,6 +164,22 @@ mod tests {
         let second = mint.uuid();
         assert!(first < second);
         assert_eq!(first.get_version_num(), 7);
+    }
+
+    #[test]
+    fn a_platforms_name_gives_one_id_per_connection_and_kind() {
+        let (a, b) = (
+            ConnectionId(Uuid::from_u128(1)),
+            ConnectionId(Uuid::from_u128(2)),
+        );
+        // Written down once and for all: these ids are stored and given out.
+        let id = RecordingId::of(a, "6000000000000001");
+        assert_eq!(id.to_string(), "8ff722b0-be67-59e3-818a-3e86054c4598");
+        assert_eq!(id, RecordingId::of(a, "6000000000000001"));
+        assert_ne!(id, RecordingId::of(b, "6000000000000001"));
+        assert_ne!(id, RecordingId::of(a, "6000000000000002"));
+        assert_ne!(id.0, VoicemailId::of(a, "6000000000000001").0);
+        assert_ne!(id.0, MessageId::of(a, "6000000000000001").0);
     }
 
     #[test]

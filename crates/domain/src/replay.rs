@@ -10,7 +10,7 @@ use crate::call::Call;
 use crate::event::EventDraft;
 use crate::fold::{
     CallState, Directory, EmptyDirectory, Fold, FoldContext, Folded, Loaded, MessageState,
-    PresenceState, QUIET_AFTER, needs, presence_key,
+    PresenceState, QUIET_AFTER, UNTOLD_AFTER, needs, presence_key,
 };
 use crate::id::{CallId, ConnectionId, IdMint};
 use crate::signal::{Fact, Signal};
@@ -110,9 +110,11 @@ impl Replay {
         }
     }
 
-    /// Ends the input: unanswered calls that still waited for another ring are closed.
+    /// Ends the input: unanswered calls that still waited for another ring are closed, and so are
+    /// those of which nothing more can come.
     pub fn finish(mut self) -> (Vec<Call>, Vec<EventDraft>) {
         self.settle(QUIET_AFTER);
+        self.settle(UNTOLD_AFTER);
         (self.calls(), self.events)
     }
 

@@ -182,6 +182,13 @@ pub enum LegFact {
         /// The platform's id of the bridge or conference.
         bridge: String,
     },
+    /// It had picked up before this, or so it seems; when is told elsewhere. For platforms whose
+    /// later events show that an answer went before: where no earlier answer is known, the record
+    /// says that it is missing.
+    WasUp,
+    /// It left of its own, and this platform tells the parties' ends in the order in which they
+    /// left: who left first after an answer hung up.
+    Parted,
     /// Why it is ending, said before or apart from its end.
     Cause(Cause),
     /// Its own party hung up (or cancelled), rather than being hung up on.
@@ -233,11 +240,14 @@ pub enum TransferKind {
     Attended,
 }
 
-/// How an unanswered call ended, where the platform draws the conclusion itself. Later variants
-/// win over earlier ones.
+/// How an unanswered call ended, where the platform draws the conclusion itself, or that it never
+/// will. Later variants win over earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
+    /// The platform tells of the call once and never how it went on: neither answered nor missed
+    /// may be concluded from silence.
+    Untold,
     /// Nobody answered.
     Missed,
     /// Declined, or refused by a rule.
@@ -291,19 +301,42 @@ impl Signal {
 
 /// Stands for the time of a notification that carries none (only dialects that are not a
 /// platform's own leave it out). Adapters have no clock: whoever took the notification in puts
-/// the time of its arrival in this place, with [`date_undated`].
+/// the time of its arrival in this place, with [`date_undated`]. A time before it stands for that
+/// much before the arrival: the answer of a call that is reported when it is over, with how long
+/// it lasted and without a time.
 pub const UNDATED: Timestamp = Timestamp::UNIX_EPOCH;
 
-/// Puts the time of arrival in the place of every [`UNDATED`].
+/// Puts the time of arrival in the place of every [`UNDATED`], and counts back from it what lies
+/// before.
 pub fn date_undated(signals: &mut [Signal], arrived_at: Timestamp) {
     for signal in signals {
-        if signal.at == UNDATED {
-            signal.at = arrived_at;
+        if signal.at <= UNDATED {
+            let before = UNDATED.duration_since(signal.at);
+            signal.at = arrived_at.checked_sub(before).unwrap_or(arrived_at);
         }
         if let Fact::Message(message) = &mut signal.fact
             && message.sent_at == UNDATED
         {
             message.sent_at = arrived_at;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    #[test]
+    fn what_has_no_time_happened_on_arrival_or_that_much_before() {
+        let arrived: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+        let told: Timestamp = "2026-11-22T11:00:00Z".parse().unwrap();
+        let back = SignedDuration::from_secs(327);
+        let mut signals = [UNDATED, UNDATED - back, told]
+            .map(|at| Signal::call(at, &["k".to_owned()], CallFact::Started));
+        date_undated(&mut signals, arrived);
+        let dated = signals.map(|signal| signal.at);
+        assert_eq!(dated, [arrived, arrived - back, told]);
     }
 }

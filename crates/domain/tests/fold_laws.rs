@@ -12,16 +12,17 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use switchhook_domain::Timestamp;
-use switchhook_domain::call::Call;
+use switchhook_domain::call::{Call, Status};
 use switchhook_domain::cause::{Cause, Reason};
 use switchhook_domain::dial::DialCause;
 use switchhook_domain::event::EventType;
 use switchhook_domain::facts::Facts;
 use switchhook_domain::id::DialId;
+use switchhook_domain::media::{Recording, RecordingState};
 use switchhook_domain::phone::{NumberPlan, PhoneNumber};
 use switchhook_domain::replay::Replay;
 use switchhook_domain::signal::{
-    CallFact, DIAL_KEY, LegFact, LegKind, Party, Signal, TransferKind,
+    CallFact, DIAL_KEY, Direction, LegFact, LegKind, Outcome, Party, Signal, TransferKind,
 };
 use uuid::Uuid;
 
@@ -62,12 +63,31 @@ fn leg_fact() -> impl Strategy<Value = LegFact> {
         Just(LegFact::Held),
         Just(LegFact::Resumed),
         Just(LegFact::HungUp),
+        Just(LegFact::WasUp),
+        Just(LegFact::Parted),
         Just(LegFact::Moved),
         "[ab]".prop_map(|bridge| LegFact::Joined { bridge }),
         "[ab]".prop_map(|bridge| LegFact::Left { bridge }),
         cause.clone().prop_map(LegFact::Cause),
         cause.prop_map(LegFact::Ended),
     ]
+}
+
+/// Links that come, run out, come back and are taken away.
+fn recording() -> impl Strategy<Value = CallFact> {
+    let state = prop::sample::select(RecordingState::ALL.to_vec());
+    let url = prop::option::of("[ab]");
+    let time = || prop::option::of((0_i64..90_000).prop_map(at));
+    ("[rs]", state, url, time(), time()).prop_map(|(id, state, url, expires_at, passed)| {
+        let recording = Recording {
+            state,
+            url,
+            expires_at,
+            passed,
+            ..Recording::default()
+        };
+        CallFact::Recording { id, recording }
+    })
 }
 
 fn signal() -> impl Strategy<Value = Signal> {
@@ -89,6 +109,9 @@ fn signal() -> impl Strategy<Value = Signal> {
         Just(CallFact::Queue("support".to_owned())),
         Just(CallFact::Queue("sales".to_owned())),
         Just(CallFact::VoicemailReached),
+        Just(CallFact::Outcome(Outcome::Untold)),
+        Just(CallFact::Outcome(Outcome::Missed)),
+        recording(),
         Just(CallFact::Line(number("+31201234567"))),
         Just(CallFact::Transferred {
             kind: TransferKind::Blind,
@@ -201,6 +224,17 @@ proptest! {
     }
 
     #[test]
+    fn a_link_is_shown_only_while_it_is_good((signals, other) in signals().prop_flat_map(shuffled)) {
+        let kept = |signals: &[Signal]| facts(signals).recordings;
+        for (id, recording) in kept(&signals) {
+            let expired = recording.expiry().is_some_and(|at| recording.passed >= Some(at));
+            prop_assert!(recording.standing() != RecordingState::Available || !expired);
+            let shuffled = kept(&other);
+            prop_assert_eq!(Some(&recording), shuffled.get(&id));
+        }
+    }
+
+    #[test]
     fn the_record_makes_sense_whatever_the_platform_says(signals in signals()) {
         let (calls, _) = replay(&signals);
         for call in calls {
@@ -217,4 +251,41 @@ proptest! {
             }
         }
     }
+}
+
+/// A platform that tells of a call once: it is closed after two quiet minutes, and nothing is
+/// concluded from the silence.
+#[test]
+fn a_call_that_is_told_of_once_is_neither_missed_nor_answered() {
+    let keys = ["k".to_owned()];
+    let once = [
+        CallFact::Direction(Direction::Inbound),
+        CallFact::Remote(Party {
+            number: Some(number("+31612345001")),
+            ..Party::default()
+        }),
+        CallFact::Outcome(Outcome::Untold),
+    ];
+    let mut told: Vec<Signal> = once.map(|fact| Signal::call(at(0), &keys, fact)).to_vec();
+    let (calls, _) = replay(&told);
+    assert_eq!(calls.len(), 1);
+    assert_eq!(calls[0].status, Status::Ended);
+    assert_eq!(calls[0].end_cause, Some(Reason::Lost));
+    assert_eq!(calls[0].answered_at, None);
+    assert!(calls[0].missing.contains(&"end".to_owned()));
+    // Somebody else who does tell how it went is believed.
+    let seen = LegFact::Seen {
+        kind: LegKind::Agent,
+        origin: false,
+        party: Party::default(),
+    };
+    for fact in [
+        seen,
+        LegFact::Rang,
+        LegFact::Ended(Cause::reason(Reason::NoAnswer)),
+    ] {
+        told.push(Signal::leg(at(9_000), &keys, "l1", fact));
+    }
+    let (calls, _) = replay(&told);
+    assert_eq!(calls[0].status, Status::Missed);
 }

@@ -488,6 +488,12 @@ pub trait Adapter: Send + Sync + 'static {
         false
     }
 
+    /// True when a connection with these settings waits for the platform to open a socket to us:
+    /// while there is none, it is down.
+    fn awaits_socket(&self, _connection: &ConnectionContext) -> bool {
+        false
+    }
+
     /// Keeps one live connection until it breaks or `stop` is cancelled. The supervisor adds the
     /// jittered reconnect; this function connects once.
     async fn connect(

@@ -241,6 +241,11 @@ pub fn redacted(value: &Value) -> Value {
             Value::Object(shown.collect())
         }
         Value::Array(items) => items.iter().map(redacted).collect(),
+        // Sign-in links and signed addresses carry their secret in the query.
+        Value::String(text) => match text.split_once('?') {
+            Some((address, _)) if address.contains("://") => format!("{address}?…").into(),
+            _ => text.clone().into(),
+        },
         other => other.clone(),
     }
 }
@@ -260,6 +265,8 @@ mod tests {
         for secret in ["s1", "s2", "s3", "s4", "s5"] {
             assert!(!shown.contains(&format!("\"{secret}\"")), "{shown}");
         }
+        let link = json!({"url": "https://cti.example/sign-in?token=s6"});
+        assert_eq!(redacted(&link)["url"], "https://cti.example/sign-in?…");
         assert!(shown.contains("CRM") && shown.contains("\"user\":\"x\""));
     }
 

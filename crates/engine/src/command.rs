@@ -299,6 +299,9 @@ pub struct CallLeg {
     pub extension: Option<String>,
     /// The platform's user id.
     pub user_id: Option<String>,
+    /// E.164 number of whoever is on it, where known: platforms whose API names calls otherwise
+    /// than their events are asked by it.
+    pub number: Option<String>,
     /// True once it picked up.
     pub answered: bool,
     /// True once it is over.

@@ -28,6 +28,15 @@ pub struct ReadyConnection {
     pub fault: Option<String>,
 }
 
+impl ReadyConnection {
+    /// True when there is a link that can be up or down: of our making, or of the platform's.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        let (adapter, context) = (&self.adapter, &self.context);
+        adapter.is_live(context) || adapter.awaits_socket(context)
+    }
+}
+
 impl std::fmt::Debug for ReadyConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ReadyConnection")

@@ -15,14 +15,19 @@ use prometheus_client::registry::Registry;
 use switchhook_api::{ApiConfig, ApiState, WsConfig};
 use switchhook_engine::access::Gate;
 use switchhook_engine::admin::Admin;
+use switchhook_engine::audit::Audit;
 use switchhook_engine::connections::{Connections, Platforms};
+use switchhook_engine::diagnosis::Doctor;
 use switchhook_engine::hub::Hub;
 use switchhook_engine::intake::Intake;
+use switchhook_engine::keeper::Keeper;
 use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
+use switchhook_engine::oauth::Tokens;
 use switchhook_engine::ports::{Clock, Entropy, SystemClock, SystemEntropy};
 use switchhook_engine::reaper;
 use switchhook_engine::seal::MasterKey;
+use switchhook_engine::session::Sessions;
 use switchhook_engine::store::Store;
 use switchhook_storage::OpenOptions;
 use tokio::net::{TcpListener, TcpStream};
@@ -59,8 +64,18 @@ pub struct Parts {
     pub gate: Arc<Gate>,
     /// Setting things up.
     pub admin: Admin,
+    /// Who changed what.
+    pub audit: Audit,
     /// Live connections.
     pub links: Links,
+    /// Sign-ins at platforms.
+    pub tokens: Tokens,
+    /// What requests to platforms need.
+    pub sessions: Sessions,
+    /// Hooks and subscriptions at platforms.
+    pub keeper: Keeper,
+    /// Looks at connections.
+    pub doctor: Doctor,
     /// Counters.
     pub metrics: Metrics,
     /// Where the counters are registered.
@@ -127,6 +142,33 @@ impl Parts {
             entropy.clone(),
             metrics.clone(),
         );
+        let audit = Audit::new(store.clone(), clock.clone(), master_key.clone());
+        let tokens = Tokens::new(
+            store.clone(),
+            master_key.clone(),
+            clock.clone(),
+            entropy.clone(),
+            Arc::new(switchhook_adapters::oauth::HttpTokens),
+        );
+        let sessions = Sessions::new(clock.clone()).with_tokens(tokens.clone());
+        let public_url = config.public_url.as_deref();
+        let keeper = Keeper::new(
+            store.clone(),
+            connections.clone(),
+            sessions.clone(),
+            tokens.clone(),
+            intake.clone(),
+            public_url,
+        );
+        let links = Links::new(connections.clone(), intake.clone(), metrics.clone());
+        let doctor = Doctor::new(
+            store.clone(),
+            sessions.clone(),
+            tokens.clone(),
+            links.clone(),
+            clock.clone(),
+            public_url,
+        );
         let gate = Arc::new(Gate::new(
             store.clone(),
             master_key,
@@ -134,6 +176,7 @@ impl Parts {
             entropy.clone(),
         ));
         Ok(Self {
+            audit,
             admin: Admin::new(
                 store.clone(),
                 connections.clone(),
@@ -142,7 +185,11 @@ impl Parts {
                 entropy,
             ),
             hub: Hub::new(store.clone(), clock.clone(), metrics.clone()),
-            links: Links::new(connections.clone(), intake.clone(), metrics.clone()),
+            links,
+            tokens,
+            sessions,
+            keeper,
+            doctor,
             config: Arc::new(config),
             store,
             connections,
@@ -163,6 +210,9 @@ impl Parts {
             admin: self.admin.clone(),
             connections: self.connections.clone(),
             links: self.links.clone(),
+            tokens: self.tokens.clone(),
+            keeper: self.keeper.clone(),
+            doctor: self.doctor.clone(),
             metrics: self.metrics.clone(),
             registry: self.registry.clone(),
             clock: self.clock.clone(),
@@ -243,6 +293,8 @@ impl Parts {
         tasks.spawn(async move { hub.run(token).await });
         let (parts, token) = (self.clone(), stop.clone());
         tasks.spawn(async move { reaper::run(&*parts.store, &parts.intake, token).await });
+        let (keeper, token) = (self.keeper.clone(), stop.clone());
+        tasks.spawn(async move { keeper.run(token).await });
         let (parts, token) = (self.clone(), stop.clone());
         tasks.spawn(async move { parts.refresh_connections(token).await });
         let (parts, token) = (self.clone(), stop.clone());

@@ -1,6 +1,6 @@
 // The few REST calls of this page. An answer is a value, never an exception.
 
-import type { Call, EventFrame, Me } from "./types";
+import type { ActionState, Call, ConnectionRow, DialView, EventFrame, Me } from "./types";
 
 export type Answer<T> = { ok: true; data: T; total: number; cursor: string | null } | { ok: false; status: number };
 
@@ -37,6 +37,55 @@ export function getCalls(query: Record<string, string>): Promise<Answer<Call[]>>
 
 export const getEvents = (after: number, limit: number): Promise<Answer<EventFrame[]>> =>
   get<EventFrame[]>(`/api/events?after=${after}&limit=${limit}`);
+
+/** For the agent of that extension; empty for whoever is on the call. */
+export const getActions = (call: string, extension: string): Promise<Answer<ActionState[]>> =>
+  get<ActionState[]>(`/api/calls/${encodeURIComponent(call)}/actions${extension ? `?extension=${encodeURIComponent(extension)}` : ""}`);
+
+export const getConnections = (): Promise<Answer<ConnectionRow[]>> => get<ConnectionRow[]>("/api/connections");
+
+/** Why something was not done. */
+export interface Refusal {
+  /** The server's word; `unreachable` when there was no answer. */
+  code: string;
+  /** The server's sentence, with the way out. */
+  detail: string | null;
+}
+export type Done<T> = { ok: true; data: T } | ({ ok: false } & Refusal);
+
+/** Vendors are slow: a command may take as long as their answer. */
+const COMMAND_TIMEOUT_MS = 20_000;
+
+async function post<T>(path: string, body: object, headers: Record<string, string> = {}): Promise<Done<T>> {
+  try {
+    const response = await fetch(path, {
+      method: "POST",
+      headers: { accept: "application/json", "content-type": "application/json", ...headers },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(COMMAND_TIMEOUT_MS),
+      cache: "no-store",
+    });
+    const text = await response.text();
+    const answer = (text ? JSON.parse(text) : {}) as { data?: T; code?: string; detail?: string };
+    if (response.ok) return { ok: true, data: answer.data as T };
+    return { ok: false, code: answer.code ?? `http_${response.status}`, detail: answer.detail ?? null };
+  } catch {
+    return { ok: false, code: "unreachable", detail: null };
+  }
+}
+
+export const postAction = (call: string, action: string, body: object): Promise<Done<unknown>> =>
+  post(`/api/calls/${encodeURIComponent(call)}/${action}`, body);
+
+export interface DialRequest {
+  to: string;
+  extension: string;
+  connection_id?: string;
+}
+
+/** The key makes a repeated attempt the same attempt: nobody is called twice. */
+export const postDial = (request: DialRequest, key: string): Promise<Done<DialView>> =>
+  post<DialView>("/api/calls", request, { "idempotency-key": key });
 
 export async function postSignOut(): Promise<boolean> {
   try {

@@ -33,6 +33,10 @@ export function partyNumber(party: Party | null, fallback: string | null): strin
   return party?.display ?? party?.number ?? party?.raw ?? fallback;
 }
 
+/** What can be dialled to reach this party; null where the number is hidden or no number at all. */
+export const dialable = (party: Party | null): string | null =>
+  party && (party.kind === "public" || party.kind === "extension" || party.kind === "short_code") ? party.number : null;
+
 export function caller(call: Call): Caller {
   const party = farParty(call);
   const plain = call.direction === "outbound" ? call.to_number : call.from_number;

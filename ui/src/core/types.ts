@@ -179,7 +179,42 @@ export interface EventFrame {
     action?: Pop["action"];
     matches?: ContactMatch[];
     total?: number;
+    dial?: FailedDial;
   };
+}
+
+/** A call that was asked for and came to nothing. */
+export interface FailedDial {
+  id: string;
+  call_id: string;
+  target: string | null;
+  cause: string;
+  detail: string;
+}
+
+/** What can be done to a call, and why not. */
+export interface ActionState {
+  action: string;
+  possible: boolean;
+  reason?: string | null;
+  /** `not_supported` where the platform never can; anything else may pass. */
+  code?: string | null;
+  /** For `transfer`: which ways. */
+  kinds?: string[];
+}
+
+/** A call that was asked for. */
+export interface DialView {
+  call_id?: string | null;
+}
+
+export interface ConnectionRow {
+  id: string;
+  platform: string;
+  name: string;
+  places_calls: boolean;
+  /** Why it does not place calls. */
+  why_not: string | null;
 }
 
 export interface PongFrame {

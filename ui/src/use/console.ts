@@ -8,7 +8,7 @@ import type { Call, EventFrame, Frame } from "../core/types";
 import { announceChange, announceRinging } from "./say";
 import { findPops } from "./pops";
 import { checkSession, signedOut, session } from "./session";
-import { link, loaded, local, middle, narrowTab, now, opened, ringing, shown, state } from "./store";
+import { lastDialFailure, link, loaded, local, middle, narrowTab, now, opened, ringing, shown, state } from "./store";
 import { onReconnected, restartToday } from "./today";
 
 const theLink = new Link(
@@ -55,6 +55,7 @@ function receive(frame: Frame): "applied" | "dropped" | "gap" {
 }
 
 function fromEvent(frame: EventFrame, before: State, at: number): void {
+  if (frame.event === "dial.failed" && frame.data.dial) lastDialFailure.value = frame.data.dial;
   const call = frame.call_id ? state.value.calls[frame.call_id] : frame.data.call;
   if (!call) return;
   if (frame.event === "screen_pop.opened") ring(call, at);
@@ -159,4 +160,5 @@ export function stopConsole(): void {
   middle.value = noMiddle;
   opened.value = null;
   loaded.value = false;
+  lastDialFailure.value = null;
 }

@@ -4,7 +4,7 @@ import { computed, ref, shallowRef } from "vue";
 import { isStale, linkView, type LinkStatus } from "../core/link";
 import { noMiddle, shownId, type Middle } from "../core/middle";
 import { dockCalls, emptyState, finishedCalls, type State } from "../core/state";
-import type { Call } from "../core/types";
+import type { Call, FailedDial } from "../core/types";
 
 export const state = shallowRef<State>(emptyState());
 export const middle = shallowRef<Middle>(noMiddle);
@@ -41,3 +41,6 @@ export const lostFor = computed(() =>
 export const timerNow = computed(() =>
   stale.value && link.value.lostAt !== null ? link.value.lostAt + (now.value - local.value) : now.value,
 );
+
+/** The last call that was asked for, by whomever, and came to nothing. */
+export const lastDialFailure = shallowRef<FailedDial | null>(null);

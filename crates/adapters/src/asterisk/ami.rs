@@ -177,7 +177,8 @@ fn happening_of<'a>(block: &Block<'a>) -> Result<Option<Happening<'a>>, DecodeEr
     happening(event, block).map(Some)
 }
 
-fn happening<'a>(event: &str, block: &Block<'a>) -> Result<Happening<'a>, DecodeError> {
+/// What an event of that name says.
+pub(super) fn happening<'a>(event: &str, block: &Block<'a>) -> Result<Happening<'a>, DecodeError> {
     Ok(match event {
         "Newchannel" => Happening::Created(block.need("")?),
         "Newstate" => Happening::Shown(block.need("")?),

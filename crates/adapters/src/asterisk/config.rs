@@ -1,126 +1,28 @@
-//! The settings of an Asterisk connection: what a form asks for, what is allowed, and how they
-//! read once they are checked.
+//! The settings of an Asterisk connection: what is allowed, and how they read once they are
+//! checked. What a form asks for is [`super::form`]'s matter, how calls are placed
+//! [`super::reach`]'s.
 
 use reqwest::Url;
 use serde_json::Value;
-use switchhook_engine::adapter::{ConfigField, ConnectionContext, DecodeError, FieldKind, Secret};
+use switchhook_engine::adapter::{ConnectionContext, DecodeError, Secret};
 
 use super::channel::EndpointRules;
+use super::reach;
 
 /// The longest name or pattern of an endpoint.
 const MAX_PATTERN: usize = 128;
 
-/// The fields of the form, in the order in which they are asked.
-pub(super) static FIELDS: [ConfigField; 12] = [
-    ConfigField {
-        name: "transport",
-        label: "Interface",
-        help: "ARI needs Asterisk 16 or later; AMI works with any and is the fallback.",
-        kind: FieldKind::Choice(&["ari", "ami"]),
-        required: false,
-        default: Some("ari"),
-    },
-    ConfigField {
-        name: "url",
-        label: "ARI address",
-        help: "Address of the PBX's HTTP server, with the prefix of http.conf if it has one, \
-               such as http://pbx.example.com:8088. For ARI only.",
-        kind: FieldKind::Url,
-        required: false,
-        default: None,
-    },
-    ConfigField {
-        name: "username",
-        label: "User name",
-        help: "The user of ari.conf or manager.conf. For ARI a read_only=yes user is enough.",
-        kind: FieldKind::Text,
-        required: true,
-        default: None,
-    },
-    ConfigField {
-        name: "password",
-        label: "Password",
-        help: "The password of ari.conf or the secret of manager.conf.",
-        kind: FieldKind::Secret,
-        required: true,
-        default: None,
-    },
-    ConfigField {
-        name: "app",
-        label: "ARI application",
-        help: "The name under which the PBX knows us. Two systems listening to one PBX need two \
-               names: the second takes a name over from the first.",
-        kind: FieldKind::Text,
-        required: false,
-        default: Some("switchhook"),
-    },
-    ConfigField {
-        name: "verify_tls",
-        label: "Check the certificate",
-        help: "Say no only for a PBX with a certificate of its own making, on a network you \
-               trust.",
-        kind: FieldKind::Boolean,
-        required: false,
-        default: Some("true"),
-    },
-    ConfigField {
-        name: "ami_host",
-        label: "AMI host",
-        help: "Name or address of the PBX. For AMI only; its port speaks no TLS, so keep it on a \
-               private network.",
-        kind: FieldKind::Text,
-        required: false,
-        default: None,
-    },
-    ConfigField {
-        name: "ami_port",
-        label: "AMI port",
-        help: "The port of manager.conf.",
-        kind: FieldKind::Integer,
-        required: false,
-        default: Some("5038"),
-    },
-    ConfigField {
-        name: "agent_endpoints",
-        label: "Agents' endpoints",
-        help: "Endpoints of our own people, one a line, * and ? allowed: 2*, desk-*, SIP/ada. \
-               Left empty, every name of two to six digits is an agent.",
-        kind: FieldKind::List,
-        required: false,
-        default: None,
-    },
-    ConfigField {
-        name: "trunk_endpoints",
-        label: "Trunks",
-        help: "Endpoints that lead outside even though they look like an agent's, one a line.",
-        kind: FieldKind::List,
-        required: false,
-        default: None,
-    },
-    ConfigField {
-        name: "voicemail_contexts",
-        label: "Mailbox contexts",
-        help: "Dialplan contexts that take messages with Record() instead of VoiceMail(), one a \
-               line.",
-        kind: FieldKind::List,
-        required: false,
-        default: Some("mailbox"),
-    },
-    ConfigField {
-        name: "report_presence",
-        label: "Report presence",
-        help: "Whether the device states of agents' endpoints count as their presence.",
-        kind: FieldKind::Boolean,
-        required: false,
-        default: Some("true"),
-    },
-];
-
-/// Which interface of Asterisk is used.
+/// By which way the events come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Interface {
+    /// We open a WebSocket.
     Ari,
+    /// We open a manager session.
     Ami,
+    /// The PBX opens a WebSocket to us.
+    AriOutbound,
+    /// Something at the PBX posts its events.
+    Relay,
 }
 
 /// How to reach ARI.
@@ -148,15 +50,30 @@ pub(super) fn interface(connection: &ConnectionContext) -> Result<Interface, Dec
     match connection.text("transport").unwrap_or("ari") {
         "ari" => Ok(Interface::Ari),
         "ami" => Ok(Interface::Ami),
-        _ => Err(DecodeError::field("transport", "must be `ari` or `ami`")),
+        "ari_outbound" => Ok(Interface::AriOutbound),
+        "webhook" => Ok(Interface::Relay),
+        _ => Err(DecodeError::field(
+            "transport",
+            "must be `ari`, `ami`, `ari_outbound` or `webhook`",
+        )),
     }
 }
 
-/// Checks everything a connection of that interface needs.
+/// Checks everything a connection of that interface needs, and what it may have beside it.
 pub(super) fn check(connection: &ConnectionContext) -> Result<(), DecodeError> {
-    match interface(connection)? {
+    let interface = interface(connection)?;
+    match interface {
         Interface::Ari => ari(connection).map(drop)?,
         Interface::Ami => ami(connection).map(drop)?,
+        Interface::AriOutbound => app(connection).map(drop)?,
+        Interface::Relay => {
+            if connection.text("url").is_some() {
+                ari(connection).map(drop)?;
+            }
+        }
+    }
+    if interface != Interface::Ami && connection.text("ami_username").is_some() {
+        control_ami(connection).map(drop)?;
     }
     for name in ["agent_endpoints", "trunk_endpoints", "voicemail_contexts"] {
         let unfit = |text: &&str| text.len() > MAX_PATTERN || text.chars().any(char::is_control);
@@ -167,7 +84,8 @@ pub(super) fn check(connection: &ConnectionContext) -> Result<(), DecodeError> {
             ));
         }
     }
-    flag(connection, "report_presence").map(drop)
+    reach::check(connection)?;
+    flag(connection, "report_presence", true).map(drop)
 }
 
 /// The endpoint rules of a connection. Never fails: what is unfit was refused by [`check`].
@@ -181,12 +99,28 @@ pub(super) fn rules(connection: &ConnectionContext) -> EndpointRules<'_> {
         agents: list(connection, "agent_endpoints"),
         trunks: list(connection, "trunk_endpoints"),
         mailboxes,
-        presence: flag(connection, "report_presence").unwrap_or(true),
+        presence: flag(connection, "report_presence", true).unwrap_or(true),
     }
 }
 
 /// What ARI needs.
 pub(super) fn ari(connection: &ConnectionContext) -> Result<AriAccess, DecodeError> {
+    let app = app(connection)?;
+    let user = user(connection, "username")?;
+    if user.contains(':') {
+        return Err(DecodeError::field("username", "must not contain a colon"));
+    }
+    Ok(AriAccess {
+        base: base_url(connection)?,
+        app: app.to_owned(),
+        user,
+        password: password(connection, "password")?,
+        verify_tls: flag(connection, "verify_tls", true)?,
+    })
+}
+
+/// Our name at the PBX.
+pub(super) fn app(connection: &ConnectionContext) -> Result<&str, DecodeError> {
     let app = connection.text("app").unwrap_or("switchhook");
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if app.len() > 64 || !app.chars().all(plain) {
@@ -195,21 +129,24 @@ pub(super) fn ari(connection: &ConnectionContext) -> Result<AriAccess, DecodeErr
             "must be at most 64 letters, digits, - _ or .",
         ));
     }
-    let user = user(connection)?;
-    if user.contains(':') {
-        return Err(DecodeError::field("username", "must not contain a colon"));
-    }
-    Ok(AriAccess {
-        base: base_url(connection)?,
-        app: app.to_owned(),
-        user,
-        password: password(connection)?,
-        verify_tls: flag(connection, "verify_tls")?,
-    })
+    Ok(app)
 }
 
-/// What AMI needs.
+/// What AMI needs to listen.
 pub(super) fn ami(connection: &ConnectionContext) -> Result<AmiAccess, DecodeError> {
+    ami_of(connection, "username", "password")
+}
+
+/// What AMI needs beside another interface.
+pub(super) fn control_ami(connection: &ConnectionContext) -> Result<AmiAccess, DecodeError> {
+    ami_of(connection, "ami_username", "ami_password")
+}
+
+fn ami_of(
+    connection: &ConnectionContext,
+    user_field: &str,
+    password_field: &str,
+) -> Result<AmiAccess, DecodeError> {
     let host = connection.text("ami_host");
     let host = host.ok_or_else(|| DecodeError::field("ami_host", "is needed for AMI"))?;
     let fit = |c: char| c.is_ascii_alphanumeric() || ".-:_[]%".contains(c);
@@ -230,8 +167,8 @@ pub(super) fn ami(connection: &ConnectionContext) -> Result<AmiAccess, DecodeErr
     Ok(AmiAccess {
         host: host.trim_matches(['[', ']']).to_owned(),
         port: port.ok_or_else(|| DecodeError::field("ami_port", "must be a port, 1 to 65535"))?,
-        user: user(connection)?,
-        secret: password(connection)?,
+        user: user(connection, user_field)?,
+        secret: password(connection, password_field)?,
     })
 }
 
@@ -269,20 +206,20 @@ fn base_url(connection: &ConnectionContext) -> Result<Url, DecodeError> {
     Ok(url)
 }
 
-fn user(connection: &ConnectionContext) -> Result<String, DecodeError> {
-    let user = connection.text("username");
-    let user = user.ok_or_else(|| DecodeError::field("username", "is missing"))?;
-    one_line("username", user)?;
+fn user(connection: &ConnectionContext, field: &str) -> Result<String, DecodeError> {
+    let user = connection.text(field);
+    let user = user.ok_or_else(|| DecodeError::field(field, "is missing"))?;
+    one_line(field, user)?;
     Ok(user.to_owned())
 }
 
-fn password(connection: &ConnectionContext) -> Result<Secret, DecodeError> {
-    let password = connection.credentials.get("password");
-    let password = password.ok_or_else(|| DecodeError::field("password", "is missing"))?;
+fn password(connection: &ConnectionContext, field: &str) -> Result<Secret, DecodeError> {
+    let password = connection.credentials.get(field);
+    let password = password.ok_or_else(|| DecodeError::field(field, "is missing"))?;
     if password.expose().is_empty() {
-        return Err(DecodeError::field("password", "is empty"));
+        return Err(DecodeError::field(field, "is empty"));
     }
-    one_line("password", password.expose())?;
+    one_line(field, password.expose())?;
     Ok(password.clone())
 }
 
@@ -297,12 +234,17 @@ fn one_line(field: &str, text: &str) -> Result<(), DecodeError> {
     Ok(())
 }
 
-fn flag(connection: &ConnectionContext, name: &str) -> Result<bool, DecodeError> {
+pub(super) fn flag(
+    connection: &ConnectionContext,
+    name: &str,
+    default: bool,
+) -> Result<bool, DecodeError> {
     match connection.config.get(name) {
-        None | Some(Value::Null) => Ok(true),
+        None | Some(Value::Null) => Ok(default),
         Some(Value::Bool(yes)) => Ok(*yes),
         Some(Value::String(text)) => match text.trim().to_ascii_lowercase().as_str() {
-            "" | "true" | "yes" => Ok(true),
+            "" => Ok(default),
+            "true" | "yes" => Ok(true),
             "false" | "no" => Ok(false),
             _ => Err(DecodeError::field(name, "must be true or false")),
         },

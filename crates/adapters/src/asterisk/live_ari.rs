@@ -13,11 +13,9 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use reqwest::{Client, StatusCode, Upgraded, header};
+use reqwest::{StatusCode, Upgraded, header};
 use switchhook_domain::Timestamp;
-use switchhook_engine::adapter::{
-    Adapter, ConnectionContext, LinkError, LinkState, NotificationSink,
-};
+use switchhook_engine::adapter::{ConnectionContext, LinkError, NotificationSink};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
@@ -26,8 +24,10 @@ use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 use tokio_util::sync::CancellationToken;
 
 use super::config::AriAccess;
-use super::link::{KEEP_ALIVE, MAX_WAITING, PATIENCE, SILENT_TICKS, stalled, too_much};
-use super::{Asterisk, resync};
+use super::hearing::{Heard, Hearing};
+use super::link::{KEEP_ALIVE, PATIENCE, SILENT_TICKS, stalled};
+use super::rest::{Http, unreachable_pbx};
+use super::resync;
 
 /// The largest event; real ones have a few kilobytes.
 const MAX_FRAME: usize = 1024 * 1024;
@@ -41,10 +41,10 @@ pub(super) async fn run(
     sink: &dyn NotificationSink,
     stop: &CancellationToken,
 ) -> Result<(), LinkError> {
-    let client = client(access)?;
+    let http = Http::new(access)?;
     let socket = tokio::select! {
         () = stop.cancelled() => return Ok(()),
-        socket = timeout(PATIENCE, open(&client, access)) => {
+        socket = timeout(PATIENCE, open(&http)) => {
             socket.map_err(|_| retry("the PBX did not answer the WebSocket handshake in time"))??
         }
     };
@@ -52,7 +52,7 @@ pub(super) async fn run(
     let gap_from = sink.last_heard();
     let ended = tokio::select! {
         () = stop.cancelled() => Ok(()),
-        ended = listen(connection, access, &client, sink, (&mut writer, &mut reader), gap_from) => {
+        ended = listen(connection, &http, sink, (&mut writer, &mut reader), gap_from) => {
             ended
         }
     };
@@ -68,8 +68,7 @@ type Halves<'s> = (
 
 async fn listen(
     connection: &ConnectionContext,
-    access: &AriAccess,
-    client: &Client,
+    http: &Http<'_>,
     sink: &dyn NotificationSink,
     (writer, reader): Halves<'_>,
     gap_from: Option<Timestamp>,
@@ -78,29 +77,18 @@ async fn listen(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
     let mut silent = 0;
-    let snapshot = resync::ari(connection, access, client, sink, gap_from);
+    let app = http.access.app.as_str();
+    let snapshot = resync::ari(connection, app, http, sink, gap_from);
     tokio::pin!(snapshot);
-    let mut waiting: Option<Vec<Vec<u8>>> = Some(Vec::new());
+    let mut hearing = Hearing::new(connection, sink);
     loop {
         tokio::select! {
-            signals = &mut snapshot, if waiting.is_some() => {
-                sink.signals("snapshot", signals?).await;
-                for frame in waiting.take().unwrap_or_default() {
-                    sink.frame(frame).await;
-                }
-                sink.link(LinkState::Up).await;
-            }
+            signals = &mut snapshot, if hearing.is_listing() => hearing.listed(signals?).await,
             message = reader.next() => {
                 silent = 0;
                 let Some(frame) = frame_of(message)? else { continue };
-                match sort(&frame, connection) {
-                    Sorted::Noise => {}
-                    Sorted::Replaced => return Err(replaced(access)),
-                    Sorted::Wanted => match waiting.as_mut() {
-                        Some(waiting) if waiting.len() < MAX_WAITING => waiting.push(frame),
-                        Some(_) => return Err(too_much()),
-                        None => sink.frame(frame).await,
-                    },
+                if hearing.frame(frame).await? == Heard::Replaced {
+                    return Err(replaced(app));
                 }
             }
             _ = ticks.tick() => {
@@ -119,25 +107,6 @@ async fn listen(
     }
 }
 
-/// What is to be done with a frame.
-enum Sorted {
-    /// Handed on; what cannot be read too, so that it is recorded.
-    Wanted,
-    /// Says nothing about a call. There are dozens of these a call, and among them the keys that
-    /// callers press, which may be PINs: they go no further.
-    Noise,
-    /// Another client took our application's name.
-    Replaced,
-}
-
-fn sort(frame: &[u8], connection: &ConnectionContext) -> Sorted {
-    match Asterisk.decode(frame, connection) {
-        Ok(decoded) if decoded.event == "ApplicationReplaced" => Sorted::Replaced,
-        Ok(decoded) if decoded.signals.is_empty() => Sorted::Noise,
-        Ok(_) | Err(_) => Sorted::Wanted,
-    }
-}
-
 /// The bytes of a frame that carries any; `None` for the protocol's own.
 fn frame_of(
     message: Option<Result<Message, tokio_tungstenite::tungstenite::Error>>,
@@ -151,26 +120,17 @@ fn frame_of(
     }
 }
 
-fn client(access: &AriAccess) -> Result<Client, LinkError> {
-    Client::builder()
-        .http1_only()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(PATIENCE)
-        .tls_danger_accept_invalid_certs(!access.verify_tls)
-        .build()
-        .map_err(|error| LinkError::Misconfigured(format!("no HTTP client: {error}")))
-}
-
 /// The WebSocket handshake (RFC 6455 §4.1) of `GET /ari/events`.
-async fn open(client: &Client, access: &AriAccess) -> Result<Socket, LinkError> {
+async fn open(http: &Http<'_>) -> Result<Socket, LinkError> {
+    let access = http.access;
     let mut url = access.base.clone();
     url.set_path(&format!("{}ari/events", access.base.path()));
     url.query_pairs_mut()
         .append_pair("app", &access.app)
         .append_pair("subscribeAll", "true");
     let key = generate_key();
-    let response = client
+    let response = http
+        .client
         .get(url)
         .basic_auth(&access.user, Some(access.password.expose()))
         .header(header::CONNECTION, "Upgrade")
@@ -179,9 +139,9 @@ async fn open(client: &Client, access: &AriAccess) -> Result<Socket, LinkError> 
         .header(header::SEC_WEBSOCKET_KEY, &key)
         .send()
         .await
-        .map_err(|error| unreachable_pbx(access, &error))?;
+        .map_err(|error| unreachable_pbx(access, &error).link())?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Err(refused(response.status()));
+        return Err(refused(response.status().as_u16()));
     }
     let accept = response.headers().get(header::SEC_WEBSOCKET_ACCEPT);
     if accept.map(|value| value.as_bytes()) != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
@@ -192,7 +152,7 @@ async fn open(client: &Client, access: &AriAccess) -> Result<Socket, LinkError> 
     let stream = response
         .upgrade()
         .await
-        .map_err(|error| unreachable_pbx(access, &error))?;
+        .map_err(|error| unreachable_pbx(access, &error).link())?;
     let config = WebSocketConfig::default()
         .max_message_size(Some(MAX_FRAME))
         .max_frame_size(Some(MAX_FRAME));
@@ -200,8 +160,8 @@ async fn open(client: &Client, access: &AriAccess) -> Result<Socket, LinkError> 
 }
 
 /// What a status other than the expected one means to the administrator.
-pub(super) fn refused(status: StatusCode) -> LinkError {
-    match status.as_u16() {
+pub(super) fn refused(status: u16) -> LinkError {
+    match status {
         401 => LinkError::Misconfigured(
             "the PBX refused the user name or password: compare `username` and `password` with \
              ari.conf"
@@ -225,24 +185,11 @@ pub(super) fn refused(status: StatusCode) -> LinkError {
     }
 }
 
-/// Why a request did not come through, without the address and its query.
-pub(super) fn unreachable_pbx(access: &AriAccess, error: &reqwest::Error) -> LinkError {
-    let host = access.base.host_str().unwrap_or_default();
-    let port = access.base.port_or_known_default().unwrap_or_default();
-    let mut reason: &dyn std::error::Error = error;
-    while let Some(source) = reason.source() {
-        reason = source;
-    }
+/// Another client took our application's name.
+pub(super) fn replaced(app: &str) -> LinkError {
     retry(&format!(
-        "cannot reach the PBX at {host} port {port}: {reason}"
-    ))
-}
-
-fn replaced(access: &AriAccess) -> LinkError {
-    retry(&format!(
-        "another system has connected to the PBX as application `{}`: give this connection an \
-         `app` name of its own, or stop the other one",
-        access.app
+        "another system has connected to the PBX as application `{app}`: give this connection an \
+         `app` name of its own, or stop the other one"
     ))
 }
 

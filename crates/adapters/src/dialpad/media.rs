@@ -11,7 +11,7 @@ use switchhook_domain::signal::CallFact;
 use switchhook_engine::adapter::DecodeError;
 
 use super::payload::CallEvent;
-use crate::json::{Fields, id_of, prose};
+use crate::json::{Fields, id_of, prose, web_address};
 
 /// Everything the event says about media, as facts of the call.
 pub(super) fn facts(event: &CallEvent<'_>) -> Result<Vec<CallFact>, DecodeError> {
@@ -116,13 +116,6 @@ pub(super) fn blob_id(url: &str) -> &str {
         && stem.len() >= 6
         && stem.bytes().all(|byte| byte.is_ascii_digit());
     if is_id { stem } else { url }
-}
-
-/// An address a browser may open, or nothing: links end up on people's screens.
-pub(super) fn web_address(text: &str) -> Option<&str> {
-    let text = text.trim();
-    let fits = text.len() <= 2048 && !text.contains(|c: char| c.is_control() || c == ' ');
-    (fits && (text.starts_with("https://") || text.starts_with("http://"))).then_some(text)
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@
 use std::borrow::Cow;
 
 use switchhook_domain::Timestamp;
-use switchhook_domain::signal::{Direction, LegKind};
+use switchhook_domain::id::DialId;
+use switchhook_domain::signal::{DIAL_KEY, Direction, LegKind};
 use switchhook_engine::adapter::DecodeError;
 
 use crate::json::Fields;
@@ -24,6 +25,12 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
+    /// True when anything in it says who it is.
+    fn names_somebody(&self) -> bool {
+        let texts = [self.name, self.email];
+        self.id.is_some() || self.phone.is_some() || texts.iter().any(Option::is_some)
+    }
+
     fn read(fields: Fields<'a>) -> Result<Self, DecodeError> {
         let kind = fields.text("type")?.unwrap_or_default();
         Ok(Self {
@@ -151,7 +158,12 @@ impl<'a> CallEvent<'a> {
             (number, _) => number,
         };
         let transferred_from = match root.object("transferred_from", "transferred_from")? {
-            Some(fields) => Some((Target::read(fields)?, fields.id("call_id")?)),
+            // Dialpad sends `{}` for nobody; members it may add there name nobody either.
+            Some(fields) => {
+                let (from, leg) = (Target::read(fields)?, fields.id("call_id")?);
+                let says = from.names_somebody() || leg.is_some();
+                says.then_some((from, leg))
+            }
             None => None,
         };
         Ok(Self {
@@ -194,13 +206,24 @@ impl<'a> CallEvent<'a> {
                 keys.push(name);
             }
         }
+        keys.extend(dial_key(self.root.words("custom_data")));
         keys
     }
 }
 
+/// What the key of a call id begins with.
+pub(super) const KEY: &str = "dp:";
+
 /// The key of a conversation for one of its call ids.
 pub(super) fn key(call_id: &str) -> String {
-    format!("dp:{call_id}")
+    format!("{KEY}{call_id}")
+}
+
+/// The key of a call we asked for: `custom_data` comes back with its events. Anything else that
+/// stands there is other people's.
+fn dial_key(custom_data: Option<&str>) -> Option<String> {
+    let id: DialId = custom_data?.strip_prefix(DIAL_KEY)?.parse().ok()?;
+    Some(format!("{DIAL_KEY}{id}"))
 }
 
 /// `inbound`/`outbound`, and the predecessor's other spellings of them.

@@ -16,11 +16,11 @@ use switchhook_domain::signal::{
 };
 use switchhook_engine::adapter::DecodeError;
 
-use super::media::{blob_id, recording, web_address};
+use super::media::{blob_id, recording};
 use super::payload::{key, read_direction};
 use super::sms::recipients;
 use crate::UNDATED;
-use crate::json::{Fields, prose};
+use crate::json::{Fields, prose, web_address};
 
 /// Milliseconds of one unit of this dialect's durations.
 const SECONDS: f64 = 1_000.0;

@@ -277,8 +277,8 @@ impl<'v> Reader<'v> {
             },
             url,
             expires_at: self.time(map.expires_at.as_ref())?,
-            started_at: None,
             duration_ms: self.millis(map.seconds.as_ref()),
+            ..Recording::default()
         };
         Ok(Some((id, recording)))
     }

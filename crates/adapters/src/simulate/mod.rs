@@ -1,7 +1,8 @@
 //! Plays phone platforms: byte-true, correctly signed notifications of whole calls, for tests,
 //! the demo and `switchhook simulate`.
 //!
-//! [`dialpad()`] gives the posts Dialpad would send, [`asterisk()`] the ARI frames of a PBX. What
+//! [`dialpad()`] gives the posts Dialpad would send, [`asterisk()`] the ARI frames of a PBX,
+//! [`ringcentral()`] the posts of RingCentral. What
 //! comes out is a plan, not a player: each [`Step`] says when it is due, and whoever plays it
 //! keeps the time. The same [`CallSeed`] gives the same bytes on every machine. [`Disturb`] makes
 //! a bad network of it.
@@ -10,17 +11,23 @@
 //! numbers lie in ranges that are used for examples.
 
 mod asterisk;
+mod callvoip;
 mod cast;
 mod dialpad;
 mod disturb;
 mod flat;
 mod plot;
+mod ringcentral;
+mod wildix;
 
 pub use asterisk::asterisk;
+pub use callvoip::callvoip;
 pub use cast::{CallSeed, Caller, Colleague};
 pub use dialpad::dialpad;
 pub use disturb::Disturb;
 pub use flat::{aircall, generic, threecx, zammad};
+pub use ringcentral::ringcentral;
+pub use wildix::wildix;
 
 use switchhook_domain::call::Status;
 
@@ -46,8 +53,11 @@ const PLAYERS: &[(&str, Player)] = &[
     ("3cx", threecx),
     ("aircall", aircall),
     ("asterisk", |scenario, seed, _| asterisk(scenario, seed)),
+    ("callvoip", callvoip),
     ("dialpad", dialpad),
     ("generic", generic),
+    ("ringcentral", ringcentral),
+    ("wildix", wildix),
     ("zammad", zammad),
 ];
 

@@ -9,9 +9,14 @@
 
 #[cfg(test)]
 mod asterisk;
+mod callvoip;
+mod conformance;
 mod dialpad;
 mod fixture;
 mod flat;
 mod laws;
 mod registry;
+mod ringcentral;
+mod same_story;
 mod simulate;
+mod wildix;

@@ -95,6 +95,7 @@ fn every_setting_can_be_explained() {
 fn every_claimed_capability_is_shown_by_a_fixture() {
     for adapter in registry().all() {
         let shown = shown(adapter);
+        // What it can be asked to do is shown by its own tests.
         let reported = adapter.spec().capabilities.iter();
         for capability in reported.filter(|capability| !capability.is_command()) {
             let platform = adapter.spec().platform;
@@ -146,6 +147,7 @@ fn capability(signal: &Signal) -> Option<Capability> {
             CallFact::Outcome(Outcome::Rejected) => Capability::Rejected,
             CallFact::Voicemail { .. } | CallFact::VoicemailReached => Capability::Voicemail,
             CallFact::Recording { .. } => Capability::Recording,
+            CallFact::Transcript(_) => Capability::Transcript,
             _ => return None,
         },
     })

@@ -7,7 +7,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::client::Answer;
-use crate::world::{OPERATOR, World, ringing};
+use crate::world::{OPERATOR, World, fixture, ringing};
 
 /// What a route may want to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +15,14 @@ enum Wants {
     Nothing,
     Caller,
     Operator,
+    /// A caller or an operator.
+    Either,
     Upgrade,
 }
 
 /// Every operation and what it wants, written down here by hand: the description is compared
 /// with it, not trusted.
-const OPERATIONS: [(&str, Wants); 35] = [
+const OPERATIONS: &[(&str, Wants)] = &[
     ("get_page", Wants::Nothing),
     ("get_health", Wants::Nothing),
     ("get_ready", Wants::Nothing),
@@ -36,7 +38,15 @@ const OPERATIONS: [(&str, Wants); 35] = [
     ("list_active_calls", Wants::Caller),
     ("get_call", Wants::Caller),
     ("list_events", Wants::Caller),
+    ("get_transcript", Wants::Caller),
     ("list_messages", Wants::Caller),
+    ("get_message", Wants::Caller),
+    ("list_recordings", Wants::Caller),
+    ("get_recording", Wants::Caller),
+    ("list_voicemails", Wants::Caller),
+    ("get_voicemail", Wants::Caller),
+    ("delete_voicemail", Wants::Caller),
+    ("list_presence", Wants::Caller),
     ("list_contacts", Wants::Caller),
     ("create_contact", Wants::Caller),
     ("import_contacts", Wants::Caller),
@@ -58,7 +68,18 @@ const OPERATIONS: [(&str, Wants); 35] = [
     ("delete_connection", Wants::Operator),
 ];
 /// The rest of them; an array of its own so that both stay readable.
-const MORE: [(&str, Wants); 7] = [
+const MORE: &[(&str, Wants)] = &[
+    ("list_audit", Wants::Caller),
+    ("list_operator_audit", Wants::Operator),
+    ("diagnose_own_connection", Wants::Caller),
+    ("test_connection", Wants::Caller),
+    ("diagnose_connection", Wants::Operator),
+    ("create_platform_link", Wants::Operator),
+    ("authorize", Wants::Either),
+    ("begin_platform_sign_in", Wants::Either),
+    ("connect_platform", Wants::Either),
+    ("finish_platform_sign_in", Wants::Nothing),
+    ("disconnect_platform", Wants::Either),
     ("take_pipelinq_webhook", Wants::Nothing),
     ("take_pipelinq_webhook_in_nextcloud", Wants::Nothing),
     ("get_mapping", Wants::Operator),
@@ -105,9 +126,20 @@ impl Ids {
             world.post(&tenant, "/api/contacts", &contact).await.body["data"]["id"].clone();
         let keys = format!("/internal/apps/{}/keys", tenant.id);
         let key = world.operate(Method::GET, &keys, None).await.body["data"][0]["id"].clone();
+        for (scenario, name) in [
+            ("recording-late", "02_recording"),
+            ("missed-voicemail", "04_voicemail_uploaded"),
+            ("sms", "01_inbound"),
+        ] {
+            world.dialpad(&hook, &fixture(scenario, name)).await;
+        }
         let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let first = async |list: &str| text(&world.get(&tenant, list).await.body["data"][0]["id"]);
         let ids = BTreeMap::from([
             ("call", text(&call)),
+            ("recording", first("/api/recordings").await),
+            ("voicemail", first("/api/voicemails").await),
+            ("message", first("/api/messages").await),
             ("contact", text(&contact)),
             ("app_id", tenant.id.clone()),
             ("key_id", text(&key)),
@@ -120,11 +152,11 @@ impl Ids {
     }
 
     fn fill(&self, route: &Route) -> String {
-        let id = if route.path.contains("/contacts/") {
-            "contact"
-        } else {
-            "call"
-        };
+        let kinds = ["contact", "recording", "voicemail", "message"];
+        let kind = kinds
+            .into_iter()
+            .find(|kind| route.path.contains(&format!("/{kind}s/")));
+        let id = kind.unwrap_or("call");
         let mut path = route.path.replace("{id}", &self.0[id]);
         for (name, value) in &self.0 {
             path = path.replace(&format!("{{{name}}}"), value);
@@ -154,7 +186,7 @@ async fn send(request: RequestBuilder, route: &Route) -> Answer {
 
 #[test]
 fn every_route_is_covered() {
-    let known: BTreeMap<_, _> = OPERATIONS.into_iter().chain(MORE).collect();
+    let known: BTreeMap<_, _> = OPERATIONS.iter().chain(MORE).copied().collect();
     for route in routes() {
         let wants = known.get(route.id.as_str());
         let wants = wants.unwrap_or_else(|| panic!("{} is not covered by this test", route.id));
@@ -176,6 +208,7 @@ fn every_route_is_covered() {
             Wants::Nothing => open,
             Wants::Caller => says("key") && says("session") && !open,
             Wants::Operator => says("operator") && !open,
+            Wants::Either => says("operator") && says("key") && says("session") && !open,
             Wants::Upgrade => says("key") && says("key_query") && says("session"),
         };
         assert!(
@@ -195,7 +228,7 @@ fn every_route_is_covered() {
 async fn nobody_gets_in_without_the_right_credential() {
     let world = World::new().await;
     let (ids, tenant) = Ids::of(&world, "one").await;
-    let known: BTreeMap<_, _> = OPERATIONS.into_iter().chain(MORE).collect();
+    let known: BTreeMap<_, _> = OPERATIONS.iter().chain(MORE).copied().collect();
     let wrong_key = format!("sh_{}_{}", &tenant.key[3..11], "A".repeat(43));
     for route in routes() {
         let path = ids.fill(&route);
@@ -238,6 +271,18 @@ async fn nobody_gets_in_without_the_right_credential() {
                     .header("cookie", "switchhook_session=nonsense")
                     .header("sec-fetch-site", "same-origin");
                 assert_eq!(send(cookie, &route).await.problem(), "key_invalid", "{id}");
+            }
+            Wants::Either => {
+                let none = send(ask(), &route).await;
+                assert_eq!((none.status, none.problem()), (401, "key_missing"), "{id}");
+                let wrong = send(ask().header("x-app-api-key", &wrong_key), &route).await;
+                assert_eq!(
+                    (wrong.status, wrong.problem()),
+                    (401, "key_invalid"),
+                    "{id}"
+                );
+                let wrong = send(ask().bearer_auth(&tenant.key), &route).await;
+                assert_eq!(wrong.problem(), "operator_secret_wrong", "{id}");
             }
             Wants::Operator => {
                 let none = send(ask(), &route).await;
@@ -298,7 +343,7 @@ async fn what_belongs_to_another_app_does_not_exist() {
         assert_eq!(answer.status, 404, "{}: {}", route.id, answer.text);
         assert!(answer.problem().ends_with("_not_found"), "{}", route.id);
     }
-    assert_eq!(covered, 6);
+    assert_eq!(covered, 13);
     // Theirs is still there.
     let call = &theirs.0["call"];
     assert_eq!(
@@ -315,7 +360,12 @@ async fn what_belongs_to_another_app_does_not_exist() {
     );
     let list = world.get(&us, "/api/calls").await.body;
     assert_ne!(list["data"][0]["id"], theirs.0["call"]);
-    assert_eq!(list["pagination"]["total"], 1);
+    assert_eq!(list["pagination"]["total"], 3);
+    for list in ["/api/recordings", "/api/voicemails", "/api/messages"] {
+        let (own, other) = (world.get(&us, list).await, world.get(&them, list).await);
+        assert_eq!(own.body["pagination"]["total"], 1, "{list}");
+        assert_ne!(own.body["data"][0]["id"], other.body["data"][0]["id"]);
+    }
     // And so are their events.
     let (mut listener, ..) = world.listen(&us).await;
     let hook = world.hook(&them).await;

@@ -7,7 +7,8 @@ use switchhook_domain::Timestamp;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventType};
 use switchhook_domain::id::{
-    AppId, CallId, ConnectionId, ContactId, DialId, KeyId, NotificationId,
+    AppId, CallId, ConnectionId, ContactId, DialId, KeyId, MessageId, NotificationId, RecordingId,
+    VoicemailId,
 };
 use switchhook_engine::store::*;
 use switchhook_testkit::memory::MemoryStore;
@@ -49,7 +50,7 @@ pass! { Store {
     snapshot(app: AppId) -> Snapshot;
     calls(app: AppId, query: &CallQuery) -> CallPage;
     call(app: AppId, id: CallId) -> Option<String>;
-    messages(app: AppId, query: &MessageQuery) -> (Vec<String>, u64);
+    messages(app: AppId, query: &MessageQuery) -> (Vec<StoredMessage>, u64);
     due_calls(now: Timestamp, limit: u32) -> Vec<DueCall>;
     notifications(app: AppId, limit: u32, before: Option<NotificationId>) -> Vec<Notification>;
     prune(notifications: Timestamp, events: Timestamp, limit: u32) -> (u64, u64);
@@ -95,6 +96,18 @@ pass! { DialStore {
     dials_since(app: AppId, agent: &str, since: Timestamp) -> u32;
     dial_policy(app: AppId) -> Option<DialPolicy>;
     put_dial_policy(app: AppId, policy: &DialPolicy) -> ();
+} }
+
+pass! { MediaStore {
+    recordings(app: AppId, query: &RecordingQuery) -> MediaPage<StoredRecording>;
+    recording(app: AppId, id: RecordingId) -> Option<StoredRecording>;
+    due_recordings(now: Timestamp, limit: u32) -> Vec<StoredRecording>;
+    recording_checked(app: AppId, id: RecordingId, check: RecordingCheck) -> bool;
+    voicemails(app: AppId, query: &VoicemailQuery) -> MediaPage<StoredVoicemail>;
+    voicemail(app: AppId, id: VoicemailId) -> Option<StoredVoicemail>;
+    delete_voicemail(app: AppId, id: VoicemailId) -> ();
+    message(app: AppId, id: MessageId) -> Option<StoredMessage>;
+    presence(app: AppId, limit: u32, offset: u32) -> (Vec<StoredPresence>, u64);
 } }
 
 pass! { VendorStore {

@@ -9,17 +9,22 @@
 
 mod access;
 mod admin;
+mod audit;
 mod calls;
 mod client;
 mod contacts;
 mod describe;
+mod diagnosis;
 mod events;
 mod faults;
 mod flaky;
 mod hooks;
 mod inherited;
 mod mappings;
+mod media;
+mod oauth;
 mod pages;
+mod pbx_socket;
 mod problems;
 mod schema;
 mod signing;

@@ -121,7 +121,7 @@ async fn answers_are_what_the_description_says() {
         ("answered", vec!["01_ringing", "02_connected", "03_hangup"]),
         (
             "missed-voicemail",
-            vec!["01_missed", "02_hangup_unanswered", "03_voicemail"],
+            vec!["01_missed", "02_hangup_unanswered", "04_voicemail_uploaded"],
         ),
         ("recording-late", vec!["01_hangup", "02_recording"]),
         (
@@ -144,6 +144,14 @@ async fn answers_are_what_the_description_says() {
     let call = world.get(&tenant, "/api/calls").await.body["data"][0]["id"].clone();
     let call = format!("/api/calls/{}", call.as_str().unwrap());
     let contact = format!("/api/contacts/{contact_id}");
+    let mut media = Vec::new();
+    for list in ["recordings", "voicemails", "messages"] {
+        let route = format!("/api/{list}");
+        let found = world.get(&tenant, &route).await;
+        let id = found.body["data"][0]["id"].as_str();
+        let id = id.unwrap_or_else(|| panic!("{route}: {}", found.text));
+        media.push((format!("{route}/{{id}}"), format!("{route}/{id}")));
+    }
     for (route, path) in [
         ("/api/calls", "/api/calls?limit=2"),
         ("/api/calls", "/api/calls?limit=0"),
@@ -151,7 +159,15 @@ async fn answers_are_what_the_description_says() {
         ("/api/calls/{id}", &call),
         ("/api/calls/{id}", "/api/calls/7"),
         ("/api/events", "/api/events?limit=500"),
+        ("/api/calls/{id}/transcript", &format!("{call}/transcript")),
         ("/api/messages", "/api/messages"),
+        ("/api/recordings", "/api/recordings"),
+        ("/api/recordings", "/api/recordings?state=lost"),
+        ("/api/voicemails", "/api/voicemails"),
+        ("/api/presence", "/api/presence"),
+        (&media[0].0, &media[0].1),
+        (&media[1].0, &media[1].1),
+        (&media[2].0, &media[2].1),
         ("/api/contacts", "/api/contacts"),
         ("/api/contacts/{id}", &contact),
         ("/api/me", "/api/me"),

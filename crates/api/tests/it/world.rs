@@ -7,17 +7,22 @@ use prometheus_client::registry::Registry;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use switchhook_adapters::dialpad::{Dialpad, sign_jwt};
+use switchhook_adapters::oauth::HttpTokens;
 use switchhook_api::{ApiConfig, ApiState, router};
 use switchhook_engine::access::Gate;
 use switchhook_engine::adapter::{Adapter, Secret};
 use switchhook_engine::admin::Admin;
 use switchhook_engine::connections::{Connections, Platforms};
+use switchhook_engine::diagnosis::Doctor;
 use switchhook_engine::hub::Hub;
 use switchhook_engine::intake::Intake;
+use switchhook_engine::keeper::Keeper;
 use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
+use switchhook_engine::oauth::Tokens;
 use switchhook_engine::ports::{Clock, SystemEntropy};
 use switchhook_engine::seal::MasterKey;
+use switchhook_engine::session::Sessions;
 use switchhook_testkit::clock::TestClock;
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -35,6 +40,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) metrics: Metrics,
     pub(crate) links: Links,
+    pub(crate) keeper: Keeper,
     pub(crate) gate: Arc<Gate>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) stop: CancellationToken,
@@ -61,6 +67,42 @@ pub(crate) fn config() -> ApiConfig {
     ApiConfig {
         internal_secret: Some(Secret::new(OPERATOR)),
         ..ApiConfig::default()
+    }
+}
+
+/// What asks platforms.
+struct Asking {
+    tokens: Tokens,
+    keeper: Keeper,
+    doctor: Doctor,
+}
+
+impl Asking {
+    fn new(
+        (store, clock, connections): (Arc<Flaky>, Arc<TestClock>, Arc<Connections>),
+        intake: &Intake,
+        links: &Links,
+        public_url: Option<&str>,
+    ) -> Self {
+        let master = connections.master_key().clone();
+        let (entropy, endpoint) = (Arc::new(SystemEntropy), Arc::new(HttpTokens));
+        let tokens = Tokens::new(store.clone(), master, clock.clone(), entropy, endpoint);
+        let sessions = Sessions::new(clock.clone()).with_tokens(tokens.clone());
+        let keeper = Keeper::new(
+            store.clone(),
+            connections,
+            sessions.clone(),
+            tokens.clone(),
+            intake.clone(),
+            public_url,
+        );
+        let links = links.clone();
+        let doctor = Doctor::new(store, sessions, tokens.clone(), links, clock, public_url);
+        Self {
+            tokens,
+            keeper,
+            doctor,
+        }
     }
 }
 
@@ -108,6 +150,9 @@ impl World {
         );
         let hub = Hub::new(store.clone(), clock.clone(), metrics.clone());
         let links = Links::new(connections.clone(), intake.clone(), metrics.clone());
+        let base = (store.clone(), clock.clone(), connections.clone());
+        let asking = Asking::new(base, &intake, &links, config.public_url.as_deref());
+        let keeper = asking.keeper.clone();
         let (stop, sockets) = (CancellationToken::new(), TaskTracker::new());
         let follow = hub.clone();
         tokio::spawn({
@@ -126,6 +171,9 @@ impl World {
             admin,
             connections: connections.clone(),
             links: links.clone(),
+            tokens: asking.tokens,
+            keeper: asking.keeper,
+            doctor: asking.doctor,
             metrics: metrics.clone(),
             registry: Arc::new(registry),
             clock: clock.clone(),
@@ -146,6 +194,7 @@ impl World {
             clock,
             metrics,
             links,
+            keeper,
             gate,
             connections,
             stop,

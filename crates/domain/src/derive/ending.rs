@@ -31,7 +31,10 @@ impl<'a> Reading<'a> {
             Status::Ended
         } else if voicemail {
             Status::Voicemail
-        } else if self.direction == Some(Direction::Outbound) || self.never_began() {
+        } else if self.direction == Some(Direction::Outbound)
+            || self.never_began()
+            || self.facts.is_untold()
+        {
             Status::Ended
         } else if self.was_rejected() {
             Status::Rejected
@@ -50,7 +53,7 @@ impl<'a> Reading<'a> {
         match self.facts.outcome {
             Some(Outcome::Rejected) => return true,
             Some(Outcome::Missed) => return false,
-            None => {}
+            Some(Outcome::Untold) | None => {}
         }
         if matches!(
             self.facts.stated_end.cause.reason,
@@ -183,12 +186,30 @@ impl<'a> Reading<'a> {
             LegKind::External => EndedBy::Remote,
             LegKind::Agent | LegKind::Routing | LegKind::Helper => EndedBy::Agent,
         });
-        by.or(match status {
+        by.or_else(|| self.first_to_part()).or(match status {
             Status::Rejected => Some(EndedBy::Agent),
             Status::Missed if self.caller_gave_up() => Some(EndedBy::Remote),
             Status::Missed => Some(EndedBy::System),
             _ if self.facts.lost_at.is_some() => Some(EndedBy::System),
             _ => None,
+        })
+    }
+
+    /// Whose side left an answered call first, where the platform tells ends in that order; ends
+    /// at one instant tell nothing.
+    fn first_to_part(&self) -> Option<EndedBy> {
+        let end = self.answered_at.and_then(|_| self.ended_at())?;
+        let parted: Vec<_> = self
+            .people()
+            .filter(|(_, leg)| leg.parted && !leg.moved && leg.answered_at.is_some())
+            .filter_map(|(_, leg)| Some((leg.end()?, leg.kind)))
+            .filter(|(at, _)| end.duration_since(*at) <= NEAR)
+            .collect();
+        let (first, kind) = parted.iter().min_by_key(|(at, _)| *at)?;
+        let alone = parted.iter().filter(|(at, _)| at == first).count() == 1;
+        alone.then_some(match kind {
+            LegKind::External => EndedBy::Remote,
+            LegKind::Agent | LegKind::Routing | LegKind::Helper => EndedBy::Agent,
         })
     }
 

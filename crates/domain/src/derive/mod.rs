@@ -90,8 +90,8 @@ pub fn derive(facts: &Facts, frame: &Frame<'_>) -> Derived {
         status,
         from_number: from.and_then(parties::canonical),
         to_number: to.and_then(parties::canonical),
-        from: from.map(|p| p.view(frame.country)),
-        to: to.map(|p| p.view(frame.country)),
+        from: from.map(|p| reading.named(p.view(frame.country))),
+        to: to.map(|p| reading.named(p.view(frame.country))),
         agent: reading.agent(status),
         queue: facts.queue.as_ref().map(|q| q.value.clone()),
         contact: frame.contact.cloned(),
@@ -156,9 +156,9 @@ fn recordings(facts: &Facts) -> Vec<RecordingView> {
         .map(|(id, r)| RecordingView {
             id: id.clone(),
             url: r.url.clone(),
-            state: r.state,
+            state: r.standing(),
             started_at: r.started_at,
-            expires_at: r.expires_at,
+            expires_at: r.expiry(),
             duration_seconds: r.duration_ms.map(|ms| (ms + 500) / 1000),
         })
         .collect();

@@ -151,6 +151,16 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// With the name that was said of this number for the call as a whole, where its own leg
+    /// names nobody.
+    pub(super) fn named(&self, mut view: PartyView) -> PartyView {
+        let remote = Side::Party(&self.facts.remote);
+        if view.name.is_none() && view.number.is_some() && view.number == canonical(remote) {
+            view.name = said(self.facts.remote.name.as_ref());
+        }
+        view
+    }
+
     pub(super) fn transfers(&self) -> Vec<TransferView> {
         let extension = |id: &String| {
             let party = self.facts.legs.get(id).map(|leg| &leg.party)?;

@@ -94,7 +94,12 @@ impl<'a> Reading<'a> {
         }
         let Some((_, origin)) = self.origin() else {
             let both = !self.agents.is_empty() && !self.externals.is_empty();
-            return (self.originated() && both).then_some(Direction::Outbound);
+            if self.originated() {
+                return both.then_some(Direction::Outbound);
+            }
+            // Ours were called and none of ours began it: somebody outside did.
+            let called = !self.agents.is_empty() && self.knows_remote();
+            return called.then_some(Direction::Inbound);
         };
         match origin.kind {
             LegKind::External => Some(Direction::Inbound),
@@ -161,7 +166,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Until somebody answered; unanswered, until the last device stopped (the caller may go on
-    /// to a mailbox after that) or it was over.
+    /// to a mailbox after that), the mailbox took over or it was over.
     pub(super) fn ring_seconds(
         &self,
         rang_at: Option<Timestamp>,
@@ -173,10 +178,12 @@ impl<'a> Reading<'a> {
             ends?.into_iter().max()
         };
         let unanswered = || stopped().into_iter().chain(ended_at).min();
-        Some(seconds_between(
-            rang_at?,
-            self.answered_at.or_else(unanswered)?,
-        ))
+        let rang_at = rang_at?;
+        let mailbox = self.facts.voicemail_at.filter(|at| *at > rang_at);
+        let stopped = self
+            .answered_at
+            .or_else(|| unanswered().into_iter().chain(mailbox).min())?;
+        Some(seconds_between(rang_at, stopped))
     }
 
     pub(super) fn started_at(&self) -> Option<Timestamp> {
@@ -307,6 +314,9 @@ impl<'a> Reading<'a> {
                 if leg.ended_at.is_none() {
                     missing.push(format!("leg_end:{id}"));
                 }
+                if self.lacks_its_answer(leg) {
+                    missing.push(format!("answer:{id}"));
+                }
             }
         }
         if self.facts.lost_at.is_some() && self.facts.stated_end.at.is_none() {
@@ -332,6 +342,20 @@ impl<'a> Reading<'a> {
             }
         }
         missing
+    }
+
+    /// It must have picked up, and nothing has told when. A leg that stopped while another talked
+    /// may be a device of a group that stopped ringing without a word; one that stayed to the end
+    /// is not.
+    fn lacks_its_answer(&self, leg: &LegFacts) -> bool {
+        let stayed = || match (leg.end(), self.ended_at()) {
+            (Some(left), Some(end)) => end.duration_since(left) <= NEAR,
+            _ => false,
+        };
+        leg.up_by.is_some_and(|by| match leg.answered_at {
+            Some(at) => at >= by,
+            None => self.answered_at.is_none() || stayed(),
+        })
     }
 
     pub(super) fn is_visible(&self) -> bool {

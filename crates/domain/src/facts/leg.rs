@@ -51,6 +51,12 @@ pub struct LegFacts {
     /// Earliest answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answered_at: Option<Timestamp>,
+    /// Earliest time by which it must have picked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub up_by: Option<Timestamp>,
+    /// True when its end stands in the order in which the parties left.
+    #[serde(skip_serializing_if = "is_false")]
+    pub parted: bool,
     /// Holds and resumes.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub holds: BTreeSet<(Timestamp, HoldMark)>,
@@ -82,6 +88,8 @@ impl Default for LegFacts {
             seen_at: None,
             rang_at: None,
             answered_at: None,
+            up_by: None,
+            parted: false,
             holds: BTreeSet::new(),
             bridges: BTreeSet::new(),
             cause: Cause::default(),
@@ -123,6 +131,8 @@ impl LegFacts {
             LegFact::Left { bridge } => {
                 bounded_insert(&mut self.bridges, (at, BridgeMark::Left, bridge.clone()))
             }
+            LegFact::WasUp => update(&mut self.up_by, |known| earliest(known, Some(at))),
+            LegFact::Parted => update(&mut self.parted, |_| true),
             LegFact::Cause(cause) => update(&mut self.cause, |known| known.merge(*cause)),
             LegFact::HungUp => update(&mut self.hung_up_at, |known| earliest(known, Some(at))),
             LegFact::Moved => update(&mut self.moved, |_| true),
@@ -141,6 +151,8 @@ impl LegFacts {
         self.seen_at = earliest(self.seen_at, other.seen_at);
         self.rang_at = earliest(self.rang_at, other.rang_at);
         self.answered_at = earliest(self.answered_at, other.answered_at);
+        self.up_by = earliest(self.up_by, other.up_by);
+        self.parted |= other.parted;
         union(&mut self.holds, other.holds);
         union(&mut self.bridges, other.bridges);
         self.cause = self.cause.merge(other.cause);

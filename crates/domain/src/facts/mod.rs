@@ -17,7 +17,7 @@ use crate::dial::DialCause;
 use crate::id::DialId;
 use crate::media::{Recording, Voicemail, earliest};
 use crate::phone::PhoneNumber;
-use crate::signal::{CallFact, Direction, Fact, Outcome, Signal, TransferKind};
+use crate::signal::{CallFact, Direction, Fact, LegKind, Outcome, Signal, TransferKind};
 
 mod leg;
 mod party;
@@ -265,7 +265,7 @@ impl Facts {
                 }) | reached
             }
             CallFact::Recording { id, recording } => merged(&mut self.recordings, id, |known| {
-                known.merge(recording.clone());
+                known.merge(recording.clone().said_at(at));
             }),
             CallFact::Transcript(text) => self.merge_transcript(Some(cut(text))),
             CallFact::HoldTotal(ms) => update(&mut self.hold_total_ms, |known| {
@@ -296,6 +296,14 @@ impl Facts {
             bounded_insert(&mut self.gaps, (None, at));
         }
         changed
+    }
+
+    /// True when the platform will not say how it goes on, and nobody else has: no leg of one of
+    /// ours is known.
+    #[must_use]
+    pub fn is_untold(&self) -> bool {
+        let ours = |leg: &LegFacts| leg.kind == LegKind::Agent;
+        self.outcome == Some(Outcome::Untold) && !self.legs.values().any(ours)
     }
 
     /// Joins what is known about two halves of one conversation.

@@ -32,6 +32,8 @@ pub use state::{CallState, MessageState, PresenceState, Stage, Told, presence_ke
 pub const LOST_AFTER: SignedDuration = SignedDuration::from_hours(4);
 /// How long an unanswered call whose devices have all stopped may still ring somewhere else.
 pub const QUIET_AFTER: SignedDuration = SignedDuration::from_secs(10);
+/// How long a call of which the platform tells only once stays open.
+pub const UNTOLD_AFTER: SignedDuration = SignedDuration::from_mins(2);
 /// How long after its end a call may still change before it is called final.
 pub const FINAL_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
@@ -72,7 +74,7 @@ pub fn needs(signals: &[Signal]) -> Needs {
                     .extend(party.number.as_ref().and_then(|n| n.e164.clone()));
             }
             Fact::Call(CallFact::Dialled(number) | CallFact::Requested { target: number, .. }) => {
-                needs.numbers.extend(number.e164.clone())
+                needs.numbers.extend(number.e164.clone());
             }
             Fact::Call(_) | Fact::Leg { .. } => {}
         }
@@ -245,7 +247,7 @@ impl<'a> Fold<'a> {
         let idle = now.duration_since(entry.state.updated_at);
         if before.soft_end && idle >= QUIET_AFTER {
             facts.quiet = true;
-        } else if before.call.ended_at.is_none() && idle >= LOST_AFTER {
+        } else if before.call.ended_at.is_none() && idle >= patience(facts) {
             facts.lost_at = Some(facts.last_at.unwrap_or(now));
         } else if before.call.status.is_terminal() && idle >= FINAL_AFTER {
             entry.state.told.finalized = true;
@@ -499,9 +501,18 @@ fn due_at(state: &CallState, after: &Derived, now: Timestamp) -> Option<Timestam
     } else if after.call.status.is_terminal() && after.call.ended_at.is_some() {
         FINAL_AFTER
     } else {
-        LOST_AFTER
+        patience(&state.facts)
     };
     now.checked_add(wait).ok()
+}
+
+/// How long an open call may be silent before it is given up.
+fn patience(facts: &Facts) -> SignedDuration {
+    if facts.is_untold() {
+        UNTOLD_AFTER
+    } else {
+        LOST_AFTER
+    }
 }
 
 impl Facts {

@@ -24,16 +24,23 @@ use switchhook_domain::call::Status;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventDraft, EventType};
 use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, KeyId, NotificationId};
+use switchhook_domain::media::MessageDirection;
 use switchhook_domain::signal::{Direction, Signal};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
 pub mod audit;
 pub mod dials;
+pub mod media;
 pub mod vendors;
 
 pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore};
 pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
+pub use media::{
+    MediaCursor, MediaPage, MediaStore, RecordingCheck, RecordingQuery, RecordingRecord,
+    StoredMessage, StoredPresence, StoredRecording, StoredVoicemail, VoicemailQuery,
+    VoicemailRecord, look_at, media_of,
+};
 pub use vendors::{OAuthStart, StoredMapping, StoredSubscription, StoredTokens, VendorStore};
 
 /// Why the store could not do it.
@@ -388,6 +395,12 @@ pub struct ContactQuery {
 /// Which messages a list should show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MessageQuery {
+    /// This direction.
+    pub direction: Option<MessageDirection>,
+    /// Sent at or after.
+    pub since: Option<Timestamp>,
+    /// Sent before.
+    pub until: Option<Timestamp>,
     /// How many, 1 to 100.
     pub limit: u32,
     /// How many to pass over.
@@ -411,7 +424,7 @@ pub struct DueCall {
 
 /// Everything that lasts. See the module documentation for the promises.
 #[async_trait]
-pub trait Store: AuditStore + DialStore + VendorStore + Send + Sync + 'static {
+pub trait Store: AuditStore + DialStore + MediaStore + VendorStore + Send + Sync + 'static {
     // ---- the call path ----------------------------------------------------------------------
 
     /// Carries out one unit of change.
@@ -441,8 +454,12 @@ pub trait Store: AuditStore + DialStore + VendorStore + Send + Sync + 'static {
     /// One call's record as JSON text, merged ones included.
     async fn call(&self, app: AppId, id: CallId) -> StoreResult<Option<String>>;
 
-    /// One message's record as JSON text per entry, newest first, and the capped total.
-    async fn messages(&self, app: AppId, query: &MessageQuery) -> StoreResult<(Vec<String>, u64)>;
+    /// Messages, newest first, and the capped total.
+    async fn messages(
+        &self,
+        app: AppId,
+        query: &MessageQuery,
+    ) -> StoreResult<(Vec<StoredMessage>, u64)>;
 
     /// Calls whose `due_at` has passed, oldest first.
     async fn due_calls(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DueCall>>;

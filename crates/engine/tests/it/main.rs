@@ -8,6 +8,8 @@
 )]
 
 mod audit;
+mod keeper;
 mod oauth;
 mod platform;
+mod recordings;
 mod sign_in;

@@ -2,13 +2,14 @@
 //! strict as a real one: codes and refresh tokens work once, PKCE is checked.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use prometheus_client::registry::Registry;
 use serde_json::{Map, Value};
 use switchhook_domain::id::{AppId, ConnectionId};
 use switchhook_engine::adapter::{
@@ -19,9 +20,13 @@ use switchhook_engine::command::{
     Subscribed, Wanted,
 };
 use switchhook_engine::connections::{Connections, Platforms, ReadyConnection};
+use switchhook_engine::intake::Intake;
+use switchhook_engine::keeper::Keeper;
+use switchhook_engine::metrics::Metrics;
 use switchhook_engine::oauth::{Granted, TokenEndpoint, TokenRequest, Tokens};
 use switchhook_engine::ports::{Clock, SystemEntropy};
 use switchhook_engine::seal::{MasterKey, digest};
+use switchhook_engine::session::Sessions;
 use switchhook_engine::store::{App, Connection, Store};
 use switchhook_testkit::clock::TestClock;
 use switchhook_testkit::memory::MemoryStore;
@@ -45,6 +50,7 @@ pub(crate) struct Vendor {
     pub(crate) wanted: Mutex<Vec<Wanted>>,
     pub(crate) reconciled: Mutex<Vec<(jiff::Timestamp, jiff::Timestamp)>>,
     pub(crate) log: Mutex<Vec<switchhook_domain::signal::Signal>>,
+    pub(crate) log_fails: Mutex<Option<CommandError>>,
     pub(crate) unsubscribed: Mutex<Vec<Value>>,
     pub(crate) unsubscribe_fails: Mutex<bool>,
 }
@@ -120,6 +126,9 @@ impl Adapter for Acme {
         to: jiff::Timestamp,
     ) -> Result<Vec<switchhook_domain::signal::Signal>, CommandError> {
         self.vendor.reconciled.lock().unwrap().push((from, to));
+        if let Some(error) = self.vendor.log_fails.lock().unwrap().take() {
+            return Err(error);
+        }
         Ok(self.vendor.log.lock().unwrap().clone())
     }
 }
@@ -130,7 +139,7 @@ pub(crate) struct Server {
     pub(crate) asked: Mutex<Vec<&'static str>>,
     pub(crate) revoked: Mutex<Vec<String>>,
     challenges: Mutex<BTreeMap<String, String>>,
-    refresh: Mutex<HashSet<String>>,
+    refresh: Mutex<BTreeSet<String>>,
     issued: Mutex<u32>,
     pub(crate) fail_next: Mutex<Option<CommandError>>,
     pub(crate) without_refresh: Mutex<bool>,
@@ -313,6 +322,22 @@ impl World {
             Arc::new(SystemEntropy),
             self.server.clone(),
         )
+    }
+
+    /// One node's keeper.
+    pub(crate) fn keeper(&self, public_url: Option<&str>) -> Keeper {
+        let mut registry = Registry::default();
+        let intake = Intake::new(
+            self.store.clone(),
+            self.connections.clone(),
+            self.clock.clone(),
+            Arc::new(SystemEntropy),
+            Metrics::register(&mut registry),
+        );
+        let tokens = self.tokens();
+        let sessions = Sessions::new(self.clock.clone()).with_tokens(tokens.clone());
+        let (store, connections) = (self.store.clone(), self.connections.clone());
+        Keeper::new(store, connections, sessions, tokens, intake, public_url)
     }
 
     /// Signs in.

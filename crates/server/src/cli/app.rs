@@ -4,7 +4,7 @@ use serde_json::json;
 use switchhook_domain::id::AppId;
 use switchhook_engine::store::{App, Role};
 
-use super::{Context, Failure, Outcome, output};
+use super::{Context, Failure, Outcome, audit, output};
 use crate::wire::Parts;
 
 #[derive(Debug, clap::Args)]
@@ -59,6 +59,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Outcome {
 
 async fn create(parts: &Parts, name: &str, country: &str, as_json: bool) -> Outcome {
     let (app, key) = parts.admin.create_app(name, Some(country)).await?;
+    audit::note(parts, app.id, "app create", &format!("app {}", app.id)).await?;
     if as_json {
         output::json(&json!({ "app_id": app.id, "app_name": app.name, "api_key": key.text }))?;
         return Ok(());
@@ -100,6 +101,13 @@ async fn link(parts: &Parts, app: Option<&str>, role: &str) -> Outcome {
     let app = find(parts, app).await?;
     let role = Role::from_name(role).unwrap_or(Role::Agent);
     let token = parts.gate.sign_in_link(app.id, role).await?;
+    audit::note(
+        parts,
+        app.id,
+        "app link",
+        &format!("role {}", role.as_str()),
+    )
+    .await?;
     output::say(&format!("{}/sign-in?token={token}", base_url(parts)));
     output::remark(&format!(
         "Works once, within 30 minutes, for {} as {}.",

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use switchhook_domain::id::ConnectionId;
 use switchhook_engine::admin::NewConnection;
 
-use super::{Context, Failure, Outcome, app, output};
+use super::{Context, Failure, Outcome, app, audit, output};
 use crate::wire::{self, Parts};
 
 #[derive(Debug, clap::Args)]
@@ -75,6 +75,13 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
             let made = parts.admin.create_connection(app.id, new).await?;
             let base = app::base_url(parts);
             let row = made.row;
+            audit::note(
+                parts,
+                app.id,
+                "connection add",
+                &format!("connection {}", row.id),
+            )
+            .await?;
             output::say(&format!("Connection  {}  {}", row.id, row.name));
             output::say(&format!(
                 "Webhook     {base}/webhooks/{}/{}",
@@ -99,7 +106,20 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
             output::table(&rows);
         }
         Command::Remove { id } => {
+            let known = parts.connections.get(id).filter(|c| c.app.id == app.id);
+            if let Some(connection) = known {
+                for left in parts.keeper.release(&connection).await? {
+                    output::remark(&left);
+                }
+            }
             parts.admin.delete_connection(app.id, id).await?;
+            audit::note(
+                parts,
+                app.id,
+                "connection remove",
+                &format!("connection {id}"),
+            )
+            .await?;
             output::say("Removed.");
         }
         Command::Platforms { .. } => {}

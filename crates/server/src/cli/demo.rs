@@ -1,5 +1,5 @@
-//! `switchhook demo`: a server with a demo app, a directory and simulated platforms, all over the
-//! same wires as real ones: Dialpad's posts over HTTP, the PBX over its event socket.
+//! `switchhook demo`: a server with a demo app, a directory and every platform that can be played,
+//! all over the same wires as real ones: posts over HTTP, the PBX over its event socket.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::{Map, Value};
-use switchhook_adapters::simulate::{self, CallSeed, Caller, Colleague, Scenario};
+use switchhook_adapters::simulate::{self, CallSeed, Caller, Colleague, Player, Scenario};
 use switchhook_domain::contact::{Contact, ContactNumber};
 use switchhook_domain::id::{ContactId, IdMint};
 use switchhook_domain::phone::{NumberPlan, PhoneNumber};
@@ -174,27 +174,56 @@ async fn fill_directory(parts: &Parts, app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-struct Targets {
-    dialpad: Arc<Target>,
-    dialpad_secret: String,
-    pbx: Arc<Target>,
+/// A platform that is played, and where it speaks to.
+struct Line {
+    player: Player,
+    target: Arc<Target>,
+    secret: String,
 }
+
+/// The one that is no webhook: a PBX whose socket the server opens.
+const PBX: &str = "asterisk";
 
 const PBX_PASSWORD: &str = "demo-pbx-password";
 
 /// Fresh connections at each start: the simulated PBX has a new port each time.
-async fn connect(parts: &Parts, app: &App, base: &str) -> anyhow::Result<Targets> {
+async fn connect(parts: &Parts, app: &App, base: &str) -> anyhow::Result<Vec<Line>> {
     for old in parts.store.connections(Some(app.id)).await? {
         parts.admin.delete_connection(app.id, old.id).await?;
     }
-    let new = NewConnection {
-        platform: "dialpad".to_owned(),
-        name: "Dialpad (simulated)".to_owned(),
-        ..NewConnection::default()
-    };
-    let made = parts.admin.create_connection(app.id, new).await?;
-    let dialpad = Target::webhook(format!("{base}/webhooks/dialpad/{}", made.row.hook_id))?;
+    let mut lines = Vec::new();
+    for platform in simulate::played() {
+        let adapter = parts.connections.platforms().get(platform);
+        let (Some(player), Some(adapter)) = (simulate::player(platform), adapter) else {
+            continue;
+        };
+        let name = format!("{} (simulated)", adapter.spec().title);
+        lines.push(if platform == PBX {
+            Line {
+                player,
+                target: Arc::new(pbx(parts, app, name).await?),
+                secret: String::new(),
+            }
+        } else {
+            let new = NewConnection {
+                platform: platform.to_owned(),
+                name,
+                ..NewConnection::default()
+            };
+            let made = parts.admin.create_connection(app.id, new).await?;
+            let address = format!("{base}/webhooks/{platform}/{}", made.row.hook_id);
+            Line {
+                player,
+                target: Arc::new(Target::webhook(address)?),
+                secret: made.webhook_secret.unwrap_or_default(),
+            }
+        });
+    }
+    Ok(lines)
+}
 
+/// A simulated PBX, and the connection that opens its socket.
+async fn pbx(parts: &Parts, app: &App, name: String) -> anyhow::Result<Target> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let config: Map<String, Value> = [
         ("url", format!("http://{}", listener.local_addr()?)),
@@ -204,19 +233,15 @@ async fn connect(parts: &Parts, app: &App, base: &str) -> anyhow::Result<Targets
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value.into()))
     .collect();
-    let pbx = Target::pbx(Pbx::new("demo", PBX_PASSWORD), listener);
+    let target = Target::pbx(Pbx::new("demo", PBX_PASSWORD), listener);
     let new = NewConnection {
-        platform: "asterisk".to_owned(),
-        name: "Asterisk (simulated)".to_owned(),
+        platform: PBX.to_owned(),
+        name,
         config,
         webhook_secret: None,
     };
     parts.admin.create_connection(app.id, new).await?;
-    Ok(Targets {
-        dialpad: Arc::new(dialpad),
-        dialpad_secret: made.webhook_secret.unwrap_or_default(),
-        pbx: Arc::new(pbx),
-    })
+    Ok(target)
 }
 
 /// What the demo plays, in turn: mostly ordinary calls.
@@ -235,8 +260,8 @@ const PROGRAMME: [Scenario; 12] = [
     Scenario::Busy,
 ];
 
-/// Rings until `stop`, from both platforms in turn.
-async fn ring(targets: Targets, args: Args, seed: u64, stop: CancellationToken) {
+/// Rings until `stop`, from all platforms in turn.
+async fn ring(lines: Vec<Line>, args: Args, seed: u64, stop: CancellationToken) {
     let every = Duration::from_secs_f64(args.every.clamp(0.2, 3600.0));
     // The server and the link to the PBX need a moment to stand.
     let mut wait = Duration::from_millis(1_500);
@@ -262,12 +287,14 @@ async fn ring(targets: Targets, args: Args, seed: u64, stop: CancellationToken) 
             call.agent = Colleague::demo(true);
             call.colleague = Colleague::demo(false);
         }
-        let (target, steps) = if index % 2 == 0 {
-            let steps = simulate::dialpad(scenario, &call, &targets.dialpad_secret);
-            (targets.dialpad.clone(), steps)
-        } else {
-            (targets.pbx.clone(), simulate::asterisk(scenario, &call))
-        };
-        tokio::spawn(async move { play(&target, &steps).await });
+        // A platform that has no words for this scenario leaves it to the next one that has.
+        let told = (0..lines.len()).find_map(|skipped| {
+            let line = &lines[(at(lines.len()) + skipped) % lines.len()];
+            let steps = (line.player)(scenario, &call, &line.secret);
+            (!steps.is_empty()).then(|| (line.target.clone(), steps))
+        });
+        if let Some((target, steps)) = told {
+            tokio::spawn(async move { play(&target, &steps).await });
+        }
     }
 }

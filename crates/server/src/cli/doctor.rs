@@ -103,17 +103,9 @@ async fn look_inside(parts: &Parts, findings: &mut Vec<Finding>) {
     }
     for connection in connections {
         let what = format!("{} ({})", connection.row.name, connection.row.platform);
-        let link = connection.row.link.as_ref();
-        findings.push(match (&connection.fault, link) {
-            (Some(fault), _) => finding(what, false, fault.clone()),
-            (None, Some(link)) if !link.up => {
-                let reason = link.reason.clone().unwrap_or_default();
-                finding(what, false, format!("was down when last seen: {reason}"))
-            }
-            (None, _) => match connection.row.last_heard_at {
-                Some(at) => finding(what, true, format!("last heard {at}")),
-                None => finding(what, true, "its secrets open; nothing has been heard yet"),
-            },
+        findings.push(match parts.doctor.look(&connection).await {
+            Ok(found) => finding(what, found.ok, found.summary),
+            Err(error) => finding(what, false, error.to_string()),
         });
     }
 }

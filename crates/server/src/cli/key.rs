@@ -2,7 +2,7 @@
 
 use switchhook_domain::id::KeyId;
 
-use super::{Context, Outcome, app, output};
+use super::{Context, Outcome, app, audit, output};
 use crate::wire::Parts;
 
 #[derive(Debug, clap::Args)]
@@ -42,6 +42,8 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
     match args.command {
         Command::Create { name } => {
             let key = parts.admin.create_key(app.id, &name, None).await?;
+            let target = format!("key {}", key.row.id);
+            audit::note(parts, app.id, "key create", &target).await?;
             output::say(&key.text);
             output::remark("The key is shown this once.");
         }
@@ -61,6 +63,7 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
         }
         Command::Revoke { id } => {
             parts.admin.revoke_key(app.id, id).await?;
+            audit::note(parts, app.id, "key revoke", &format!("key {id}")).await?;
             output::say("Revoked.");
         }
     }

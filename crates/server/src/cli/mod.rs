@@ -11,6 +11,7 @@ use crate::telemetry;
 
 mod adapter;
 mod app;
+mod audit;
 mod bench;
 mod config;
 mod connection;
@@ -67,6 +68,8 @@ enum Command {
     Key(key::Args),
     /// Adds, lists and removes connections to phone platforms.
     Connection(connection::Args),
+    /// Checks the audit log and writes it out.
+    Audit(audit::Args),
     /// Prints the OpenAPI document.
     Openapi,
     /// Measures this machine: accepting, latency, sockets, lists.
@@ -158,6 +161,7 @@ fn block_on(command: Command, context: Context) -> Outcome {
             Command::App(args) => app::run(args, &context).await,
             Command::Key(args) => key::run(args, &context).await,
             Command::Connection(args) => connection::run(args, &context).await,
+            Command::Audit(args) => audit::run(args, &context).await,
             Command::Openapi => {
                 output::say(switchhook_api::openapi_json().trim_end());
                 Ok(())

@@ -17,13 +17,14 @@ use super::{Failure, Outcome, output};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// dialpad posts to --url; asterisk listens on --listen and plays to whoever connects.
-    #[arg(value_parser = ["dialpad", "asterisk"])]
+    /// Which platform to play. Asterisk listens on --listen and plays to whoever connects; the
+    /// others post to --url.
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(simulate::played()))]
     platform: String,
-    /// Where Dialpad's posts go: the webhook address of a connection.
+    /// Where the posts go: the webhook address of a connection.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// The connection's webhook secret.
+    /// The connection's webhook secret: the posts are signed with it as the platform does.
     #[arg(long, env = "SWITCHHOOK_WEBHOOK_SECRET", hide_env_values = true)]
     secret: Option<String>,
     /// Where the simulated PBX listens.
@@ -36,10 +37,11 @@ pub(super) struct Args {
         value_name = "USER:PASSWORD"
     )]
     user: String,
-    /// What happens in the calls; may be given several times. All in turn when left out.
+    /// What happens in the calls; may be given several times. All that the platform has words for,
+    /// in turn, when left out.
     #[arg(long, value_name = "NAME")]
     scenario: Vec<String>,
-    /// Lists the scenarios and does nothing.
+    /// Lists the scenarios and whether the platform has them, and does nothing.
     #[arg(long)]
     list: bool,
     /// Prints the notifications, one a line, and sends nothing.
@@ -70,14 +72,19 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Outcome {
     if args.list {
-        let rows = Scenario::ALL.iter();
-        let rows: Vec<Vec<String>> = rows
-            .map(|s| vec![s.name().to_owned(), s.story().to_owned()])
-            .collect();
+        let has = |scenario| {
+            if is_played(&args.platform, scenario) {
+                "yes"
+            } else {
+                "no"
+            }
+        };
+        let row = |s: &Scenario| [s.name(), has(*s), s.story()].map(str::to_owned).to_vec();
+        let rows: Vec<Vec<String>> = Scenario::ALL.iter().map(row).collect();
         output::table(&rows);
         return Ok(());
     }
-    let scenarios = scenarios(&args.scenario)?;
+    let scenarios = scenarios(&args.platform, &args.scenario)?;
     if !(args.rate > 0.0 && args.rate <= 1000.0) {
         return Err(Failure::Usage(
             "--rate must be between 0 and 1000 calls a second".to_owned(),
@@ -127,18 +134,32 @@ pub(super) async fn run(args: Args) -> Outcome {
     Ok(())
 }
 
-/// The scenarios of these names, or all.
-fn scenarios(names: &[String]) -> Result<Vec<Scenario>, Failure> {
+/// Whether a platform has words for a scenario.
+fn is_played(platform: &str, scenario: Scenario) -> bool {
+    let seed = CallSeed::new(1, SystemClock.now());
+    simulate::player(platform).is_some_and(|play| !play(scenario, &seed, "secret").is_empty())
+}
+
+/// The scenarios of these names, or all that the platform has words for.
+fn scenarios(platform: &str, names: &[String]) -> Result<Vec<Scenario>, Failure> {
+    let all = Scenario::ALL.iter().copied();
+    let played: Vec<Scenario> = all.filter(|s| is_played(platform, *s)).collect();
     if names.is_empty() {
-        return Ok(Scenario::ALL.to_vec());
+        return Ok(played);
     }
     let known = || {
-        let names: Vec<_> = Scenario::ALL.iter().map(|s| s.name()).collect();
+        let names: Vec<_> = played.iter().map(|s| s.name()).collect();
         names.join(", ")
     };
     let find = |name: &String| {
-        Scenario::from_name(name)
-            .ok_or_else(|| Failure::Usage(format!("no scenario `{name}`; there are {}", known())))
+        let found = Scenario::from_name(name).filter(|scenario| played.contains(scenario));
+        let refuse = || {
+            format!(
+                "{platform} plays no scenario `{name}`; there are {}",
+                known()
+            )
+        };
+        found.ok_or_else(|| Failure::Usage(refuse()))
     };
     names.iter().map(find).collect()
 }
@@ -159,11 +180,8 @@ fn call_seed(args: &Args, seed: u64, index: u64) -> CallSeed {
 }
 
 fn plan(args: &Args, scenario: Scenario, call: &CallSeed, secret: &str) -> Vec<Step> {
-    let steps = if args.platform == "asterisk" {
-        simulate::asterisk(scenario, call)
-    } else {
-        simulate::dialpad(scenario, call, secret)
-    };
+    let player = simulate::player(&args.platform);
+    let steps = player.map_or_else(Vec::new, |play| play(scenario, call, secret));
     disturb(args, call.seed).apply(steps)
 }
 

@@ -14,5 +14,6 @@ mod bed;
 mod kill;
 mod mappings;
 mod program;
+mod real_dial;
 mod real_pbx;
 mod tls;

@@ -8,14 +8,19 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
+use switchhook::config::Config;
+use switchhook::wire::Parts;
+use switchhook_engine::adapter::Secret;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_util::sync::CancellationToken;
 
 pub const OPERATOR: &str = "test-operator-secret";
 
 /// A running server.
 pub struct Server {
-    child: Child,
+    /// `None` when it runs inside the test.
+    child: Option<Child>,
     /// `http://host:port`.
     pub url: String,
     folder: PathBuf,
@@ -57,22 +62,41 @@ impl Server {
                     .map(|(_, url)| url.trim().to_owned())
             })
             .expect("it says where it listens");
-        let client = reqwest::Client::builder()
-            .timeout(Duration::from_secs(10))
-            .build()
-            .unwrap();
+        let client = client();
         Self {
-            child,
+            child: Some(child),
             url,
             folder: folder.to_owned(),
             client,
         }
     }
 
+    /// The same server inside the test, which then has its parts at hand.
+    pub async fn inside(folder: &Path) -> (Self, Parts) {
+        let database = format!("sqlite://{}", folder.join("test.db").display());
+        let config = Config {
+            database_url: Secret::new(database),
+            internal_api_secret: Some(Secret::new(OPERATOR)),
+            ..Config::default()
+        };
+        let parts = Parts::build(config).await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(parts.clone().serve(listener, CancellationToken::new()));
+        let server = Self {
+            child: None,
+            url,
+            folder: folder.to_owned(),
+            client: client(),
+        };
+        (server, parts)
+    }
+
     /// SIGKILL, as a machine dies; then a new process on the same database.
     pub fn kill_and_restart(mut self) -> Self {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        let child = self.child.as_mut().expect("a process of its own");
+        child.kill().unwrap();
+        child.wait().unwrap();
         let folder = self.folder.clone();
         drop(self);
         Self::start(&folder)
@@ -157,10 +181,19 @@ impl Server {
     }
 }
 
+fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .timeout(Duration::from_secs(10))
+        .build()
+        .unwrap()
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        if let Some(child) = &mut self.child {
+            drop(child.kill());
+            drop(child.wait());
+        }
     }
 }
 

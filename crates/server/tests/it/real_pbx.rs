@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::bed::{self, AMI_PORT, ARI_PORT, Pbx};
+use crate::bed::{self, Pbx, ami_port, ari_port};
 use crate::program::{App, Frames, Server};
 
 /// What a person would expect of a scenario: members of the record, and the events in order
@@ -178,7 +178,7 @@ async fn every_course_of_a_call_on_a_real_pbx() {
         "platform": "asterisk",
         "name": "real",
         "config": {
-            "url": format!("http://127.0.0.1:{ARI_PORT}"),
+            "url": format!("http://127.0.0.1:{}", ari_port()),
             "username": "cti",
             "password": "ctisecret",
         },
@@ -224,7 +224,7 @@ async fn connect_by_ami(server: &Server) -> App {
         "config": {
             "transport": "ami",
             "ami_host": "127.0.0.1",
-            "ami_port": AMI_PORT,
+            "ami_port": ami_port(),
             "username": "cti",
             "password": "amisecret",
         },

@@ -334,11 +334,13 @@ mod tests {
             return;
         };
         let mut client = Target::parse(&url).unwrap().connect().await.unwrap();
-        // A schema of its own, that goes with the session.
-        client
-            .batch_execute("SET search_path = pg_temp")
-            .await
-            .unwrap();
+        // A schema of its own; not the session's temporary one, whose functions are not found.
+        let schema = format!("lists_{}", std::process::id());
+        let own = format!(
+            "DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}; \
+             SET search_path = {schema}"
+        );
+        client.batch_execute(&own).await.unwrap();
         crate::migrate::run_postgres(&mut client).await.unwrap();
         client.batch_execute(FILL).await.unwrap();
         let some = CallQuery::default();
@@ -401,5 +403,7 @@ mod tests {
             rows.iter()
                 .any(|row| row.get::<_, String>(0).contains("call_bodies_due"))
         );
+        let away = format!("DROP SCHEMA {schema} CASCADE");
+        client.batch_execute(&away).await.unwrap();
     }
 }

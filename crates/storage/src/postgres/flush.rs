@@ -1,10 +1,12 @@
 //! Writing what a batch changed: one multi-row statement per table, the notification of the
 //! other nodes and the commit, all in one round trip.
 
+use switchhook_domain::id::MessageId;
 use switchhook_engine::store::StoreResult;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use super::media;
 use super::session::At;
 use super::writer::{Session, Step};
 use crate::columns::{clean, damaged, to_json};
@@ -48,10 +50,11 @@ const KEYS: &str = "INSERT INTO call_keys (connection_id, key, app_id, call_id) 
     ON CONFLICT (connection_id, key) DO UPDATE SET call_id = excluded.call_id";
 
 const MESSAGES: &str = "INSERT INTO messages (connection_id, external_id, app_id, sent_at, \
-    state, record) \
+    state, record, id, direction) \
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::text[], \
-    $6::text[]) ON CONFLICT (connection_id, external_id) DO UPDATE SET \
-    sent_at = excluded.sent_at, state = excluded.state, record = excluded.record";
+    $6::text[], $7::uuid[], $8::text[]) ON CONFLICT (connection_id, external_id) DO UPDATE SET \
+    sent_at = excluded.sent_at, state = excluded.state, record = excluded.record, \
+    id = excluded.id, direction = excluded.direction";
 
 const PRESENCE: &str = "INSERT INTO presence (connection_id, key, app_id, state) \
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[]) \
@@ -86,6 +89,8 @@ pub(super) fn statements() -> Vec<String> {
         KEYS,
         MESSAGES,
         PRESENCE,
+        media::RECORDINGS,
+        media::VOICEMAILS,
         EVENTS,
         HEADS,
         LINKS,
@@ -165,6 +170,8 @@ pub(super) async fn flush_and_commit(
     );
     let m = messages(set)?;
     let p = presence(set)?;
+    let r = media::RecordingColumns::of(pending)?;
+    let v = media::VoicemailColumns::of(pending)?;
     let heads: Vec<(Uuid, i64)> = pending
         .heads
         .iter()
@@ -200,6 +207,8 @@ pub(super) async fn flush_and_commit(
         keys.step(KEYS),
         m.step(),
         p.step(PRESENCE),
+        r.step(),
+        v.step(),
         e.step(),
         Step::when(!head_app.is_empty(), HEADS, [&head_app, &head_seq]),
         Step::when(!links.0.is_empty(), LINKS, [&links.0, &links.1, &links.2]),
@@ -274,13 +283,15 @@ impl EventColumns<'_> {
 
 impl MessageColumns<'_> {
     fn step(&self) -> Step<'_> {
-        let params: [&(dyn ToSql + Sync); 6] = [
+        let params: [&(dyn ToSql + Sync); 8] = [
             &self.connection,
             &self.id,
             &self.app,
             &self.sent_at,
             &self.state,
             &self.record,
+            &self.named,
+            &self.direction,
         ];
         Step::when(!self.id.is_empty(), MESSAGES, params)
     }
@@ -407,6 +418,8 @@ struct MessageColumns<'a> {
     sent_at: Vec<At>,
     state: Vec<String>,
     record: Vec<String>,
+    named: Vec<Uuid>,
+    direction: Vec<&'static str>,
 }
 
 fn messages(set: &WorkingSet) -> StoreResult<MessageColumns<'_>> {
@@ -420,6 +433,9 @@ fn messages(set: &WorkingSet) -> StoreResult<MessageColumns<'_>> {
         columns
             .record
             .push(to_json(&state.message, "messages", "record")?);
+        let named = MessageId::of(*connection, &state.message.external_id);
+        columns.named.push(named.0);
+        columns.direction.push(state.message.direction.as_str());
     }
     Ok(columns)
 }

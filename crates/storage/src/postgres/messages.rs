@@ -1,32 +1,73 @@
-//! Text messages.
+//! Text messages: the list, and what older versions did not write about them.
 
 use switchhook_domain::id::AppId;
-use switchhook_engine::store::{COUNT_LIMIT, MessageQuery, StoreResult};
+use switchhook_engine::store::{COUNT_LIMIT, MessageQuery, StoreResult, StoredMessage};
+use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
+use super::media::message_from_row;
 use super::reader::{Readers, at_once};
-use super::session::{column, column_count, fault};
+use super::session::{At, column, column_count, fault};
+
+/// Every condition that is not given is true of all.
+const WANTED: &str = "app_id = $1 AND ($2::text IS NULL OR direction = $2) \
+                      AND ($3::timestamptz IS NULL OR sent_at >= $3) \
+                      AND ($4::timestamptz IS NULL OR sent_at < $4)";
 
 pub(super) async fn list(
     db: &Readers,
     app: AppId,
     query: &MessageQuery,
-) -> StoreResult<(Vec<String>, u64)> {
+) -> StoreResult<(Vec<StoredMessage>, u64)> {
     let mut client = db.get().await?;
     let reads = at_once(&mut client).await?;
+    let direction = query.direction.map(|direction| direction.as_str());
+    let (since, until) = (query.since.map(At::from), query.until.map(At::from));
+    let params: [&(dyn ToSql + Sync); 4] = [&app.0, &direction, &since, &until];
     let sql = format!(
-        "SELECT count(*) AS total FROM (SELECT 1 FROM messages WHERE app_id = $1 \
+        "SELECT count(*) AS total FROM (SELECT 1 FROM messages WHERE {WANTED} \
          LIMIT {COUNT_LIMIT}) n"
     );
-    let counted = reads.query_one(&sql, &[&app.0]).await.map_err(fault)?;
+    let counted = reads.query_one(&sql, &params).await.map_err(fault)?;
     let total = column_count(&counted, "total")?;
     let sql = format!(
-        "SELECT record FROM messages WHERE app_id = $1 \
+        "SELECT connection_id, record FROM messages WHERE {WANTED} \
          ORDER BY sent_at DESC, connection_id DESC, external_id DESC LIMIT {} OFFSET {}",
         query.limit.clamp(1, 100),
         query.offset
     );
-    let rows = reads.query(&sql, &[&app.0]).await.map_err(fault)?;
+    let rows = reads.query(&sql, &params).await.map_err(fault)?;
     reads.commit().await.map_err(fault)?;
-    let records = rows.iter().map(|row| column(row, "record"));
-    Ok((records.collect::<StoreResult<_>>()?, total))
+    let found = rows.iter().map(message_from_row);
+    Ok((found.collect::<StoreResult<_>>()?, total))
+}
+
+/// Gives the messages that an older version stored their ids and directions. Nodes that do this
+/// at once write the same.
+pub(super) async fn name_unnamed(client: &Client) -> StoreResult<()> {
+    loop {
+        let sql = "SELECT connection_id, record, external_id FROM messages WHERE id IS NULL \
+                   LIMIT 500";
+        let rows = client.query(sql, &[]).await.map_err(fault)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut keys: Vec<&str> = Vec::new();
+        let (mut connections, mut ids) = (Vec::<Uuid>::new(), Vec::<Uuid>::new());
+        let mut directions = Vec::new();
+        for row in &rows {
+            let stored = message_from_row(row)?;
+            keys.push(column(row, "external_id")?);
+            connections.push(stored.connection_id.0);
+            ids.push(stored.id.0);
+            directions.push(stored.message.direction.as_str());
+        }
+        let sql = "UPDATE messages m SET id = q.id, direction = q.direction \
+                   FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[]) \
+                   AS q (connection_id, external_id, id, direction) \
+                   WHERE m.connection_id = q.connection_id AND m.external_id = q.external_id";
+        let params: [&(dyn ToSql + Sync); 4] = [&connections, &keys, &ids, &directions];
+        client.execute(sql, &params).await.map_err(fault)?;
+    }
 }

@@ -15,7 +15,8 @@ use switchhook_domain::event::{Event, EventType};
 use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, KeyId, NotificationId};
 use switchhook_engine::store::{
     ApiKey, App, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery, DueCall,
-    Grant, LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult, Wake,
+    Grant, LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult,
+    StoredMessage, Wake,
 };
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -36,6 +37,7 @@ mod events;
 mod flush;
 mod listen;
 mod load;
+mod media;
 mod messages;
 mod notifications;
 mod people;
@@ -70,7 +72,9 @@ pub(crate) struct PostgresStore {
 pub(crate) async fn open(url: &str, options: OpenOptions) -> StoreResult<PostgresStore> {
     let target = Target::parse(url)?;
     if options.migrate {
-        migrate::run_postgres(&mut target.connect().await?).await?;
+        let mut client = target.connect().await?;
+        migrate::run_postgres(&mut client).await?;
+        messages::name_unnamed(&client).await?;
     }
     let (wakes, _) = broadcast::channel(WAKES);
     let (closing, _) = watch::channel(false);
@@ -187,7 +191,11 @@ impl Store for PostgresStore {
         calls::one(&self.readers, app, id).await
     }
 
-    async fn messages(&self, app: AppId, query: &MessageQuery) -> StoreResult<(Vec<String>, u64)> {
+    async fn messages(
+        &self,
+        app: AppId,
+        query: &MessageQuery,
+    ) -> StoreResult<(Vec<StoredMessage>, u64)> {
         messages::list(&self.readers, app, query).await
     }
 

@@ -1,8 +1,8 @@
 //! Writing what a batch changed, table by table, inside the writer's transaction.
 
 use rusqlite::{CachedStatement, Connection, params};
-use switchhook_domain::id::{AppId, CallId};
-use switchhook_engine::store::StoreResult;
+use switchhook_domain::id::{AppId, CallId, MessageId};
+use switchhook_engine::store::{StoreResult, look_at};
 
 use super::events::place;
 use super::session::{blob, conflict, fault};
@@ -18,6 +18,8 @@ pub(super) fn flush(conn: &Connection, set: &mut WorkingSet) -> StoreResult<()> 
     write_keys(conn, &pending)?;
     write_messages(conn, set, &pending)?;
     write_presence(conn, &pending)?;
+    write_recordings(conn, set, &pending)?;
+    write_voicemails(conn, set, &pending)?;
     write_events(conn, set, &pending)?;
     write_connections(conn, &pending)
 }
@@ -212,9 +214,11 @@ fn write_keys(conn: &Connection, pending: &Pending) -> StoreResult<()> {
 fn write_messages(conn: &Connection, set: &WorkingSet, pending: &Pending) -> StoreResult<()> {
     for ((connection, id), (app, state)) in &pending.messages {
         let sql = "INSERT INTO messages (connection_id, external_id, app, sent_at, state, \
-                   record) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+                   record, id, direction) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
                    ON CONFLICT (connection_id, external_id) DO UPDATE SET \
-                   sent_at = excluded.sent_at, state = excluded.state, record = excluded.record";
+                   sent_at = excluded.sent_at, state = excluded.state, record = excluded.record, \
+                   id = excluded.id, direction = excluded.direction";
+        let named = MessageId::of(*connection, &state.message.external_id);
         let record = to_json(&state.message, "messages", "record")?;
         let whole = to_json(state, "messages", "state")?;
         let sent_at = micros(state.message.sent_at);
@@ -225,7 +229,65 @@ fn write_messages(conn: &Connection, set: &WorkingSet, pending: &Pending) -> Sto
                 number(set, *app)?,
                 sent_at,
                 whole,
-                record
+                record,
+                blob(&named.0),
+                state.message.direction.as_str(),
+            ])
+            .map_err(fault)?;
+    }
+    Ok(())
+}
+
+fn write_recordings(conn: &Connection, set: &WorkingSet, pending: &Pending) -> StoreResult<()> {
+    for (id, noted) in &pending.recordings {
+        let record = &noted.record;
+        let sql = "INSERT INTO recordings AS r (id, app, call_id, state, sort_at, record, created_at, \
+                   updated_at, due_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+                   ON CONFLICT (id) DO UPDATE SET call_id = excluded.call_id, \
+                   state = excluded.state, sort_at = excluded.sort_at, \
+                   record = excluded.record, updated_at = excluded.updated_at, \
+                   due_at = excluded.due_at, failures = 0 \
+                   WHERE r.record IS NOT excluded.record";
+        prepare(conn, sql)?
+            .execute(params![
+                blob(&id.0),
+                number(set, noted.app)?,
+                blob(&record.call_id.0),
+                record.state.as_str(),
+                micros(record.sort_at),
+                to_json(record, "recordings", "record")?,
+                micros(noted.first),
+                micros(noted.at),
+                look_at(record.state, record.expires_at, noted.at).map(micros),
+            ])
+            .map_err(fault)?;
+    }
+    Ok(())
+}
+
+fn write_voicemails(conn: &Connection, set: &WorkingSet, pending: &Pending) -> StoreResult<()> {
+    for (id, noted) in &pending.voicemails {
+        let record = &noted.record;
+        let sql = "INSERT INTO voicemails AS v (id, app, call_id, agent_extension, agent_user, \
+                   sort_at, record, created_at, updated_at) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+                   ON CONFLICT (id) DO UPDATE SET call_id = excluded.call_id, \
+                   agent_extension = excluded.agent_extension, \
+                   agent_user = excluded.agent_user, sort_at = excluded.sort_at, \
+                   record = excluded.record, updated_at = excluded.updated_at \
+                   WHERE v.record IS NOT excluded.record AND v.record IS NOT NULL";
+        let agent = record.agent.as_ref();
+        prepare(conn, sql)?
+            .execute(params![
+                blob(&id.0),
+                number(set, noted.app)?,
+                blob(&record.call_id.0),
+                agent.and_then(|agent| agent.extension.as_ref()),
+                agent.and_then(|agent| agent.user_id.as_ref()),
+                micros(record.sort_at),
+                to_json(record, "voicemails", "record")?,
+                micros(noted.first),
+                micros(noted.at),
             ])
             .map_err(fault)?;
     }

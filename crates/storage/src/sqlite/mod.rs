@@ -13,7 +13,8 @@ use switchhook_domain::event::{Event, EventType};
 use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, KeyId, NotificationId};
 use switchhook_engine::store::{
     ApiKey, App, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery, DueCall,
-    Grant, LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult, Wake,
+    Grant, LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult,
+    StoredMessage, Wake,
 };
 use tokio::sync::{broadcast, oneshot};
 
@@ -32,6 +33,7 @@ mod dials;
 mod events;
 mod flush;
 mod load;
+mod media;
 mod messages;
 mod notifications;
 mod people;
@@ -108,6 +110,7 @@ fn start(
     session::found(&conn)?;
     if options.migrate {
         migrate::run_sqlite(&mut conn)?;
+        messages::name_unnamed(&conn)?;
     }
     let queue = Arc::new(Queue::new(options.queue));
     let (wakes, _) = broadcast::channel(WAKES);
@@ -238,7 +241,11 @@ impl Store for SqliteStore {
         self.read(move |c| calls::one(c, app, id)).await
     }
 
-    async fn messages(&self, app: AppId, query: &MessageQuery) -> StoreResult<(Vec<String>, u64)> {
+    async fn messages(
+        &self,
+        app: AppId,
+        query: &MessageQuery,
+    ) -> StoreResult<(Vec<StoredMessage>, u64)> {
         let query = query.clone();
         self.readers
             .read_at_once(move |c| messages::list(c, app, &query))

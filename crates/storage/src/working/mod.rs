@@ -13,12 +13,15 @@ use switchhook_domain::Timestamp;
 use switchhook_domain::call::Call;
 use switchhook_domain::event::{Event, EventDraft};
 use switchhook_domain::fold::{
-    CallState, Directory, Fold, FoldContext, Folded, Loaded, MessageState, Needs, PresenceState,
-    needs,
+    CallState, ChangedCall, Directory, Fold, FoldContext, Folded, Loaded, MessageState, Needs,
+    PresenceState, needs,
 };
-use switchhook_domain::id::{AppId, CallId, ConnectionId, EventId, IdMint};
+use switchhook_domain::id::{
+    AppId, CallId, ConnectionId, EventId, IdMint, RecordingId, VoicemailId,
+};
 use switchhook_engine::store::{
-    Changeset, FoldInput, LinkStatus, StoreError, StoreResult, Verdict,
+    Changeset, FoldInput, LinkStatus, RecordingRecord, StoreError, StoreResult, Verdict,
+    VoicemailRecord, media_of,
 };
 
 use crate::columns::{key, whole_micros};
@@ -135,12 +138,45 @@ pub(crate) struct Pending {
     pub(crate) messages: BTreeMap<(ConnectionId, String), (AppId, MessageState)>,
     /// Presence by connection and key.
     pub(crate) presence: BTreeMap<(ConnectionId, String), (AppId, PresenceState)>,
+    /// Recordings of calls that changed, and when.
+    pub(crate) recordings: BTreeMap<RecordingId, Noted<RecordingRecord>>,
+    /// Voicemails of calls that changed, and when.
+    pub(crate) voicemails: BTreeMap<VoicemailId, Noted<VoicemailRecord>>,
     /// Apps whose head moved.
     pub(crate) heads: BTreeSet<AppId>,
     /// States of live links.
     pub(crate) links: BTreeMap<(AppId, ConnectionId), LinkStatus>,
     /// When a notification was last accepted.
     pub(crate) heard: BTreeMap<(AppId, ConnectionId), Timestamp>,
+}
+
+/// A row beside a call, to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct Noted<T> {
+    /// Whose.
+    pub(crate) app: AppId,
+    /// The time of the first changeset of the batch that spoke of it.
+    pub(crate) first: Timestamp,
+    /// The time of the last one.
+    pub(crate) at: Timestamp,
+    /// What the facts say.
+    pub(crate) record: T,
+}
+
+impl<T: PartialEq> Noted<T> {
+    fn put<Id: Ord>(all: &mut BTreeMap<Id, Self>, id: Id, app: AppId, at: Timestamp, record: T) {
+        let known = all.get(&id);
+        let noted = Self {
+            app,
+            first: known.map_or(at, |known| known.first),
+            // Saying it again is no change.
+            at: known
+                .filter(|known| known.record == record)
+                .map_or(at, |known| known.at),
+            record,
+        };
+        all.insert(id, noted);
+    }
 }
 
 /// What a fold gave, not taken in yet.
@@ -265,7 +301,7 @@ impl WorkingSet {
         }
         let drafts = std::mem::take(&mut folded.events);
         if let Some(input) = &change.fold {
-            self.absorb_fold(app, input.connection_id, folded);
+            self.absorb_fold(app, change.at, input.connection_id, folded);
         }
         self.number(
             change,
@@ -274,7 +310,10 @@ impl WorkingSet {
         )
     }
 
-    fn absorb_fold(&mut self, app: AppId, connection: ConnectionId, folded: Folded) {
+    fn absorb_fold(&mut self, app: AppId, at: Timestamp, connection: ConnectionId, folded: Folded) {
+        // What hung off a call that became part of another hangs off that one now.
+        let joined = !folded.deleted.is_empty()
+            || folded.calls.iter().any(|c| c.state.merged_into.is_some());
         for id in folded.deleted {
             self.pending.calls.remove(&(app, id));
             let stored = self.calls.remove(&(app, id)).and_then(|entry| entry.stored);
@@ -285,7 +324,10 @@ impl WorkingSet {
         for changed in folded.calls {
             let place = (app, changed.state.id);
             let merged = changed.state.merged_into.is_some();
-            let stored = self.calls.remove(&place).and_then(|entry| entry.stored);
+            let before = self.calls.remove(&place);
+            let known = before.as_ref().filter(|_| !joined).map(|b| &b.state);
+            self.absorb_media(app, at, &changed, known);
+            let stored = before.and_then(|entry| entry.stored);
             let entry = Entry {
                 open: changed.call.ended_at.is_none() && !merged,
                 state: changed.state,
@@ -314,6 +356,32 @@ impl WorkingSet {
             let place = (connection, key(&text).into_owned());
             self.presence.insert(place.clone(), state.clone());
             self.pending.presence.insert(place, (app, state));
+        }
+    }
+
+    /// Notes the rows beside a call that its facts have changed. A call without any costs a look
+    /// at two empty maps.
+    fn absorb_media(
+        &mut self,
+        app: AppId,
+        at: Timestamp,
+        changed: &ChangedCall,
+        known: Option<&CallState>,
+    ) {
+        let facts = &changed.state.facts;
+        let none = facts.recordings.is_empty() && facts.voicemails.is_empty();
+        if none || changed.state.merged_into.is_some() {
+            return;
+        }
+        let (recordings, voicemails) = media_of(&changed.state, &changed.call);
+        if known.is_none_or(|known| known.facts.recordings != facts.recordings) {
+            for record in recordings {
+                Noted::put(&mut self.pending.recordings, record.id, app, at, record);
+            }
+        }
+        // These also tell who was called, which may become known later.
+        for record in voicemails {
+            Noted::put(&mut self.pending.voicemails, record.id, app, at, record);
         }
     }
 

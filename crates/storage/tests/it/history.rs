@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use switchhook_domain::call::Status;
 use switchhook_domain::cause::{Cause, Reason};
 use switchhook_domain::media::{
-    Message, MessageDirection, MessageStatus, Presence, PresenceReport,
+    Message, MessageDirection, MessageStatus, Presence, PresenceReport, Recording, RecordingState,
+    Voicemail,
 };
 use switchhook_domain::signal::{CallFact, Direction, Fact, LegFact, LegKind, Party, Signal};
 use switchhook_engine::store::CallQuery;
@@ -79,7 +80,7 @@ fn said() -> impl Strategy<Value = Said> {
         prop::collection::vec(0..6_u8, 1..3),
         0..300_u16,
         0..4_u8,
-        0..22_u8,
+        0..26_u8,
         0..4_u8,
     )
         .prop_map(|(keys, at, leg, what, number)| Said {
@@ -247,6 +248,23 @@ impl Said {
                 failure: None,
                 sent_at: when,
             }))),
+            22 | 23 => call(CallFact::Recording {
+                id: format!("r-{}", self.leg % 3),
+                recording: Recording {
+                    state: RecordingState::ALL[usize::from(self.number)],
+                    url: (self.leg > 1).then(|| format!("https://example.com/{}", self.leg)),
+                    expires_at: (self.what == 23).then_some(when),
+                    passed: (self.number == 0).then_some(when),
+                    ..Recording::default()
+                },
+            }),
+            24 => call(CallFact::Voicemail {
+                id: format!("v-{}", self.leg % 2),
+                voicemail: Voicemail {
+                    left_at: (self.number > 1).then_some(when),
+                    ..Voicemail::default()
+                },
+            }),
             _ => alone(Fact::Presence(PresenceReport {
                 extension: Some(extension),
                 user_id: None,

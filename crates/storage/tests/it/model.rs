@@ -11,7 +11,8 @@ use switchhook_domain::event::EventType;
 use switchhook_domain::id::{ContactId, IdMint};
 use switchhook_engine::ports::Entropy;
 use switchhook_engine::store::{
-    CallQuery, Changeset, ContactQuery, MessageQuery, Store, StoreResult, Verdict,
+    CallQuery, Changeset, ContactQuery, MessageQuery, RecordingQuery, Store, StoreResult, Verdict,
+    VoicemailQuery,
 };
 use switchhook_testkit::clock::{SeededEntropy, TestClock};
 use switchhook_testkit::conformance::world::{
@@ -180,11 +181,26 @@ impl Pair {
                 app: second,
                 offset,
             } => {
+                let app = app(*second);
                 let query = MessageQuery {
                     limit: 3,
                     offset: *offset,
+                    ..MessageQuery::default()
                 };
-                drop(same!(self, store => store.messages(app(*second), &query).await, step));
+                drop(same!(self, store => store.messages(app, &query).await, step));
+                let query = RecordingQuery {
+                    limit: 3,
+                    offset: *offset,
+                    ..RecordingQuery::default()
+                };
+                drop(same!(self, store => store.recordings(app, &query).await, step));
+                let query = VoicemailQuery {
+                    limit: 3,
+                    offset: *offset,
+                    ..VoicemailQuery::default()
+                };
+                drop(same!(self, store => store.voicemails(app, &query).await, step));
+                drop(same!(self, store => store.presence(app, 3, *offset).await, step));
             }
             Step::Events {
                 app: second,

@@ -148,7 +148,7 @@ async fn reads_find_nothing(
     );
     let query = MessageQuery {
         limit: 10,
-        offset: 0,
+        ..MessageQuery::default()
     };
     assert_eq!(store.messages(them, &query).await.unwrap(), (Vec::new(), 0));
     let query = ContactQuery {

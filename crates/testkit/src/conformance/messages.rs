@@ -7,7 +7,7 @@ use switchhook_domain::media::{
     Message, MessageDirection, MessageStatus, Presence, PresenceReport,
 };
 use switchhook_domain::signal::{Fact, Signal};
-use switchhook_engine::store::{MessageQuery, Store};
+use switchhook_engine::store::{MessageQuery, Store, StoredMessage};
 
 use super::world::{World, at, connection, phone};
 
@@ -64,25 +64,49 @@ pub async fn messages_move_forward(store: Arc<dyn Store>) {
     let again = message("m-1", Inbound, Delivered, 2_000);
     assert_eq!(world.hear(vec![again]).await, [EventType::MessageReceived]);
 
-    let ids = |records: &[String]| -> Vec<String> {
-        let read = |text: &String| serde_json::from_str::<Message>(text).unwrap().external_id;
-        records.iter().map(read).collect()
+    let ids = |found: &[StoredMessage]| -> Vec<String> {
+        let read = |stored: &StoredMessage| stored.message.external_id.clone();
+        found.iter().map(read).collect()
     };
     let query = MessageQuery {
         limit: 3,
-        offset: 0,
+        ..MessageQuery::default()
     };
     let (records, total) = store.messages(world.app.id, &query).await.unwrap();
     assert_eq!(
         (ids(&records), total),
         (["m-1", "m-2", "m-3"].map(str::to_owned).to_vec(), 4)
     );
-    let query = MessageQuery {
-        limit: 3,
-        offset: 3,
-    };
+    let query = MessageQuery { offset: 3, ..query };
     let (records, total) = store.messages(world.app.id, &query).await.unwrap();
     assert_eq!((ids(&records), total), (vec!["m-1".to_owned()], 4));
+
+    // By direction and time, and one by one.
+    let app = world.app.id;
+    let some = |direction, since: Option<i64>, until: Option<i64>| {
+        let store = Arc::clone(&store);
+        let query = MessageQuery {
+            direction,
+            since: since.map(at),
+            until: until.map(at),
+            limit: 10,
+            offset: 0,
+        };
+        async move { store.messages(app, &query).await.unwrap() }
+    };
+    let names = |list: &[&str]| -> Vec<String> { list.iter().map(|t| (*t).to_owned()).collect() };
+    let (found, total) = some(Some(Outbound), None, None).await;
+    assert_eq!((ids(&found), total), (names(&["m-2", "m-3"]), 2));
+    let (found, total) = some(None, Some(500), Some(2_000)).await;
+    assert_eq!((ids(&found), total), (names(&["m-2", "m-3"]), 2));
+    let (found, total) = some(Some(Inbound), Some(1), Some(2_000)).await;
+    assert_eq!((ids(&found), total), (Vec::new(), 0));
+    let (all, _) = some(None, None, None).await;
+    let others = World::new(&store, 2).await.app.id;
+    for one in all {
+        assert_eq!(store.message(app, one.id).await.unwrap(), Some(one.clone()));
+        assert_eq!(store.message(others, one.id).await.unwrap(), None);
+    }
 }
 
 /// Told when it changes, by platform time.
@@ -126,4 +150,30 @@ pub async fn presence_is_told_when_it_changes(store: Arc<dyn Store>) {
         world.hear(vec![report("202", Presence::Offline, 15)]).await,
         changed
     );
+
+    // Listed by name, with who said so; nobody else's.
+    let (store, app) = (&world.store, world.app.id);
+    let (list, total) = store.presence(app, 10, 0).await.unwrap();
+    let shown: Vec<_> = list
+        .iter()
+        .map(|one| {
+            let report = &one.report;
+            assert_eq!(one.connection_id, world.connection.id);
+            assert_eq!(one.platform, "dialpad");
+            (report.extension.clone().unwrap(), report.presence, one.at)
+        })
+        .collect();
+    let expected = [
+        ("201".to_owned(), Presence::OnCall, at(20)),
+        ("202".to_owned(), Presence::Offline, at(15)),
+    ];
+    assert_eq!((shown.as_slice(), total), (&expected[..], 2));
+    let (second, total) = store.presence(app, 1, 1).await.unwrap();
+    assert_eq!((&second[..], total), (&list[1..], 2));
+    let other = World::new(store, 2).await;
+    let nothing = store.presence(other.app.id, 10, 0).await.unwrap();
+    assert_eq!(nothing, (Vec::new(), 0));
+    let gone = store.delete_connection(app, world.connection.id).await;
+    gone.unwrap();
+    assert_eq!(store.presence(app, 10, 0).await.unwrap(), (Vec::new(), 0));
 }

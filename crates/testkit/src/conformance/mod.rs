@@ -23,6 +23,7 @@ pub mod dials;
 pub mod folding;
 pub mod isolation;
 pub mod log;
+pub mod media;
 pub mod messages;
 pub mod people;
 pub mod prune;
@@ -71,6 +72,12 @@ macro_rules! for_each_area {
             vendors::a_sign_in_is_taken_once,
             vendors::what_is_held_goes_with_its_connection,
             vendors::mapping_files_are_kept,
+            media::a_recording_follows_its_call,
+            media::recordings_move_when_calls_are_joined,
+            media::a_link_runs_out_and_comes_back,
+            media::lists_of_recordings_page_both_ways,
+            media::recordings_come_due,
+            media::voicemails_come_and_go,
             prune::the_log_loses_its_beginning_only,
             isolation::a_foreign_id_is_an_unknown_id,
         );

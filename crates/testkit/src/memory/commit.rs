@@ -22,7 +22,7 @@ impl All {
         let mut drafts = Vec::new();
         if let Some(input) = &change.fold {
             let folded = self.fold(change, input, &mint);
-            drafts = self.write(app, input.connection_id, folded);
+            drafts = self.write(change, input.connection_id, folded);
         }
         if let Some(note) = &change.notification {
             self.notification(app, note);
@@ -118,12 +118,19 @@ impl All {
             presence: needs
                 .presence
                 .iter()
-                .filter_map(|key| Some((key.clone(), presence(key)?.clone())))
+                .filter_map(|key| Some((key.clone(), presence(key)?.1.clone())))
                 .collect(),
         }
     }
 
-    fn write(&mut self, app: AppId, connection: ConnectionId, folded: Folded) -> Vec<EventDraft> {
+    fn write(
+        &mut self,
+        change: &Changeset,
+        connection: ConnectionId,
+        folded: Folded,
+    ) -> Vec<EventDraft> {
+        let app = change.app_id;
+        self.write_media(app, change.at, &folded);
         for id in folded.deleted {
             self.calls.remove(&(app, id));
         }
@@ -145,7 +152,7 @@ impl All {
             self.messages.insert((connection, id), (app, state));
         }
         for (key, state) in folded.presence {
-            self.presence.insert((connection, key), state);
+            self.presence.insert((connection, key), (app, state));
         }
         folded.events
     }

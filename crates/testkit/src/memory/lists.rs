@@ -5,9 +5,10 @@ use switchhook_domain::contact::Contact;
 use switchhook_domain::id::AppId;
 use switchhook_engine::store::{
     COUNT_LIMIT, CallCursor, CallPage, CallQuery, ContactQuery, DueCall, MessageQuery,
+    StoredMessage,
 };
 
-use super::{All, StoredCall, micros};
+use super::{All, StoredCall, media, micros};
 
 /// The record as it is sent.
 pub(super) fn record(call: &StoredCall) -> String {
@@ -140,8 +141,14 @@ impl All {
         }
     }
 
-    pub(super) fn messages(&self, app: AppId, query: &MessageQuery) -> (Vec<String>, u64) {
-        let own = self.messages.iter().filter(|(_, (owner, _))| *owner == app);
+    pub(super) fn messages(&self, app: AppId, query: &MessageQuery) -> (Vec<StoredMessage>, u64) {
+        let own = self.messages.iter().filter(|(_, (owner, state))| {
+            let (sent_at, direction) = (micros(state.message.sent_at), state.message.direction);
+            *owner == app
+                && query.direction.is_none_or(|wanted| wanted == direction)
+                && query.since.is_none_or(|since| micros(since) <= sent_at)
+                && query.until.is_none_or(|until| sent_at < micros(until))
+        });
         let mut own: Vec<_> = own
             .map(|(place, (_, state))| (micros(state.message.sent_at), place, state))
             .collect();
@@ -151,11 +158,8 @@ impl All {
             .iter()
             .skip(query.offset as usize)
             .take(query.limit.clamp(1, 100) as usize);
-        let record = |state| serde_json::to_string(state).unwrap_or_default();
-        (
-            page.map(|(_, _, state)| record(&state.message)).collect(),
-            total,
-        )
+        let stored = page.map(|(_, place, state)| media::message(place.0, state));
+        (stored.collect(), total)
     }
 
     pub(super) fn due(&self, now: Timestamp, limit: u32) -> Vec<DueCall> {

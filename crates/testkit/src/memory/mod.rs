@@ -11,13 +11,13 @@ use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventType};
 use switchhook_domain::fold::{CallState, MessageState, PresenceState};
 use switchhook_domain::id::{
-    AppId, CallId, ConnectionId, ContactId, DialId, KeyId, NotificationId,
+    AppId, CallId, ConnectionId, ContactId, DialId, KeyId, NotificationId, RecordingId, VoicemailId,
 };
 use switchhook_engine::store::{
     ApiKey, App, AuditEntry, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery,
     Dial, DialPolicy, DueCall, Grant, LogPosition, MessageQuery, Notification, OAuthStart,
     SCAN_LIMIT, SNAPSHOT_LIMIT, Snapshot, Store, StoreError, StoreResult, StoredMapping,
-    StoredSubscription, StoredTokens, Wake,
+    StoredMessage, StoredRecording, StoredSubscription, StoredTokens, Wake,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -26,6 +26,7 @@ mod audit;
 mod commit;
 mod dials;
 mod lists;
+mod media;
 mod vendors;
 
 /// The store.
@@ -52,7 +53,7 @@ struct All {
     calls: BTreeMap<(AppId, CallId), StoredCall>,
     call_keys: BTreeMap<(ConnectionId, String), CallId>,
     messages: BTreeMap<(ConnectionId, String), (AppId, MessageState)>,
-    presence: BTreeMap<(ConnectionId, String), PresenceState>,
+    presence: BTreeMap<(ConnectionId, String), (AppId, PresenceState)>,
     notifications: BTreeMap<(AppId, NotificationId), Notification>,
     connections: BTreeMap<ConnectionId, Connection>,
     contacts: BTreeMap<(AppId, ContactId), Contact>,
@@ -67,6 +68,8 @@ struct All {
     leases: BTreeMap<String, (Uuid, Timestamp)>,
     oauth_starts: BTreeMap<[u8; 32], OAuthStart>,
     mappings: BTreeMap<String, StoredMapping>,
+    recordings: BTreeMap<RecordingId, StoredRecording>,
+    voicemails: BTreeMap<VoicemailId, media::Voicemail>,
 }
 
 impl Default for MemoryStore {
@@ -187,7 +190,11 @@ impl Store for MemoryStore {
         Ok(self.all().calls.get(&(app, id)).map(lists::record))
     }
 
-    async fn messages(&self, app: AppId, query: &MessageQuery) -> StoreResult<(Vec<String>, u64)> {
+    async fn messages(
+        &self,
+        app: AppId,
+        query: &MessageQuery,
+    ) -> StoreResult<(Vec<StoredMessage>, u64)> {
         Ok(self.all().messages(app, query))
     }
 

@@ -3,7 +3,9 @@
 //! here. This module holds what they share: the server, the record of what was asked, faults on
 //! demand, rate limits, and the check of a body against the vendor's fields.
 
+pub mod dialpad;
 mod fields;
+pub mod ringcentral;
 mod server;
 
 use std::time::{Duration, Instant};

@@ -8,7 +8,7 @@ use switchhook_adapters::asterisk::Asterisk;
 use switchhook_domain::media::Presence;
 use switchhook_domain::phone::NumberKind;
 use switchhook_domain::signal::{CallFact, Fact, LegFact, LegKind, MAX_KEYS, Signal};
-use switchhook_engine::adapter::{Adapter, ConnectionContext, DecodeError, Decoded, Inbound};
+use switchhook_engine::adapter::{Adapter, ConnectionContext, DecodeError, Decoded};
 
 use super::fake;
 use crate::fixture;
@@ -52,21 +52,6 @@ fn a_stream_is_cut_into_its_events() {
     assert!(blocks[1].starts_with(b"Event: Hold") && blocks[2].starts_with(b"Event: Unhold"));
     assert_eq!(blocks[3], b"Event: Cut off");
     assert!(Asterisk.split(b"").is_empty() && Asterisk.split(b"\r\n\r\n \n").is_empty());
-}
-
-#[test]
-fn webhooks_are_not_believed() {
-    let body = event("ChannelHold", &caller("1"), "");
-    let verified = Asterisk.verify(
-        &Inbound::body_only(body.as_bytes()),
-        &fixture::connection(&[]),
-    );
-    assert!(
-        verified
-            .unwrap_err()
-            .to_string()
-            .contains("live connection")
-    );
 }
 
 #[test]

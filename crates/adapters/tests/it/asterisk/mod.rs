@@ -5,4 +5,5 @@ mod decode;
 mod fake;
 mod live;
 mod records;
+mod relay;
 mod settings;

@@ -34,6 +34,31 @@ fn settings_at_fault_are_named() {
         (json!({"transport": "sip"}), "`transport`"),
         (json!({"transport": "ami"}), "`ami_host`"),
         (
+            json!({"url": "http://pbx", "ami_username": "x"}),
+            "`ami_host`",
+        ),
+        (
+            json!({"url": "http://pbx", "dial_endpoint": "PJSIP/100"}),
+            "`dial_endpoint`",
+        ),
+        (
+            json!({"url": "http://pbx", "dial_endpoint": "PJSIP/{extension}&PJSIP/1"}),
+            "`dial_endpoint`",
+        ),
+        (
+            json!({"url": "http://pbx", "dial_context": "a,b"}),
+            "`dial_context`",
+        ),
+        (
+            json!({"url": "http://pbx", "dial_format": "us"}),
+            "`dial_format`",
+        ),
+        (
+            json!({"url": "http://pbx", "phones_obey": 7}),
+            "`phones_obey`",
+        ),
+        (json!({"transport": "ari_outbound", "app": "a b"}), "`app`"),
+        (
             json!({"transport": "ami", "ami_host": "pbx\r\nX: 1"}),
             "`ami_host`",
         ),
@@ -52,6 +77,10 @@ fn settings_at_fault_are_named() {
         json!({"url": "http://pbx.example.com:8088"}),
         json!({"url": "wss://pbx.example.com:8089/asterisk/ari/events", "app": "x"}),
         json!({"transport": "ami", "ami_host": "192.0.2.1", "ami_port": "5038"}),
+        json!({"transport": "webhook"}),
+        json!({"transport": "webhook", "url": "http://pbx:8088"}),
+        json!({"transport": "ari_outbound"}),
+        json!({"transport": "ari_outbound", "dial_endpoint": "Local/{extension}@from-internal"}),
         json!({"url": "http://[::1]:8088", "agent_endpoints": "ada\nbob", "verify_tls": false}),
     ] {
         assert_eq!(
@@ -60,4 +89,61 @@ fn settings_at_fault_are_named() {
             "{config}"
         );
     }
+}
+
+#[test]
+fn what_the_settings_do_not_allow_is_told_with_what_to_enter() {
+    use switchhook_engine::adapter::Capability;
+
+    let lacks = |config: &serde_json::Value, capability| {
+        let mut connection = (*fake::connection(config)).clone();
+        let secret = switchhook_engine::adapter::Secret::new("secret");
+        connection
+            .credentials
+            .insert("ami_password".to_owned(), secret);
+        Asterisk.lacks(capability, &connection)
+    };
+    let commands: Vec<Capability> = Capability::ALL
+        .into_iter()
+        .filter(|c| c.is_command())
+        .collect();
+    let relay = json!({"transport": "webhook"});
+    for capability in &commands {
+        let why = lacks(&relay, *capability).expect("a relay only listens");
+        assert!(
+            why.ends_with('.') && why.contains("Enter") || why.contains("enter"),
+            "{why}"
+        );
+    }
+    let ari = json!({"url": "http://pbx"});
+    let can = |config: &serde_json::Value| {
+        let able = commands.iter().filter(|c| lacks(config, **c).is_none());
+        able.copied().collect::<Vec<_>>()
+    };
+    let basic = [
+        Capability::Originate,
+        Capability::ControlHangUp,
+        Capability::ControlReject,
+    ];
+    assert_eq!(can(&ari), basic);
+    assert_eq!(can(&json!({"transport": "ari_outbound"})), basic);
+    let both = json!({"url": "http://pbx", "ami_host": "pbx", "ami_username": "cti"});
+    let missing: Vec<_> = commands
+        .iter()
+        .filter(|c| lacks(&both, **c).is_some())
+        .collect();
+    assert_eq!(
+        missing,
+        [&Capability::ControlAnswer, &Capability::ControlHold]
+    );
+    assert!(
+        lacks(&both, Capability::ControlHold)
+            .unwrap()
+            .contains("phones_obey")
+    );
+    let mut obeyed = both;
+    obeyed["phones_obey"] = true.into();
+    assert_eq!(can(&obeyed), commands);
+    assert!(lacks(&obeyed, Capability::Transcript).is_some());
+    assert_eq!(lacks(&relay, Capability::Ringing), None);
 }

@@ -2,9 +2,11 @@
 //! breaks waits a little (longer each time, with jitter, so that a hundred servers do not knock
 //! at once) and connects again. What the link is doing is stored with the connection and told by
 //! `connection.degraded` and `connection.restored`.
+//!
+//! Sockets that a platform opens to us are served by the child module `inbound`.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,13 +20,20 @@ use switchhook_domain::id::ConnectionId;
 use switchhook_domain::signal::Signal;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapter::{FrameSocket, Inbound, LinkError, LinkState, NotificationSink, Taken};
+use crate::adapter::{Inbound, LinkError, LinkState, NotificationSink, Taken};
 use crate::connections::{Connections, ReadyConnection};
 use crate::intake::{Intake, IntakeError, Received};
 use crate::metrics::{Metrics, PlatformLabels};
 use crate::store::{Changeset, LinkStatus, StoreError};
+
+mod inbound;
+
+pub use inbound::AWAITED_FOR;
+
+use self::inbound::Served;
 
 /// Frames that may wait for the database; the socket is read no further while it is full.
 const QUEUE: usize = 1024;
@@ -60,6 +69,11 @@ pub struct Links {
     metrics: Metrics,
     running: Arc<Mutex<HashMap<ConnectionId, Running>>>,
     states: Arc<Mutex<HashMap<ConnectionId, LinkStatus>>>,
+    served: Arc<Mutex<HashMap<ConnectionId, Served>>>,
+    /// Since when a socket has been waited for that never came.
+    awaited: Arc<Mutex<HashMap<ConnectionId, Instant>>>,
+    numbers: Arc<AtomicU64>,
+    closing: CancellationToken,
 }
 
 impl std::fmt::Debug for Links {
@@ -72,25 +86,27 @@ impl Links {
     /// A supervisor without connections; [`Self::reconcile`] starts them.
     #[must_use]
     pub fn new(connections: Arc<Connections>, intake: Intake, metrics: Metrics) -> Self {
-        let running = Arc::default();
         Self {
             connections,
             intake,
             metrics,
-            running,
+            running: Arc::default(),
             states: Arc::default(),
+            served: Arc::default(),
+            awaited: Arc::default(),
+            numbers: Arc::default(),
+            closing: CancellationToken::new(),
         }
     }
 
     /// Starts what should run and does not, stops what should not and does.
     pub fn reconcile(&self) {
-        let live = self
-            .connections
-            .all()
-            .into_iter()
-            .filter(|c| c.app.active && c.fault.is_none() && c.adapter.is_live(&c.context));
+        let mut usable = self.connections.all();
+        usable.retain(|c| c.app.active && c.fault.is_none());
+        self.reconcile_awaited(&usable);
+        let live = usable.into_iter().filter(|c| c.adapter.is_live(&c.context));
         let live: HashMap<ConnectionId, ReadyConnection> = live.map(|c| (c.row.id, c)).collect();
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = lock(&self.running);
         running.retain(|id, task| {
             let wanted = live.contains_key(id) && !task.task.is_finished();
             if !wanted {
@@ -110,18 +126,16 @@ impl Links {
     /// The present state of every live connection of this process.
     #[must_use]
     pub fn states(&self) -> HashMap<ConnectionId, LinkStatus> {
-        self.states
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.states).clone()
     }
 
     /// Stops all and waits for what they hold to be committed.
     pub async fn close(&self) {
         let running: Vec<Running> = {
-            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut running = lock(&self.running);
             running.drain().map(|(_, task)| task).collect()
         };
+        self.closing.cancel();
         for task in &running {
             task.stop.cancel();
         }
@@ -129,31 +143,7 @@ impl Links {
             // A task that panicked has been logged by the runtime; there is nothing to wait for.
             let _ = task.task.await;
         }
-    }
-
-    /// Serves a socket that a platform opened to us, until it breaks or the server stops. What it
-    /// hears is committed in order, as with links of our own making.
-    pub async fn serve(
-        &self,
-        connection: &ReadyConnection,
-        socket: Box<dyn FrameSocket>,
-        stop: CancellationToken,
-    ) {
-        let (sink, worker) = self.listen(connection, &stop);
-        let context = connection.context.clone();
-        let ended = connection
-            .adapter
-            .serve(context, socket, sink.clone(), stop)
-            .await;
-        let reason = match ended {
-            Ok(()) => "the platform closed its connection to us".to_owned(),
-            Err(LinkError::Retry(reason) | LinkError::Misconfigured(reason)) => reason,
-        };
-        sink.link(LinkState::Down(reason)).await;
-        drop(sink);
-        // A task that panicked has been logged by the runtime; there is nothing to wait for.
-        let _ = worker.await;
-        self.forget(connection);
+        self.close_served().await;
     }
 
     /// A sink for one connection and the task that commits what it is given.
@@ -296,7 +286,7 @@ impl Links {
             platform: connection.adapter.spec().platform,
         };
         let known = {
-            let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut states = lock(&self.states);
             states.insert(row.id, status.clone())
         };
         let was_up = known.as_ref().is_some_and(|known| known.up);
@@ -342,7 +332,7 @@ impl Links {
     }
 
     fn forget(&self, connection: &ReadyConnection) {
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut states = lock(&self.states);
         if states
             .remove(&connection.row.id)
             .is_some_and(|state| state.up)
@@ -362,6 +352,10 @@ impl Links {
             .map(|(id, state)| (id, state.reason.unwrap_or_default()))
             .collect()
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Sink {

@@ -1,0 +1,8 @@
+//! RingCentral: what is believed and understood, and what is asked of the stand-in.
+
+mod asked;
+mod decode;
+mod records;
+mod subscribed;
+mod verify;
+mod world;

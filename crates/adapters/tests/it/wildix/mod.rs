@@ -1,0 +1,5 @@
+//! The Wildix adapter against its fixtures, against hostile bytes, against a stand-in of the PBX
+//! and against an SQS-compatible server.
+
+mod records;
+mod verify;

@@ -1,0 +1,10 @@
+//! Every scenario must give the record that was written by hand.
+
+use switchhook_adapters::wildix::Wildix;
+
+use crate::fixture;
+
+#[test]
+fn every_scenario_gives_its_record() {
+    fixture::assert_records(&Wildix);
+}

@@ -1,0 +1,368 @@
+//! What goes on record, and reading it. Every request that changes something is recorded with
+//! who asked, from where and how it ended, without the handlers' doing: they only add what was so
+//! before. Refused credentials and signatures are recorded too, so many a minute and no more, so
+//! that nobody can fill the disk. Not here: how entries are chained and kept (the engine).
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::{Body, HttpBody, to_bytes};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode, Uri, header};
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use switchhook_domain::id::AppId;
+use switchhook_engine::audit::Deed;
+use switchhook_engine::store::{Actor, ActorKind, AuditEntry, AuditQuery};
+use utoipa::ToSchema;
+
+use crate::answer;
+use crate::auth::{By, Caller, Operator};
+use crate::client::Client;
+use crate::openapi::errors;
+use crate::params::Params;
+use crate::problem::{Carried, Code, Problem};
+use crate::schemas::All;
+use crate::state::{Inner, Shared};
+
+/// Entries a minute for credentials and signatures that were refused.
+const REFUSED_PER_MINUTE: u32 = 60;
+/// The largest answer that is put on record, in bytes.
+const MAX_ANSWER: u64 = 64 * 1024;
+/// The page size when none is asked for.
+const DEFAULT_LIMIT: u64 = 100;
+/// The largest page.
+const MAX_LIMIT: u64 = 1000;
+
+/// What is found out about a request on its way through: filled by the extractors of credentials
+/// and by handlers, read when the answer is there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trace(Arc<Mutex<Found>>);
+
+#[derive(Debug, Default)]
+struct Found {
+    actor: Option<Actor>,
+    app: Option<AppId>,
+    before: Option<Value>,
+}
+
+impl Trace {
+    fn with(&self, change: impl FnOnce(&mut Found)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The trace of this request.
+    pub(crate) fn of(parts: &Parts) -> Self {
+        parts.extensions.get::<Self>().cloned().unwrap_or_default()
+    }
+
+    /// Somebody with a good key or session.
+    pub(crate) fn caller(&self, caller: &Caller) {
+        let access = &caller.access;
+        let (kind, id, name) = match caller.by {
+            By::Key => {
+                let id = access.key_id.map(|key| key.to_string());
+                (ActorKind::Key, id.unwrap_or_default(), "API key")
+            }
+            By::Session(hash) => {
+                let id = hash.iter().take(4).map(|byte| format!("{byte:02x}"));
+                (ActorKind::Session, id.collect(), access.role.as_str())
+            }
+        };
+        let name = name.to_owned();
+        self.with(|found| {
+            found.app = Some(caller.app());
+            found.actor = Some(Actor { kind, id, name });
+        });
+    }
+
+    /// Somebody with the operators' secret.
+    pub(crate) fn operator(&self) {
+        let actor = Actor {
+            kind: ActorKind::Operator,
+            id: String::new(),
+            name: "operator".to_owned(),
+        };
+        self.with(|found| found.actor = Some(actor));
+    }
+
+    /// The app it is about, where the credential does not say.
+    pub(crate) fn about(&self, app: AppId) {
+        self.with(|found| found.app = Some(app));
+    }
+
+    /// What was so before the change.
+    pub(crate) fn before(&self, value: &impl Serialize) {
+        let value = serde_json::to_value(value).ok();
+        self.with(|found| found.before = value);
+    }
+}
+
+impl axum::extract::FromRequestParts<Shared> for Trace {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(parts))
+    }
+}
+
+/// Counts what is put on record for strangers.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals(Mutex<(i64, u32)>);
+
+impl Refusals {
+    fn may_note(&self, minute: i64) -> bool {
+        let mut count = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if count.0 != minute {
+            *count = (minute, 0);
+        }
+        count.1 += 1;
+        count.1 <= REFUSED_PER_MINUTE
+    }
+}
+
+/// A request as it will be put on record.
+pub(crate) struct Witness {
+    trace: Trace,
+    client: Client,
+    request_id: String,
+    method: Method,
+    route: String,
+    target: String,
+}
+
+impl Witness {
+    /// Notes who and what, and gives the request a trace to be filled.
+    pub(crate) fn new(request: &mut Request, client: Client, request_id: &str) -> Self {
+        let trace = Trace::default();
+        let route = request.extensions().get::<MatchedPath>();
+        let witness = Self {
+            trace: trace.clone(),
+            client,
+            request_id: request_id.to_owned(),
+            method: request.method().clone(),
+            route: route.map_or("-", MatchedPath::as_str).to_owned(),
+            target: request.uri().path().to_owned(),
+        };
+        request.extensions_mut().insert(trace);
+        witness
+    }
+
+    /// True for what changes something; platforms' notifications are kept as such elsewhere.
+    fn changes(&self) -> bool {
+        let looks = matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        let hook = self.route.contains("webhook");
+        self.route == "/sign-in" || !looks && !hook && self.route != "-"
+    }
+
+    /// True for a credential, a sign-in link or a signature that was not good. Nothing at all is
+    /// no credential.
+    fn is_refusal(&self, code: Option<Code>) -> bool {
+        let bad = [
+            Code::KeyInvalid,
+            Code::OperatorSecretWrong,
+            Code::SignatureInvalid,
+        ];
+        code.map_or(self.route == "/sign-in", |code| bad.contains(&code))
+    }
+
+    /// The app in the path of an operator's request that worked: it is for that app to see.
+    fn app_of_path(&self, status: StatusCode) -> Option<AppId> {
+        let inside = self.route.starts_with("/internal/apps/{app_id}");
+        let id = self.target.split('/').nth(3).filter(|_| inside)?;
+        id.parse().ok().filter(|_| status.is_success())
+    }
+
+    /// Puts the request on record, if it belongs there, and gives the answer back.
+    pub(crate) async fn record(self, shared: &Inner, mut response: Response) -> Response {
+        let code = response.extensions().get::<Carried>();
+        let code = code.map(|Carried(problem)| problem.code());
+        let (actor, app, before) = {
+            let mut found = self.trace.0.lock().unwrap_or_else(PoisonError::into_inner);
+            (found.actor.take(), found.app, found.before.take())
+        };
+        let minute = shared.clock.now().as_second() / 60;
+        let worth_it = match (&actor, code) {
+            (Some(_), _) => self.changes(),
+            (None, code) => self.is_refusal(code) && shared.refusals.may_note(minute),
+        };
+        if !worth_it {
+            return response;
+        }
+        let status = response.status();
+        let after = match code {
+            Some(code) => Some(Value::from(code.as_str())),
+            None => told(&mut response).await,
+        };
+        let stranger = actor.is_none();
+        let deed = Deed {
+            app_id: app.or_else(|| self.app_of_path(status)),
+            actor: actor.unwrap_or_else(|| Actor {
+                kind: ActorKind::Stranger,
+                id: String::new(),
+                name: "unknown".to_owned(),
+            }),
+            address: self.client.address.map(|address| address.to_string()),
+            request_id: Some(self.request_id),
+            action: format!("{} {}", self.method, self.route),
+            // What a stranger puts into a path is not kept, and hook ids are half a secret.
+            target: if stranger { self.route } else { self.target },
+            status: status.as_u16(),
+            before,
+            after,
+        };
+        if let Err(error) = shared.audit.note(deed).await {
+            tracing::error!(%error, "a change could not be put on record");
+        }
+        response
+    }
+}
+
+/// The answer as JSON, when it is some; the answer itself stays as it was.
+async fn told(response: &mut Response) -> Option<Value> {
+    let kind = response.headers().get(header::CONTENT_TYPE)?;
+    let json = kind.to_str().is_ok_and(|kind| kind.contains("json"));
+    let small = response.body().size_hint().exact()? <= MAX_ANSWER;
+    if !json || !small {
+        return None;
+    }
+    let body = std::mem::take(response.body_mut());
+    let bytes = to_bytes(body, usize::MAX).await.ok()?;
+    let value = serde_json::from_slice(&bytes).ok();
+    *response.body_mut() = Body::from(bytes);
+    value
+}
+
+/// One entry of the audit log.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Entry {
+    /// Its place in the log, from 1, without gaps.
+    #[schema(example = 42)]
+    no: u64,
+    /// When.
+    #[schema(format = DateTime)]
+    at: String,
+    /// Who: `key`, `session`, `operator`, `platform` or `stranger`, with the id they are known by.
+    #[schema(value_type = Object)]
+    actor: Actor,
+    /// From which address.
+    address: Option<String>,
+    /// The id of the request.
+    request_id: Option<String>,
+    /// What: method and route.
+    #[schema(example = "POST /internal/apps/{app_id}/connections")]
+    action: String,
+    /// To what: the path.
+    target: String,
+    /// The status it ended with.
+    #[schema(example = 201)]
+    status: u16,
+    /// What was so before, secrets taken out; null where it is not known.
+    #[schema(value_type = Option<Object>)]
+    before: Option<Box<RawValue>>,
+    /// The answer, secrets taken out; the problem's code when it was refused.
+    #[schema(value_type = Option<Object>)]
+    after: Option<Box<RawValue>>,
+    /// Keyed hash over this entry and the one before, hexadecimal.
+    hash: String,
+}
+
+impl Entry {
+    fn of(entry: AuditEntry) -> Self {
+        let raw = |text: Option<String>| text.and_then(|text| RawValue::from_string(text).ok());
+        let hash = entry.hash.iter().map(|byte| format!("{byte:02x}"));
+        Self {
+            no: entry.no,
+            at: answer::time(entry.at),
+            actor: entry.actor,
+            address: entry.address,
+            request_id: entry.request_id,
+            action: entry.action,
+            target: entry.target,
+            status: entry.status,
+            before: raw(entry.before),
+            after: raw(entry.after),
+            hash: hash.collect(),
+        }
+    }
+}
+
+errors!(AuditErrors: CALLER [RoleNotAllowed]);
+errors!(OperatorAuditErrors: OPERATOR [InvalidParameter]);
+
+/// Read the audit log
+///
+/// Who changed what in this app, the newest first. Only administrators and API keys read it.
+#[utoipa::path(
+    get, path = "/api/audit", tag = "Audit", operation_id = "list_audit",
+    params(
+        ("limit" = Option<u32>, Query, example = 100,
+            description = "1 to 1000; 100 when left out."),
+        ("before" = Option<u64>, Query,
+            description = "Only entries with a smaller `no`: the next page."),
+        ("action" = Option<String>, Query, description = "Only this action.",
+            example = "DELETE /api/contacts/{id}"),
+        ("since" = Option<String>, Query, description = "Only from then on, RFC 3339."),
+        ("until" = Option<String>, Query, description = "Only before then, RFC 3339."),
+    ),
+    responses((status = 200, description = "The entries.", body = All<Entry>), AuditErrors),
+    security(("key" = []), ("session" = [])),
+)]
+pub(crate) async fn list(
+    State(shared): State<Shared>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    caller.may_change()?;
+    page(&shared, Some(caller.app()), &uri).await
+}
+
+/// Read the operators' audit log
+///
+/// What was done with the operators' secret and belongs to no app, and credentials that were
+/// refused before it was known whose they are.
+#[utoipa::path(
+    get, path = "/internal/audit", tag = "Audit", operation_id = "list_operator_audit",
+    params(
+        ("limit" = Option<u32>, Query, example = 100,
+            description = "1 to 1000; 100 when left out."),
+        ("before" = Option<u64>, Query,
+            description = "Only entries with a smaller `no`: the next page."),
+        ("action" = Option<String>, Query, description = "Only this action.",
+            example = "POST /internal/apps"),
+        ("since" = Option<String>, Query, description = "Only from then on, RFC 3339."),
+        ("until" = Option<String>, Query, description = "Only before then, RFC 3339."),
+    ),
+    responses(
+        (status = 200, description = "The entries.", body = All<Entry>),
+        OperatorAuditErrors,
+    ),
+    security(("operator" = [])),
+)]
+pub(crate) async fn operators(
+    State(shared): State<Shared>,
+    _: Operator,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    page(&shared, None, &uri).await
+}
+
+async fn page(shared: &Inner, app: Option<AppId>, uri: &Uri) -> Result<Response, Problem> {
+    let params = Params::read(uri, &["limit", "before", "action", "since", "until"])?;
+    let limit = params.number("limit", DEFAULT_LIMIT, 1..=MAX_LIMIT)?;
+    let before = params.one("before")?.is_some();
+    let query = AuditQuery {
+        action: params.one("action")?.map(str::to_owned),
+        since: params.time("since")?,
+        until: params.time("until")?,
+        before: before
+            .then(|| params.number("before", 1, 1..=u64::MAX))
+            .transpose()?,
+        limit: u32::try_from(limit).unwrap_or(u32::MAX),
+    };
+    let entries = shared.store.audit(app, &query).await?;
+    let entries: Vec<_> = entries.into_iter().map(Entry::of).collect();
+    answer::one(StatusCode::OK, &entries)
+}
