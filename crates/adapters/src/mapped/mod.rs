@@ -1,9 +1,9 @@
 //! Platforms without Rust: a TOML file says where a platform's webhook carries what, and this
 //! module makes an adapter of it. The keys are documented in `docs/guide/mapping.md`.
 //!
-//! Start reading at [`compile`], then `read` and `schema` (what a file may say) and `decode` (how a body is
-//! read by it). What a word such as `ringing` means for a call is said in `flat`, as for the
-//! generic webhook. [`Aircall`] and [`ThreeCx`] are built in and made from files like any other.
+//! Start reading at [`compile`], then `read` and `schema` (what a file may say) and `decode` (how
+//! a body is read by it). What a word such as `ringing` means for a call is said in `flat`, as for
+//! the generic webhook. [`Aircall`] and [`ThreeCx`] are built in, made from files like any other.
 
 mod decode;
 mod intern;

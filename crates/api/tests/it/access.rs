@@ -92,6 +92,11 @@ const MORE: &[(&str, Wants)] = &[
     ("connect_platform", Wants::Either),
     ("finish_platform_sign_in", Wants::Nothing),
     ("disconnect_platform", Wants::Either),
+    ("take_pipelinq_webhook", Wants::Nothing),
+    ("take_pipelinq_webhook_in_nextcloud", Wants::Nothing),
+    ("get_mapping", Wants::Operator),
+    ("put_mapping", Wants::Operator),
+    ("delete_mapping", Wants::Operator),
     ("list_platforms", Wants::Operator),
     ("list_notifications", Wants::Operator),
 ];
