@@ -151,53 +151,29 @@ impl Parts {
             metrics.clone(),
         );
         let audit = Audit::new(store.clone(), clock.clone(), master_key.clone());
-        let tokens = Tokens::new(
-            store.clone(),
-            master_key.clone(),
-            clock.clone(),
-            entropy.clone(),
-            Arc::new(switchhook_adapters::oauth::HttpTokens),
-        );
-        let sessions = Sessions::new(clock.clone()).with_tokens(tokens.clone());
-        let public_url = config.public_url.as_deref();
-        let keeper = Keeper::new(
-            store.clone(),
-            connections.clone(),
-            sessions.clone(),
-            tokens.clone(),
-            intake.clone(),
-            public_url,
-        );
         let links = Links::new(connections.clone(), intake.clone(), metrics.clone());
-        let doctor = Doctor::new(
-            store.clone(),
-            sessions.clone(),
-            tokens.clone(),
-            links.clone(),
-            clock.clone(),
-            public_url,
-        );
+        let asking = Asking::new(&config, &master_key, &intake, &links, &connections, &store);
         let gate = Arc::new(Gate::new(
             store.clone(),
             master_key,
             clock.clone(),
             entropy.clone(),
         ));
-        let asking = Arc::new(sessions.clone());
+        let sessions = Arc::new(asking.sessions.clone());
         Ok(Self {
             dialler: Dialler::new(
                 store.clone(),
                 connections.clone(),
                 links.clone(),
                 intake.clone(),
-                asking.clone(),
+                sessions.clone(),
                 metrics.clone(),
             ),
             controls: Controls::new(
                 store.clone(),
                 connections.clone(),
                 links.clone(),
-                asking,
+                sessions,
                 metrics.clone(),
             ),
             audit,
@@ -210,10 +186,10 @@ impl Parts {
             ),
             hub: Hub::new(store.clone(), clock.clone(), metrics.clone()),
             links,
-            tokens,
-            sessions,
-            keeper,
-            doctor,
+            tokens: asking.tokens,
+            sessions: asking.sessions,
+            keeper: asking.keeper,
+            doctor: asking.doctor,
             config: Arc::new(config),
             store,
             connections,
@@ -374,6 +350,57 @@ impl Parts {
                     }
                 }
             }
+        }
+    }
+}
+
+/// What a server needs to ask platforms for something.
+struct Asking {
+    tokens: Tokens,
+    sessions: Sessions,
+    keeper: Keeper,
+    doctor: Doctor,
+}
+
+impl Asking {
+    fn new(
+        config: &Config,
+        master_key: &MasterKey,
+        intake: &Intake,
+        links: &Links,
+        connections: &Arc<Connections>,
+        store: &Arc<dyn Store>,
+    ) -> Self {
+        let (clock, public_url) = (intake.clock(), config.public_url.as_deref());
+        let tokens = Tokens::new(
+            store.clone(),
+            master_key.clone(),
+            clock.clone(),
+            intake.entropy().clone(),
+            Arc::new(switchhook_adapters::oauth::HttpTokens),
+        );
+        let sessions = Sessions::new(clock.clone()).with_tokens(tokens.clone());
+        let keeper = Keeper::new(
+            store.clone(),
+            connections.clone(),
+            sessions.clone(),
+            tokens.clone(),
+            intake.clone(),
+            public_url,
+        );
+        let doctor = Doctor::new(
+            store.clone(),
+            sessions.clone(),
+            tokens.clone(),
+            links.clone(),
+            clock.clone(),
+            public_url,
+        );
+        Self {
+            tokens,
+            sessions,
+            keeper,
+            doctor,
         }
     }
 }

@@ -83,6 +83,7 @@ impl World {
     pub(super) fn call(&self, code: &str) -> (CallHandle, String, String) {
         let (session, party) = self.vendor.vendor().session(ADA, code);
         let leg = |id: &str, kind, user: Option<&str>, answered| CallLeg {
+            number: None,
             id: id.to_owned(),
             kind,
             extension: None,
