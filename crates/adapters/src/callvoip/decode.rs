@@ -217,26 +217,39 @@ impl<'e, 'a> Teller<'e, 'a> {
         }
     }
 
-    fn ended(&mut self) -> Result<(), DecodeError> {
+    /// `duration` says since when this extension has talked: the answer, should its own event be
+    /// lost. True when it has.
+    fn talked(&mut self) -> bool {
         let event = self.event;
+        let Some(talk) = event.duration_ms.filter(|ms| *ms > 0) else {
+            return false;
+        };
+        let earlier = event.at.checked_sub(SignedDuration::from_millis(talk));
+        let answered = earlier.ok().filter(|_| event.is_dated());
+        let answered = answered.unwrap_or(event.at);
+        // Without a start of its own an event begins when it happens.
+        let answered = if event.began < event.at {
+            answered.max(event.began)
+        } else {
+            answered
+        };
+        let from = self.told.len();
+        self.both(&LegFact::Answered);
+        for signal in self.told.iter_mut().skip(from) {
+            signal.at = answered;
+        }
+        true
+    }
+
+    fn ended(&mut self) -> Result<(), DecodeError> {
         let mut cause = self.cause()?;
         // Another device of the group took the call: this is the end of one leg only.
         if cause.reason == Some(Reason::AnsweredElsewhere) {
             self.own(LegFact::Ended(cause));
             return Ok(());
         }
-        let talk = event.duration_ms.filter(|ms| *ms > 0);
-        if let Some(talk) = talk {
-            let earlier = event.at.checked_sub(SignedDuration::from_millis(talk));
-            let answered = earlier.ok().filter(|_| event.is_dated());
-            let answered = answered.unwrap_or(event.at).max(event.began);
-            let from = self.told.len();
-            self.both(&LegFact::Answered);
-            for signal in self.told.iter_mut().skip(from) {
-                signal.at = answered;
-            }
-        }
-        if talk.is_some() {
+        let talk = self.talked();
+        if talk {
             cause.reason = Some(Reason::Normal);
         } else if cause.reason == Some(Reason::Normal) {
             // Cleared in the ordinary way; whether somebody had answered, other events say.
@@ -275,6 +288,7 @@ impl<'e, 'a> Teller<'e, 'a> {
             from: self.own.clone(),
             to: to.and_then(|to| to.canonical().map(str::to_owned)),
         });
+        self.talked();
         self.own(LegFact::Moved);
         self.own(LegFact::Ended(Cause::reason(Reason::Transferred)));
         Ok(())

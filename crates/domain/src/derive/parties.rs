@@ -65,7 +65,8 @@ impl<'a> Reading<'a> {
             leg.answered_at.is_some() && (self.answered_at.is_some() || leg.origin)
         });
         let last_talker = answered.max_by_key(|(id, leg)| {
-            let left = talk_end(leg);
+            // Said to be over as a whole, it is over for everybody.
+            let left = talk_end(leg).or(self.facts.stated_end.at);
             (left.is_none(), left, leg.answered_at, *id)
         });
         let declined = || {
