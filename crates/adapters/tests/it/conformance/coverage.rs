@@ -34,7 +34,7 @@ fn every_platform_tells_every_story_or_says_why_not() {
                     story.name()
                 )),
                 (None, Some(reason)) if reason.len() < 15 || !reason.ends_with('.') => {
-                    faults.push(format!("{platform}: {} needs a sentence", story.name()))
+                    faults.push(format!("{platform}: {} needs a sentence", story.name()));
                 }
                 _ => {}
             }
