@@ -27,7 +27,9 @@ cp ../Cargo.lock Cargo.lock
 cargo build --quiet --bins --target "$host"
 bin="target/$host/debug"
 
-platforms="$(FUZZ_ASK=platforms "$bin/decoders")"
+# libFuzzer misses the sanitizer, in words, each time it starts.
+ask() { FUZZ_ASK="$1" "$bin/decoders" 2> >(grep -v '^WARNING: Failed to find function' >&2); }
+platforms="$(ask platforms)"
 others="$(sed -n 's/^name = "\(.*\)"$/\1/p' Cargo.toml | grep -vxE 'switchhook-fuzz|decoders')"
 if [ $# = 0 ]; then
   # shellcheck disable=SC2086 # names are words
@@ -40,7 +42,7 @@ for target in "$@"; do
   if grep -qx "$target" <<<"$platforms"; then name=decoders platform="$target"; fi
   corpus="corpus/$target" seeds="corpus/$target.seeds"
   mkdir -p "$corpus" "$seeds" found
-  FUZZ_ASK="seeds $target $seeds" "$bin/decoders"
+  ask "seeds $target $seeds"
   printf '%-14s ' "$target"
   log="$(mktemp)"
   if FUZZ_PLATFORM="$platform" "$bin/$name" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=2048 \

@@ -31,7 +31,9 @@ fn connection(adapter: &dyn Adapter, variant: usize) -> ConnectionContext {
                 credentials.insert(field.name.to_owned(), Secret::new(SECRET));
                 continue;
             }
-            FieldKind::Choice(words) if variant > 0 => words.get((variant + at) % words.len().max(1)),
+            FieldKind::Choice(words) if variant > 0 => {
+                words.get((variant + at) % words.len().max(1))
+            }
             FieldKind::Boolean if variant > 0 => ["true", "false"].get((variant >> (at % 4)) & 1),
             _ => None,
         };
@@ -58,7 +60,9 @@ fn connection(adapter: &dyn Adapter, variant: usize) -> ConnectionContext {
 }
 
 fn nil<T: std::str::FromStr<Err: std::fmt::Debug>>() -> T {
-    "00000000-0000-0000-0000-000000000000".parse().expect("an id")
+    "00000000-0000-0000-0000-000000000000"
+        .parse()
+        .expect("an id")
 }
 
 struct Notification<'a> {
@@ -70,8 +74,12 @@ struct Notification<'a> {
 /// Bytes as a notification: a body, and after a mark headers one a line; lines that begin with `?`
 /// are of the query.
 fn notification(data: &[u8]) -> Notification<'_> {
-    let at = data.windows(HEADERS.len()).position(|window| window == HEADERS);
-    let (body, rest) = at.map_or((data, &data[..0]), |at| (&data[..at], &data[at + HEADERS.len()..]));
+    let at = data
+        .windows(HEADERS.len())
+        .position(|window| window == HEADERS);
+    let (body, rest) = at.map_or((data, &data[..0]), |at| {
+        (&data[..at], &data[at + HEADERS.len()..])
+    });
     let (mut headers, mut query) = (Vec::new(), Vec::new());
     for line in String::from_utf8_lossy(rest).lines().take(32) {
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
@@ -81,14 +89,21 @@ fn notification(data: &[u8]) -> Notification<'_> {
             None => headers.push((name.trim().to_ascii_lowercase(), value)),
         }
     }
-    Notification { body, headers, query }
+    Notification {
+        body,
+        headers,
+        query,
+    }
 }
 
 /// Verifies, decodes and folds a notification, whatever it is. Panics where something that must
 /// hold does not.
 pub fn take(adapter: &dyn Adapter, data: &[u8]) {
     let fuzzed = notification(data);
-    let content_type = fuzzed.headers.iter().find(|(name, _)| name == "content-type");
+    let content_type = fuzzed
+        .headers
+        .iter()
+        .find(|(name, _)| name == "content-type");
     let inbound = Inbound {
         body: fuzzed.body,
         content_type: content_type.map_or("", |(_, value)| value.as_str()),
@@ -100,7 +115,9 @@ pub fn take(adapter: &dyn Adapter, data: &[u8]) {
     let _ = adapter.account_hint(&inbound);
     let _ = adapter.handshake(&inbound, &connection);
     let verified = adapter.verify(&inbound, &connection);
-    let holds_secret = data.windows(SECRET.len()).any(|window| window == SECRET.as_bytes());
+    let holds_secret = data
+        .windows(SECRET.len())
+        .any(|window| window == SECRET.as_bytes());
     if variant == 0 && !holds_secret {
         assert!(verified.is_err(), "believed without a signature");
     }
@@ -115,13 +132,20 @@ pub fn take(adapter: &dyn Adapter, data: &[u8]) {
 
 fn understand(adapter: &dyn Adapter, payload: &[u8], connection: &ConnectionContext) {
     let first = adapter.decode(payload, connection);
-    assert_eq!(first, adapter.decode(payload, connection), "the same bytes, another answer");
+    assert_eq!(
+        first,
+        adapter.decode(payload, connection),
+        "the same bytes, another answer"
+    );
     let Ok(decoded) = first else { return };
     let _ = adapter.reply(payload, &decoded, connection);
     let now: Timestamp = "2026-11-22T12:00:00Z".parse().expect("a time");
     let mut signals = decoded.signals;
     date_undated(&mut signals, now);
-    assert!(signals.iter().all(|signal| signal.at != UNDATED), "a signal without a time");
+    assert!(
+        signals.iter().all(|signal| signal.at != UNDATED),
+        "a signal without a time"
+    );
     let mut replay = Replay::new(adapter.spec().platform, "NL");
     replay.notification(now, &signals);
     replay.notification(now, &signals);

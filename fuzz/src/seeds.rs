@@ -21,7 +21,9 @@ pub fn answer() {
             Ok(())
         }
         ["seeds", target, folder] => lay_out(target, Path::new(folder)),
-        _ => Err(io::Error::other("FUZZ_ASK is `platforms` or `seeds TARGET FOLDER`")),
+        _ => Err(io::Error::other(
+            "FUZZ_ASK is `platforms` or `seeds TARGET FOLDER`",
+        )),
     };
     match done {
         Ok(()) => exit(0),
@@ -44,7 +46,10 @@ fn lay_out(target: &str, folder: &Path) -> io::Result<()> {
         let bytes = fs::read(&file)?;
         let parts: Vec<&[u8]> = match adapter {
             Some(adapter) => adapter.split(&bytes),
-            None => bytes.split(|byte| *byte == b'"').filter(|part| is_number(part)).collect(),
+            None => bytes
+                .split(|byte| *byte == b'"')
+                .filter(|part| is_number(part))
+                .collect(),
         };
         for part in parts {
             // The name is a digest, so that the same seed is there once.
@@ -68,7 +73,11 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     };
     for entry in entries {
         let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if path.is_dir() {
             collect(&path, files)?;
         } else if name.starts_with(|c: char| c.is_ascii_digit()) {

@@ -10,7 +10,11 @@ use switchhook_engine::adapter::Adapter;
 
 static CHOSEN: LazyLock<Option<&'static dyn Adapter>> = LazyLock::new(|| {
     let name = std::env::var("FUZZ_PLATFORM").ok()?;
-    Some(registry().get(&name).unwrap_or_else(|| panic!("no platform `{name}`")))
+    Some(
+        registry()
+            .get(&name)
+            .unwrap_or_else(|| panic!("no platform `{name}`")),
+    )
 });
 
 fuzz_target!(init: switchhook_fuzz::seeds::answer(), |data: &[u8]| {
