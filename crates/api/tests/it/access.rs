@@ -68,6 +68,8 @@ const OPERATIONS: &[(&str, Wants)] = &[
     ("create_connection", Wants::Operator),
     ("list_connections", Wants::Operator),
     ("get_connection", Wants::Operator),
+    ("update_connection", Wants::Operator),
+    ("rotate_webhook_secret", Wants::Operator),
     ("delete_connection", Wants::Operator),
 ];
 /// The rest of them; an array of its own so that both stay readable.
@@ -221,6 +223,7 @@ async fn send(request: RequestBuilder, route: &Route) -> Answer {
         ("POST", path) if path.ends_with("/connections") => {
             request.json(&json!({"platform": "dialpad"}))
         }
+        ("PATCH", _) => request.json(&json!({"name": "x"})),
         _ => request,
     };
     Answer::of(request.send().await.unwrap()).await
@@ -385,7 +388,7 @@ async fn what_belongs_to_another_app_does_not_exist() {
         assert_eq!(answer.status, 404, "{}: {}", route.id, answer.text);
         assert!(answer.problem().ends_with("_not_found"), "{}", route.id);
     }
-    assert_eq!(covered, 15);
+    assert_eq!(covered, 17);
     // Theirs is still there.
     let call = &theirs.0["call"];
     assert_eq!(
