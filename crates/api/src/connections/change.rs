@@ -1,14 +1,15 @@
 //! Operators: changing a connection that is there, and rotating its webhook secret. Nothing is
 //! checked here: that is the engine's, the same as at creation.
 
-use axum::body::Body;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use switchhook_domain::id::ConnectionId;
 use switchhook_engine::admin::Change;
+use switchhook_engine::store::Connection;
 use utoipa::ToSchema;
 
 use super::{ConnectionView, find, view};
@@ -96,18 +97,15 @@ errors!(ChangeErrors: OPERATOR OPERATOR_BODY [InvalidId, AppNotFound, Connection
 pub(crate) async fn update(
     State(shared): State<Shared>,
     _: Operator,
-    Path((app_id, connection_id)): Path<(String, String)>,
-    trace: Trace,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
+    Path(place): Path<(String, String)>,
+    request: Request,
 ) -> Result<Response, Problem> {
-    Params::none(&uri)?;
+    let (parts, body) = request.into_parts();
+    Params::none(&parts.uri)?;
     let Object(change): Object<ConnectionChange> =
-        body::json(&headers, body, shared.config.max_json).await?;
-    let before = find(&shared, &app_id, &connection_id).await?;
+        body::json(&parts.headers, body, shared.config.max_json).await?;
+    let before = before(&shared, &place, &parts).await?;
     let (app, id) = (before.app_id, before.id);
-    trace.before(&view(&shared, &headers, before).await?);
     let change = Change {
         name: change.name,
         config: change.config.unwrap_or_default(),
@@ -115,7 +113,7 @@ pub(crate) async fn update(
     };
     let row = shared.admin.update_connection(app, id, change).await?;
     follow(&shared, id).await?;
-    answer::one(StatusCode::OK, &view(&shared, &headers, row).await?)
+    answer::one(StatusCode::OK, &view(&shared, &parts.headers, row).await?)
 }
 
 /// Rotate the webhook secret of a connection
@@ -142,27 +140,36 @@ pub(crate) async fn update(
 pub(crate) async fn rotate(
     State(shared): State<Shared>,
     _: Operator,
-    Path((app_id, connection_id)): Path<(String, String)>,
-    trace: Trace,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
+    Path(place): Path<(String, String)>,
+    request: Request,
 ) -> Result<Response, Problem> {
-    Params::none(&uri)?;
+    let (parts, body) = request.into_parts();
+    Params::none(&parts.uri)?;
     let wanted: Option<Object<SecretRotation>> =
-        body::json_or_default(&headers, body, shared.config.max_json).await?;
+        body::json_or_default(&parts.headers, body, shared.config.max_json).await?;
     let Object(wanted) = wanted.unwrap_or_default();
-    let before = find(&shared, &app_id, &connection_id).await?;
+    let before = before(&shared, &place, &parts).await?;
     let (app, id) = (before.app_id, before.id);
-    trace.before(&view(&shared, &headers, before).await?);
     let rotated = shared
         .admin
         .rotate_webhook_secret(app, id, wanted.webhook_secret, wanted.keep_old)
         .await?;
     follow(&shared, id).await?;
-    let mut view = view(&shared, &headers, rotated.row).await?;
+    let mut view = view(&shared, &parts.headers, rotated.row).await?;
     view.webhook_secret = rotated.webhook_secret;
     answer::one(StatusCode::OK, &view)
+}
+
+/// The connection of the ids in a path as it is now, put on record as what was before.
+async fn before(
+    shared: &Shared,
+    (app_id, connection_id): &(String, String),
+    parts: &Parts,
+) -> Result<Connection, Problem> {
+    let row = find(shared, app_id, connection_id).await?;
+    let seen = view(shared, &parts.headers, row.clone()).await?;
+    Trace::of(parts).before(&seen);
+    Ok(row)
 }
 
 /// Has what runs for a connection go on with its new settings.
