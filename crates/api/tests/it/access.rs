@@ -362,9 +362,12 @@ async fn nobody_gets_in_without_the_right_credential() {
             }
         }
     }
-    // Nothing of all this has changed anything.
+    nothing_has_changed(&world, &tenant).await;
+}
+
+async fn nothing_has_changed(world: &World, tenant: &crate::world::Tenant) {
     assert_eq!(
-        world.get(&tenant, "/api/contacts").await.body["pagination"]["total"],
+        world.get(tenant, "/api/contacts").await.body["pagination"]["total"],
         1
     );
     let apps = world.operate(Method::GET, "/internal/apps", None).await;
