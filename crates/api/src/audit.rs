@@ -155,7 +155,8 @@ impl Witness {
     /// True for what changes something; platforms' notifications are kept as such elsewhere.
     fn changes(&self) -> bool {
         let looks = matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        let hook = self.route.contains("webhook");
+        let operators = self.route.starts_with("/internal/");
+        let hook = self.route.contains("webhook") && !operators;
         self.route == "/sign-in" || !looks && !hook && self.route != "-"
     }
 

@@ -11,6 +11,7 @@
 )]
 
 mod bed;
+mod connections;
 mod kill;
 mod mappings;
 mod program;
