@@ -196,7 +196,8 @@ impl<'a> Reading<'a> {
         let first = || self.all().min_by_key(|(id, leg)| (leg.seen_at, *id));
         let leg = self.origin().or_else(first).map(|(id, _)| id.clone());
         let named = |key: &&String| !key.starts_with(DIAL_KEY);
-        leg.or_else(|| self.facts.keys.iter().find(named).cloned())
+        let key = || self.facts.keys.iter().find(named);
+        leg.or_else(|| key().map(|key| without_kind(key).to_owned()))
             .unwrap_or_default()
     }
 
@@ -383,4 +384,13 @@ fn earliest_meeting(ours: &[Leg<'_>], theirs: &[Leg<'_>]) -> Option<Timestamp> {
         }
     }
     best
+}
+
+/// A key as the platform itself writes it: without the word an adapter puts before it (`chan:…`).
+fn without_kind(key: &str) -> &str {
+    let is_word = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase());
+    match key.split_once(':') {
+        Some((word, id)) if is_word(word) && !id.is_empty() => id,
+        _ => key,
+    }
 }

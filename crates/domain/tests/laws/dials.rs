@@ -109,6 +109,20 @@ fn a_call_that_was_asked_for_is_there_before_the_platform_speaks() {
 }
 
 #[test]
+fn until_a_leg_is_seen_the_platforms_own_name_of_the_call_is_shown() {
+    for (name, shown) in [
+        ("chan:17.1", "17.1"),
+        ("dp:5600", "5600"),
+        ("s-a0d1:2", "s-a0d1:2"),
+        ("chan:", "chan:"),
+    ] {
+        let named = Signal::call(at(900), &[key(), name.to_owned()], CallFact::Linked);
+        let replay = played(&[&asked("0612345678"), &[named]]);
+        assert_eq!(replay.calls()[0].external_call_id, shown);
+    }
+}
+
+#[test]
 fn an_extension_that_is_asked_for_is_an_internal_call() {
     let replay = played(&[&asked("200")]);
     let call = &replay.calls()[0];

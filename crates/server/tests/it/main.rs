@@ -15,6 +15,7 @@ mod kill;
 mod mappings;
 mod program;
 mod real_dial;
+mod real_dial_api;
 mod real_pbx;
 mod real_sqs;
 mod tls;
