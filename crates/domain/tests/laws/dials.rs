@@ -152,6 +152,30 @@ fn the_agents_own_pick_up_is_no_answer() {
 }
 
 #[test]
+fn nor_is_it_when_the_platform_was_asked_by_somebody_else() {
+    let dialled = CallFact::Dialled(number("0612345678"));
+    let keys = ["p1".to_owned()];
+    let began = LegFact::Seen {
+        kind: LegKind::Agent,
+        origin: true,
+        party: agent(),
+    };
+    let own = [
+        Signal::call(at(1_000), &keys, dialled),
+        Signal::leg(at(1_000), &keys, "a", began),
+    ];
+    let platform = platform(&["p1"]);
+    let mut replay = played(&[&own, &platform[..3]]);
+    let call = &replay.calls()[0];
+    assert_eq!(call.direction, Some(Direction::Outbound));
+    assert_eq!((call.status, call.answered_at), (Status::Ringing, None));
+    assert!(!kinds(&replay).contains(&EventType::CallStarted));
+    replay.notification(at(10_000), &platform[3..]);
+    assert_eq!(replay.calls()[0].answered_at, Some(at(6_000)));
+    assert!(kinds(&replay).contains(&EventType::CallStarted));
+}
+
+#[test]
 fn the_id_that_was_given_out_stays_whatever_comes_first() {
     let (asked, link, own) = (asked("0612345678"), [linked()], platform(&["p1"]));
     let first: Vec<_> = played(&[&asked]).calls().iter().map(|c| c.id).collect();

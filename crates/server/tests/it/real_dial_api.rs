@@ -166,6 +166,31 @@ fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
+/// A call of agent 100 is going on: whatever else is asked for, no second one is placed. Gives the
+/// channels of the call.
+async fn no_second_call(desk: &Desk<'_>, pbx: &Pbx, placed: &Value) -> BTreeSet<String> {
+    let before = channels(pbx);
+    assert_eq!(
+        before.len(),
+        2,
+        "the agent's and the customer's: {before:?}"
+    );
+    let again = desk.place("one", "100", "06 1234 5678").await;
+    let again = again.data(StatusCode::CREATED);
+    assert_eq!(again["call_id"], placed["call_id"]);
+    assert_eq!(again["dial_id"], placed["dial_id"]);
+    let other = desk.place("one", "100", "06 1234 5679").await;
+    assert_eq!(other.status, StatusCode::CONFLICT);
+    assert_eq!(other.code(), "idempotency_conflict");
+    let busy = desk.place("two", "100", MOBILE).await;
+    assert_eq!(
+        (busy.status, busy.code()),
+        (StatusCode::CONFLICT, "agent_busy")
+    );
+    assert_eq!(channels(pbx), before, "the PBX placed no second call");
+    before
+}
+
 /// Dialled, answered, held, taken back, handed on and hung up; asked twice, placed once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_placed_once_and_steered_by_its_users() {
@@ -200,26 +225,7 @@ async fn a_call_is_placed_once_and_steered_by_its_users() {
     assert_eq!(call["status"], "active");
     assert_eq!(desk.total().await, 1, "the pending call became this one");
 
-    let before = channels(&pbx);
-    assert_eq!(
-        before.len(),
-        2,
-        "the agent's and the customer's: {before:?}"
-    );
-    let again = desk.place("one", "100", "06 1234 5678").await;
-    let again = again.data(StatusCode::CREATED);
-    assert_eq!(again["call_id"], id);
-    assert_eq!(again["dial_id"], placed["dial_id"]);
-    let other = desk.place("one", "100", "06 1234 5679").await;
-    assert_eq!(other.status, StatusCode::CONFLICT);
-    assert_eq!(other.code(), "idempotency_conflict");
-    let busy = desk.place("two", "100", MOBILE).await;
-    assert_eq!(
-        (busy.status, busy.code()),
-        (StatusCode::CONFLICT, "agent_busy")
-    );
-    assert_eq!(channels(&pbx), before, "the PBX placed no second call");
-
+    let before = no_second_call(&desk, &pbx, placed).await;
     desk.refuses_the_rest(id).await;
     desk.act(id, "hold", &json!({})).await;
     desk.call(id, |call| call["status"] == "held").await;
