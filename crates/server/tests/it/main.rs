@@ -11,6 +11,7 @@
 )]
 
 mod bed;
+mod dialpad_both_ways;
 mod kill;
 mod mappings;
 mod program;
