@@ -10,7 +10,8 @@
 //! * `keys` are every name the platform gives this conversation (Asterisk: linked id and channel
 //!   ids; RingCentral: telephony session id; Dialpad: call, master, entry-point and operator call
 //!   ids). Any key in common joins two signals into one call. Keys are unique within a
-//!   connection; prefix them when a platform has several kinds (`linked:…`, `chan:…`).
+//!   connection; prefix them when a platform has several kinds (`linked:…`, `chan:…`). Such a
+//!   prefix is a lower-case word and a colon, and is not shown.
 //! * A leg id names one party's part of the call for its whole life.
 //! * Say facts, not conclusions: a leg that ended, not a call that was missed. Only when the
 //!   platform itself draws the conclusion use the facts of [`CallFact`].

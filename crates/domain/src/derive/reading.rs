@@ -70,13 +70,15 @@ impl<'a> Reading<'a> {
         self.facts.remote.number.is_some() || self.facts.remote.name.is_some()
     }
 
-    /// True while a call that was asked for has only got as far as the agent's own device, or not
-    /// even that: its pick-up is no answer, its ring not the called party's. A platform without
-    /// legs for the outside says who is there in another way.
+    /// True while a call that was asked for, of us or of the platform itself, has only got as far
+    /// as the agent's own device, or not even that: its pick-up is no answer, its ring not the
+    /// called party's. A platform without legs for the outside says who is there in another way.
     fn is_reaching_out(&self) -> bool {
         let outbound = self.direction == Some(Direction::Outbound);
-        let asked = self.facts.requested.is_some() && outbound;
-        asked && self.externals.is_empty() && !self.knows_remote()
+        // A device that dials does not ring: this one was called first.
+        let rang = |(_, leg): Leg<'a>| leg.kind == LegKind::Agent && leg.rang_at.is_some();
+        let asked = self.facts.requested.is_some() || self.origin().is_some_and(rang);
+        outbound && asked && self.externals.is_empty() && !self.knows_remote()
     }
 
     pub(super) fn read_direction(&self) -> Option<Direction> {
@@ -196,7 +198,8 @@ impl<'a> Reading<'a> {
         let first = || self.all().min_by_key(|(id, leg)| (leg.seen_at, *id));
         let leg = self.origin().or_else(first).map(|(id, _)| id.clone());
         let named = |key: &&String| !key.starts_with(DIAL_KEY);
-        leg.or_else(|| self.facts.keys.iter().find(named).cloned())
+        let key = || self.facts.keys.iter().find(named);
+        leg.or_else(|| key().map(|key| without_kind(key).to_owned()))
             .unwrap_or_default()
     }
 
@@ -383,4 +386,13 @@ fn earliest_meeting(ours: &[Leg<'_>], theirs: &[Leg<'_>]) -> Option<Timestamp> {
         }
     }
     best
+}
+
+/// A key as the platform itself writes it: without the word an adapter puts before it (`chan:…`).
+fn without_kind(key: &str) -> &str {
+    let is_word = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase());
+    match key.split_once(':') {
+        Some((word, id)) if is_word(word) && !id.is_empty() => id,
+        _ => key,
+    }
 }

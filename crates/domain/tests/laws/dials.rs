@@ -109,6 +109,20 @@ fn a_call_that_was_asked_for_is_there_before_the_platform_speaks() {
 }
 
 #[test]
+fn until_a_leg_is_seen_the_platforms_own_name_of_the_call_is_shown() {
+    for (name, shown) in [
+        ("chan:17.1", "17.1"),
+        ("dp:5600", "5600"),
+        ("s-a0d1:2", "s-a0d1:2"),
+        ("chan:", "chan:"),
+    ] {
+        let named = Signal::call(at(900), &[key(), name.to_owned()], CallFact::Linked);
+        let replay = played(&[&asked("0612345678"), &[named]]);
+        assert_eq!(replay.calls()[0].external_call_id, shown);
+    }
+}
+
+#[test]
 fn an_extension_that_is_asked_for_is_an_internal_call() {
     let replay = played(&[&asked("200")]);
     let call = &replay.calls()[0];
@@ -135,6 +149,30 @@ fn the_agents_own_pick_up_is_no_answer() {
         .iter()
         .filter(|kind| **kind == EventType::CallStarted);
     assert_eq!(started.count(), 1);
+}
+
+#[test]
+fn nor_is_it_when_the_platform_was_asked_by_somebody_else() {
+    let dialled = CallFact::Dialled(number("0612345678"));
+    let keys = ["p1".to_owned()];
+    let began = LegFact::Seen {
+        kind: LegKind::Agent,
+        origin: true,
+        party: agent(),
+    };
+    let own = [
+        Signal::call(at(1_000), &keys, dialled),
+        Signal::leg(at(1_000), &keys, "a", began),
+    ];
+    let platform = platform(&["p1"]);
+    let mut replay = played(&[&own, &platform[..3]]);
+    let call = &replay.calls()[0];
+    assert_eq!(call.direction, Some(Direction::Outbound));
+    assert_eq!((call.status, call.answered_at), (Status::Ringing, None));
+    assert!(!kinds(&replay).contains(&EventType::CallStarted));
+    replay.notification(at(10_000), &platform[3..]);
+    assert_eq!(replay.calls()[0].answered_at, Some(at(6_000)));
+    assert!(kinds(&replay).contains(&EventType::CallStarted));
 }
 
 #[test]

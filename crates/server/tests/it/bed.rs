@@ -61,6 +61,16 @@ impl Drop for Pbx {
 }
 
 impl Pbx {
+    /// What its console answers.
+    pub fn ask(&self, question: &str) -> String {
+        let output = script("asterisk/run.sh")
+            .args(["cli", question])
+            .output()
+            .expect("the script runs");
+        assert!(output.status.success(), "{}", text(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// Makes the PBX open its WebSocket to that address.
     pub fn connect_to(&self, uri: &str, password: &str) {
         let output = script("asterisk/run.sh")

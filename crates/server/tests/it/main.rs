@@ -12,10 +12,12 @@
 
 mod bed;
 mod connections;
+mod dialpad_both_ways;
 mod kill;
 mod mappings;
 mod program;
 mod real_dial;
+mod real_dial_api;
 mod real_pbx;
 mod real_sqs;
 mod tls;

@@ -17,9 +17,9 @@ use switchhook_engine::session::Sessions;
 use crate::bed::{Party, Pbx, ami_port, ari_port};
 use crate::program::{App, Frames, Server};
 
-const MOBILE: &str = "+31612345678";
+pub const MOBILE: &str = "+31612345678";
 /// How long anything may take.
-const LIMIT: Duration = Duration::from_secs(12);
+pub const LIMIT: Duration = Duration::from_secs(12);
 
 /// A server, and one app with one connection to the PBX.
 struct Desk {
@@ -88,7 +88,7 @@ impl Desk {
     }
 }
 
-fn by_ari() -> Value {
+pub fn by_ari() -> Value {
     json!({
         "url": format!("http://127.0.0.1:{}", ari_port()),
         "username": "cti",
@@ -96,7 +96,7 @@ fn by_ari() -> Value {
     })
 }
 
-fn by_both() -> Value {
+pub fn by_both() -> Value {
     let mut config = by_ari();
     config["username"] = "viewer".into();
     config["password"] = "viewsecret".into();
@@ -145,15 +145,15 @@ fn handle(call: &Value) -> CallHandle {
     }
 }
 
-fn talks(call: &Value) -> bool {
+pub fn talks(call: &Value) -> bool {
     !call["answered_at"].is_null() && call["ended_at"].is_null()
 }
 
-fn over(call: &Value) -> bool {
+pub fn over(call: &Value) -> bool {
     !call["ended_at"].is_null()
 }
 
-fn living<'c>(call: &'c Value, extension: &str) -> Option<&'c Value> {
+pub fn living<'c>(call: &'c Value, extension: &str) -> Option<&'c Value> {
     let mut legs = call["legs"].as_array()?.iter();
     legs.find(|leg| leg["extension"] == extension && leg["ended_at"].is_null())
 }

@@ -60,7 +60,7 @@ async fn the_extension_will_ring() {
         answer_has_the_members(&answer);
         let body = &answer.body;
         assert_eq!(body["success"], true);
-        assert_eq!(body["externalCallId"], "call:1");
+        assert_eq!(body["externalCallId"], "1");
         assert_eq!(body["contactmomentId"], Value::Null);
         assert_eq!(body["interactionId"], Value::Null);
         assert_eq!(body["error"], Value::Null);

@@ -27,7 +27,7 @@ async fn the_answer_is_the_call_and_its_dial() {
     assert_eq!(call["to_number"], TARGET);
     assert_eq!(call["from_number"], "100");
     assert_eq!(call["agent"]["extension"], "100");
-    assert_eq!(call["external_call_id"], "call:77");
+    assert_eq!(call["external_call_id"], "77");
     assert_eq!(call["connection_id"], desk.hook.connection_id);
     assert_eq!(placed.body["data"]["call_id"], call["id"]);
     assert_eq!(placed.body["data"]["dial_id"], dial["id"]);
@@ -66,7 +66,7 @@ async fn the_call_is_there_before_the_platform_answers() {
         let open = desk.open_calls().await;
         assert_eq!(open.len(), 1);
         assert_eq!(open[0]["to_number"], TARGET);
-        assert_eq!(open[0]["external_call_id"], "chan:mine");
+        assert_eq!(open[0]["external_call_id"], "mine");
         open[0]["id"].clone()
     };
     let (placed, id) = tokio::join!(desk.dial(TARGET), look);
@@ -267,7 +267,7 @@ async fn a_request_goes_on_when_its_client_has_gone() {
         let open = desk.open_calls().await;
         if open
             .first()
-            .is_some_and(|call| call["external_call_id"] == "call:80")
+            .is_some_and(|call| call["external_call_id"] == "80")
         {
             return;
         }
