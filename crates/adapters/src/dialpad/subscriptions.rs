@@ -99,7 +99,7 @@ async fn webhook(
 ) -> Result<(String, Vec<String>), CommandError> {
     let secret = session.connection.webhook_secrets.first().ok_or_else(|| {
         let detail = "This connection has no webhook secret, so Dialpad's events could not be \
-                      believed: make the connection anew.";
+                      believed: give it a new one with `switchhook connection secret`.";
         CommandError::new(Fault::Settings, detail)
     })?;
     let all = api::list(session, "webhooks", &[]).await?;
