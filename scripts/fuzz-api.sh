@@ -57,7 +57,7 @@ result=0
   --url "http://$LISTEN" --max-time "${FUZZ_SECONDS:-45}" --checks all \
   --exclude-checks positive_data_acceptance --warnings off --no-color) >"$TMP/out.txt" 2>&1 ||
   result=$?
-sed -n '/= FAILURES =/,/= SUMMARY =/p' "$TMP/out.txt" | head -n 200
+sed -nE '/= (ERRORS|FAILURES) =/,/= SUMMARY =/p' "$TMP/out.txt" | head -n 200
 sed -n '/^Test cases:/,$p' "$TMP/out.txt"
 sed -n '2,20p' "$TMP/server.log"
 tested="$(sed -nE 's/^ +Tested: ([0-9]+)$/\1/p' "$TMP/out.txt")"

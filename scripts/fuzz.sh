@@ -42,7 +42,7 @@ for target in "$@"; do
   if grep -qx "$target" <<<"$platforms"; then name=decoders platform="$target"; fi
   corpus="corpus/$target" seeds="corpus/$target.seeds"
   mkdir -p "$corpus" "$seeds" found
-  ask "seeds $target $seeds"
+  if [ "$target" = mappings ]; then cp ../mappings/*.toml "$seeds"; else ask "seeds $target $seeds"; fi
   printf '%-14s ' "$target"
   log="$(mktemp)"
   if FUZZ_PLATFORM="$platform" "$bin/$name" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=2048 \

@@ -68,6 +68,8 @@ test("the function keys do the same, also from a field", async ({ page }) => {
   await page.getByLabel("Number or extension").focus();
   await page.keyboard.press("F2");
   await expect(card(page)).toHaveAttribute("data-status", "active");
+  // A key does what its button would do: the button must have come first.
+  await expect(tool(page, /^Hold/)).toBeVisible();
   await page.keyboard.press("F4");
   await expect(card(page)).toHaveAttribute("data-status", "held");
   await expect(tool(page, /^Resume/)).toBeVisible();

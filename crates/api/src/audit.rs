@@ -11,8 +11,8 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use switchhook_domain::id::AppId;
 use switchhook_engine::audit::Deed;
 use switchhook_engine::store::{Actor, ActorKind, AuditEntry, AuditQuery};
@@ -35,6 +35,8 @@ const MAX_ANSWER: u64 = 64 * 1024;
 const DEFAULT_LIMIT: u64 = 100;
 /// The largest page.
 const MAX_LIMIT: u64 = 1000;
+/// The largest number an entry can have: what a database column holds.
+const MAX_NO: u64 = i64::MAX as u64;
 
 /// What is found out about a request on its way through: filled by the extractors of credentials
 /// and by handlers, read when the answer is there.
@@ -153,7 +155,8 @@ impl Witness {
     /// True for what changes something; platforms' notifications are kept as such elsewhere.
     fn changes(&self) -> bool {
         let looks = matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        let hook = self.route.contains("webhook");
+        let operators = self.route.starts_with("/internal/");
+        let hook = self.route.contains("webhook") && !operators;
         self.route == "/sign-in" || !looks && !hook && self.route != "-"
     }
 
@@ -193,7 +196,7 @@ impl Witness {
         }
         let status = response.status();
         let after = match code {
-            Some(code) => Some(Value::from(code.as_str())),
+            Some(code) => Some(json!({ "code": code.as_str() })),
             None => told(&mut response).await,
         };
         let stranger = actor.is_none();
@@ -262,7 +265,7 @@ pub(crate) struct Entry {
     /// What was so before, secrets taken out; null where it is not known.
     #[schema(value_type = Option<Object>)]
     before: Option<Box<RawValue>>,
-    /// The answer, secrets taken out; the problem's code when it was refused.
+    /// The answer, secrets taken out; only its `code` when it was refused.
     #[schema(value_type = Option<Object>)]
     after: Option<Box<RawValue>>,
     /// Keyed hash over this entry and the one before, hexadecimal.
@@ -358,7 +361,7 @@ async fn page(shared: &Inner, app: Option<AppId>, uri: &Uri) -> Result<Response,
         since: params.time("since")?,
         until: params.time("until")?,
         before: before
-            .then(|| params.number("before", 1, 1..=u64::MAX))
+            .then(|| params.number("before", 1, 1..=MAX_NO))
             .transpose()?,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
     };

@@ -30,19 +30,19 @@ pub(crate) struct PolicyView {
     /// True when nothing may be dialled at all.
     off: bool,
     /// ISO 3166-1 alpha-2 codes of the countries that may be dialled; empty for the app's own.
-    #[schema(example = json!(["NL", "BE"]))]
+    #[schema(value_type = Vec<String>, example = json!(["NL", "BE"]))]
     countries: BTreeSet<String>,
     /// Beginnings of numbers that are allowed beside the countries. Numbers that cost extra are
     /// allowed only so.
-    #[schema(example = json!(["+4420"]))]
+    #[schema(value_type = Vec<String>, example = json!(["+4420"]))]
     allowed_prefixes: BTreeSet<String>,
     /// Beginnings of numbers that are refused, whatever else allows them.
-    #[schema(example = json!(["+31900", "+31906"]))]
+    #[schema(value_type = Vec<String>, example = json!(["+31900", "+31906"]))]
     refused_prefixes: BTreeSet<String>,
     /// The most calls one agent may place a minute; 0 for the default of 10.
     per_agent_per_minute: u32,
     /// The numbers the app may show, E.164; empty: only what the platform shows by itself.
-    #[schema(example = json!(["+31201234567"]))]
+    #[schema(value_type = Vec<String>, example = json!(["+31201234567"]))]
     caller_ids: BTreeSet<String>,
     /// Shown when a request names none; one of `caller_ids`.
     #[schema(example = "+31201234567")]

@@ -83,7 +83,7 @@ pub(crate) async fn get(
     put, path = "/internal/platforms/{platform}/mapping", tag = "Operators: connections",
     operation_id = "put_mapping",
     params(("platform" = String, Path, description = "The name in the file.")),
-    request_body(content = String, content_type = "application/toml",
+    request_body(content((String = "text/plain"), (String = "application/toml")),
         description = "The file, at most 64 KiB."),
     responses((status = 200, description = "It is in use.", body = One<MappingView>), PutErrors),
     security(("operator" = [])),

@@ -306,7 +306,7 @@ pub fn openapi() -> OpenApi {
 
 /// What clients send, and what differs from event to event; in everything else a member without
 /// a value is there, as null.
-const PARTIAL: [&str; 10] = [
+const PARTIAL: &[&str] = &[
     "AgentName",
     "ClickToDial",
     "ControlRequest",
@@ -316,6 +316,7 @@ const PARTIAL: [&str; 10] = [
     "NewKey",
     "NewLink",
     "ConnectionRequest",
+    "DialPolicy",
     "EventData",
 ];
 

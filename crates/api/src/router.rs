@@ -69,6 +69,8 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(keys::revoke))
         .routes(routes!(connections::list, connections::create))
         .routes(routes!(connections::get, connections::delete))
+        .routes(routes!(connections::change::update))
+        .routes(routes!(connections::change::rotate))
         .routes(routes!(connections::platforms))
         .routes(routes!(mappings::get, mappings::put, mappings::delete))
         .routes(routes!(diagnosis::own))

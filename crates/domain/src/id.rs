@@ -1,7 +1,7 @@
-//! Typed ids. Ours are UUIDv7, so their order is roughly the order of creation and the indexes
-//! stay small; those of things a platform has named already are UUIDv5 of that name, so that
-//! every node and every repetition makes the same one. Ids of platforms are text and are never turned into numbers: Dialpad's
-//! have 16 to 19 digits, more than a float can hold.
+//! Typed ids. Ours are UUIDv7, so their order is roughly the order of creation and the indexes stay
+//! small; those of things a platform has named already are UUIDv5 of that name, so that every node
+//! and every repetition makes the same one. Ids of platforms are text and are never turned into
+//! numbers: Dialpad's have 16 to 19 digits, more than a float can hold.
 
 use std::cell::Cell;
 use std::fmt;

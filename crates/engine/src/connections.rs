@@ -196,6 +196,8 @@ pub struct Connections {
     platforms: Platforms,
     master_key: MasterKey,
     known: RwLock<Known>,
+    /// One refresh at a time, so that what was read earlier never replaces what was read later.
+    refreshing: tokio::sync::Mutex<()>,
 }
 
 impl std::fmt::Debug for Connections {
@@ -219,6 +221,7 @@ impl Connections {
             platforms,
             master_key,
             known: RwLock::default(),
+            refreshing: tokio::sync::Mutex::default(),
         }
     }
 
@@ -227,6 +230,7 @@ impl Connections {
     /// # Errors
     /// When the database is away; the copy stays as it was.
     pub async fn refresh(&self) -> StoreResult<()> {
+        let _turn = self.refreshing.lock().await;
         mappings::refresh(&*self.store, &self.platforms).await?;
         let apps: HashMap<AppId, Arc<App>> = self
             .store

@@ -90,6 +90,8 @@ pub struct Parts {
     pub registry: Arc<Registry>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// TLS of our own, its files read.
+    pub tls: Option<Tls>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -127,6 +129,7 @@ impl Parts {
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let tls = config.tls.clone().map(Tls::open).transpose()?;
         let master_key = master_key(&config, &*entropy)?;
         let url = config.database_url.expose();
         let store = switchhook_storage::open(url, OpenOptions::default())
@@ -198,6 +201,7 @@ impl Parts {
             metrics,
             registry: Arc::new(registry),
             clock,
+            tls,
         })
     }
 
@@ -251,7 +255,7 @@ impl Parts {
         self.links.reconcile();
         let sockets = TaskTracker::new();
         let router = switchhook_api::router(self.api_state(stop.clone(), sockets.clone()));
-        let mut server = match self.config.tls.clone().map(Tls::open).transpose()? {
+        let mut server = match self.tls.clone() {
             None => {
                 let listener = listener.tap_io(quick);
                 listening(listener, router, stop.clone())

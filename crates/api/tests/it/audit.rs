@@ -112,7 +112,7 @@ async fn refused_credentials_and_signatures_are_on_record_but_cannot_fill_the_di
     world.deliver(&hook.path, "application/jwt", forged).await;
     let found = entries(&world, &tenant, "").await;
     assert_eq!(found.len(), before + 1);
-    assert_eq!(found[0]["after"], "signature_invalid");
+    assert_eq!(found[0]["after"]["code"], "signature_invalid");
     assert_eq!(found[0]["target"], "/webhooks/{platform}/{hook_id}");
     assert_eq!(found[0]["actor"]["kind"], "stranger");
 
@@ -123,7 +123,10 @@ async fn refused_credentials_and_signatures_are_on_record_but_cannot_fill_the_di
         assert_eq!(refused.unwrap().status(), 401);
     }
     let found = operators(&world).await;
-    let refused = found.iter().filter(|e| e["after"] == "key_invalid").count();
+    let refused = found
+        .iter()
+        .filter(|e| e["after"]["code"] == "key_invalid")
+        .count();
     assert!((1..=60).contains(&refused), "{refused}");
     assert!(found.len() - before <= 60);
     // Nothing at all is no credential, and no entry.

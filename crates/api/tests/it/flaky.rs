@@ -71,6 +71,7 @@ pass! { Store {
     connection(app: AppId, id: ConnectionId) -> Option<Connection>;
     connection_by_hook(hook_id: &str) -> Option<Connection>;
     connections(app: Option<AppId>) -> Vec<Connection>;
+    update_connection(connection: &Connection) -> ();
     delete_connection(app: AppId, id: ConnectionId) -> ();
     put_contacts(app: AppId, contacts: &[Contact]) -> ();
     contact(app: AppId, id: ContactId) -> Option<Contact>;

@@ -11,6 +11,7 @@ mod access;
 mod admin;
 mod audit;
 mod calls;
+mod changes;
 mod client;
 mod contacts;
 mod describe;

@@ -233,6 +233,32 @@ async fn a_connection_that_is_taken_away_ends_its_socket() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_changed_ends_its_socket_and_takes_the_next() {
+    let bench = Bench::new().await;
+    let mut socket = bench.connect(BASIC).await.unwrap();
+    answer(&mut socket).await;
+    bench.state("up").await;
+    let path = format!(
+        "/internal/apps/{}/connections/{}",
+        bench.tenant.id, bench.id
+    );
+    let body = json!({ "webhook_secret": "another-sesame" });
+    let changed = bench.world.operate(Method::PATCH, &path, Some(&body)).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    closed(socket).await;
+    // Until it has opened the next, nobody claims that it is up.
+    bench.state("starting").await;
+    assert!(bench.connect(BASIC).await.is_err(), "the former secret");
+    // `pbx:another-sesame`
+    let basic = "Basic cGJ4OmFub3RoZXItc2VzYW1l";
+    let mut socket = bench.connect(basic).await.unwrap();
+    answer(&mut socket).await;
+    bench.state("up").await;
+    let events = bench.events().await;
+    assert!(events.is_empty(), "it never was away: {events:?}");
+}
+
+#[tokio::test]
 async fn a_socket_that_never_comes_is_told_after_a_while() {
     let bench = Bench::new().await;
     bench.world.links.reconcile();

@@ -146,17 +146,17 @@ impl Keeper {
         Ok(count)
     }
 
-    /// Has a connection looked at with the next look: somebody signed in, or changed something at
-    /// the vendor.
+    /// Has a connection looked at with the next look: somebody signed in, changed something at the
+    /// vendor, or changed the connection; then what it keeps there no longer is taken back.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn nudge(&self, connection: &ReadyConnection) -> StoreResult<()> {
-        if !connection.adapter.keeps_subscription(&connection.context) {
-            return Ok(());
-        }
         let row = &connection.row;
         let known = self.store.subscription(row.app_id, row.id).await?;
+        if known.is_none() && !connection.adapter.keeps_subscription(&connection.context) {
+            return Ok(());
+        }
         let known = known.unwrap_or_else(|| self.first_row(connection));
         let due_at = self.now();
         let nudged = StoredSubscription { due_at, ..known };
@@ -252,21 +252,49 @@ impl Keeper {
             .store
             .subscription(seen.app_id, seen.connection_id)
             .await?;
-        let connection = self.connections.get(seen.connection_id).filter(usable);
-        let result = match (row, connection) {
+        let connection = self.as_stored(seen).await?.filter(usable);
+        let result = match (row, &connection) {
             (Some(row), Some(connection)) if row.due_at <= self.now() => {
                 if connection.adapter.keeps_subscription(&connection.context) {
-                    self.subscribe(&connection, row).await
+                    self.subscribe(connection, row).await
                 } else {
-                    self.drop_unwanted(&connection, &row).await
+                    self.drop_unwanted(connection, &row).await
                 }
             }
             // Switched off or not usable: looked at again when it is.
             (Some(row), None) => self.later(&row, CHECK_EVERY).await,
             _ => Ok(()),
         };
+        if let Some(connection) = &connection
+            && self.was_changed(connection).await?
+        {
+            self.nudge(connection).await?;
+        }
         self.give_back(turn).await;
         result
+    }
+
+    /// True when somebody changed the connection while it was looked after by its former
+    /// settings: their [`Self::nudge`] has been written over.
+    async fn was_changed(&self, connection: &ReadyConnection) -> StoreResult<bool> {
+        let row = &connection.row;
+        let stored = self.store.connection(row.app_id, row.id).await?;
+        Ok(stored.is_some_and(|stored| !stored.is_set_up_as(row)))
+    }
+
+    /// The connection with the settings it has in the database: another node, or the command
+    /// line, may have changed it and asked for this very look.
+    async fn as_stored(&self, seen: &StoredSubscription) -> StoreResult<Option<ReadyConnection>> {
+        let id = seen.connection_id;
+        let stored = self.store.connection(seen.app_id, id).await?;
+        let known = self.connections.get(id);
+        if let (Some(stored), Some(known)) = (&stored, &known)
+            && !known.row.is_set_up_as(stored)
+        {
+            self.connections.refresh().await?;
+            return Ok(self.connections.get(id));
+        }
+        Ok(known)
     }
 
     async fn drop_unwanted(

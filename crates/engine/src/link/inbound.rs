@@ -3,6 +3,7 @@
 //! same way as of links of our own making, and that nobody has connected is told too.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{Item, Links, lock};
 use crate::adapter::{FrameSocket, LinkError, LinkState, NotificationSink};
 use crate::connections::ReadyConnection;
+use crate::store::Connection;
 
 /// How long a platform that opens its sockets to us may take to do so before that is told.
 pub const AWAITED_FOR: Duration = Duration::from_secs(15);
@@ -23,6 +25,8 @@ const NOT_CONNECTED: &str = "the platform has not connected to us: look at its s
 /// A socket that is being served, or waits for an older one to be done with.
 pub(super) struct Served {
     number: u64,
+    /// What it was taken in for.
+    row: Arc<Connection>,
     stop: CancellationToken,
     /// Cancelled once nothing of it can be told any more.
     over: CancellationToken,
@@ -49,7 +53,7 @@ impl Links {
         stop: CancellationToken,
     ) {
         let id = connection.row.id;
-        let turn = self.turn(id, &stop);
+        let turn = self.turn(&connection.row, &stop);
         if let Some(older) = &turn.after {
             older.cancelled().await;
         }
@@ -65,19 +69,20 @@ impl Links {
     }
 
     /// Takes the place of the socket that is served now, which is told to end.
-    fn turn(&self, id: ConnectionId, stop: &CancellationToken) -> Turn {
+    fn turn(&self, row: &Arc<Connection>, stop: &CancellationToken) -> Turn {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let (stop, over) = (stop.child_token(), CancellationToken::new());
         let mut served = lock(&self.served);
         let newest = Served {
             number,
+            row: row.clone(),
             stop: stop.clone(),
             over: over.clone(),
         };
         if self.closing.is_cancelled() {
             stop.cancel();
         }
-        let after = served.insert(id, newest).map(|older| {
+        let after = served.insert(row.id, newest).map(|older| {
             older.stop.cancel();
             older.over
         });
@@ -113,20 +118,27 @@ impl Links {
         drop(sink);
         // A task that panicked has been logged by the runtime; there is nothing to wait for.
         let _ = worker.await;
-        let gone = self.connections.get(connection.row.id).is_none();
-        if gone || self.closing.is_cancelled() {
+        // One with other settings has yet to be opened: until then nothing is known of it.
+        let now = self.connections.get(connection.row.id);
+        let same = now.is_some_and(|now| now.row.is_set_up_as(&connection.row));
+        if !same || self.closing.is_cancelled() {
             self.forget(connection);
         }
     }
 
-    /// Ends the sockets of connections that are no more, and tells of those that never came.
+    /// Ends the sockets of connections that are no more or were changed (the platform opens a new
+    /// one), and tells of those that never came.
     pub(super) fn reconcile_awaited(&self, usable: &[ReadyConnection]) {
         let waits = |c: &&ReadyConnection| c.adapter.awaits_socket(&c.context);
         let waiting: HashMap<ConnectionId, &ReadyConnection> =
             usable.iter().filter(waits).map(|c| (c.row.id, c)).collect();
         let served: BTreeSet<ConnectionId> = {
             let served = lock(&self.served);
-            let unwanted = served.iter().filter(|(id, _)| !waiting.contains_key(id));
+            let wanted = |id: &ConnectionId, socket: &Served| {
+                let now = waiting.get(id);
+                now.is_some_and(|now| now.row.is_set_up_as(&socket.row))
+            };
+            let unwanted = served.iter().filter(|(id, socket)| !wanted(id, socket));
             unwanted.for_each(|(_, socket)| socket.stop.cancel());
             served.keys().copied().collect()
         };

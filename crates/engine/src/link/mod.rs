@@ -27,7 +27,7 @@ use crate::adapter::{Inbound, LinkError, LinkState, NotificationSink, Taken};
 use crate::connections::{Connections, ReadyConnection};
 use crate::intake::{Intake, IntakeError, Received};
 use crate::metrics::{Metrics, PlatformLabels};
-use crate::store::{Changeset, LinkStatus, StoreError};
+use crate::store::{Changeset, Connection, LinkStatus, StoreError};
 
 mod inbound;
 
@@ -57,6 +57,8 @@ enum Item {
 }
 
 struct Running {
+    /// What it was started for.
+    row: Arc<Connection>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -99,7 +101,8 @@ impl Links {
         }
     }
 
-    /// Starts what should run and does not, stops what should not and does.
+    /// Starts what should run and does not, stops what should not and does. What runs with other
+    /// settings than it should have now is stopped and started again.
     pub fn reconcile(&self) {
         let mut usable = self.connections.all();
         usable.retain(|c| c.app.active && c.fault.is_none());
@@ -115,12 +118,32 @@ impl Links {
             wanted
         });
         for (id, connection) in live {
-            running.entry(id).or_insert_with(|| {
-                let stop = CancellationToken::new();
-                let task = tokio::spawn(self.clone().supervise(connection, stop.clone()));
-                Running { stop, task }
-            });
+            let former = running.remove(&id);
+            let next = match former {
+                Some(same) if same.row.is_set_up_as(&connection.row) => same,
+                former => self.start(connection, former),
+            };
+            running.insert(id, next);
         }
+    }
+
+    /// Starts a link, once the one whose place it takes is over: of that everything is committed
+    /// before anything of this one.
+    fn start(&self, connection: ReadyConnection, former: Option<Running>) -> Running {
+        let (row, stop) = (connection.row.clone(), CancellationToken::new());
+        let former = former.map(|former| {
+            former.stop.cancel();
+            former.task
+        });
+        let (links, token) = (self.clone(), stop.clone());
+        let task = tokio::spawn(async move {
+            if let Some(former) = former {
+                // A task that panicked has been logged by the runtime; it is over, too.
+                let _ = former.await;
+            }
+            links.supervise(connection, token).await;
+        });
+        Running { row, stop, task }
     }
 
     /// The present state of every live connection of this process.

@@ -248,6 +248,21 @@ pub struct Connection {
     pub last_heard_at: Option<Timestamp>,
 }
 
+impl Connection {
+    /// True when both are set up alike, so that what runs for the one may go on for the other.
+    /// What was heard of them does not count.
+    #[must_use]
+    pub fn is_set_up_as(&self, other: &Self) -> bool {
+        self.id == other.id
+            && self.platform == other.platform
+            && self.hook_id == other.hook_id
+            && self.name == other.name
+            && self.config == other.config
+            && self.credentials == other.credentials
+            && self.webhook_secrets == other.webhook_secrets
+    }
+}
+
 /// What a signed-in person may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -540,6 +555,10 @@ pub trait Store:
 
     /// The connections of an app, oldest first; of every app when none is named.
     async fn connections(&self, app: Option<AppId>) -> StoreResult<Vec<Connection>>;
+
+    /// Replaces the name, the settings, the credentials and the webhook secrets of a connection;
+    /// everything else of it stays. Not found when there is none of that id in its app.
+    async fn update_connection(&self, connection: &Connection) -> StoreResult<()>;
 
     /// Deletes a connection; its calls stay.
     async fn delete_connection(&self, app: AppId, id: ConnectionId) -> StoreResult<()>;

@@ -302,3 +302,57 @@ async fn deleting_takes_everything_back_and_says_what_it_could_not() {
     let left = keeper.release(&world.connection).await.unwrap();
     assert!(left[0].ends_with("Acme is away."), "{left:?}");
 }
+
+/// Somebody changes the connection on another node, or on the command line.
+async fn changed_elsewhere(world: &World) {
+    let mut row = switchhook_engine::store::Connection::clone(&world.connection.row);
+    row.name = "Main office".to_owned();
+    world.store.update_connection(&row).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_changed_connection_is_looked_at_with_its_new_settings() {
+    let world = World::new().await;
+    let keeper = world.keeper(PUBLIC);
+    next(
+        &world,
+        [stands(json!({}), None), stands(json!({"hook": 2}), None)],
+    );
+    keeper.once().await.unwrap();
+    changed_elsewhere(&world).await;
+    keeper.nudge(&world.connection).await.unwrap();
+    assert_eq!(keeper.once().await.unwrap(), 1);
+    let known = world.connections.get(world.connection.row.id).unwrap();
+    assert_eq!(known.context.name, "Main office");
+    assert_eq!(row(&world).await.state["made"], json!({"hook": 2}));
+    assert!(row(&world).await.due_at > world.clock.now());
+    assert_eq!(keeper.once().await.unwrap(), 0, "once is enough");
+}
+
+#[tokio::test]
+async fn a_change_in_the_middle_of_a_look_is_not_overlooked() {
+    let world = World::new().await;
+    let keeper = world.keeper(PUBLIC);
+    next(
+        &world,
+        [
+            stands(json!({"hook": 1}), None),
+            stands(json!({"hook": 1}), None),
+        ],
+    );
+    let (reached, go_on) = world.vendor.pause_next();
+    let look = keeper.once();
+    let change = async {
+        reached.notified().await;
+        changed_elsewhere(&world).await;
+        keeper.nudge(&world.connection).await.unwrap();
+        go_on.notify_one();
+    };
+    let (looked, ()) = tokio::join!(look, change);
+    assert_eq!(looked.unwrap(), 1);
+    assert_eq!(row(&world).await.due_at, world.clock.now());
+    assert_eq!(row(&world).await.state["made"], json!({"hook": 1}));
+    assert_eq!(keeper.once().await.unwrap(), 1);
+    assert!(row(&world).await.due_at > world.clock.now());
+    assert_eq!(asked(&world), [Value::Null, json!({"hook": 1})]);
+}

@@ -30,6 +30,7 @@ use switchhook_engine::session::Sessions;
 use switchhook_engine::store::{App, Connection, Store};
 use switchhook_testkit::clock::TestClock;
 use switchhook_testkit::memory::MemoryStore;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 static SPEC: AdapterSpec = AdapterSpec {
@@ -53,6 +54,18 @@ pub(crate) struct Vendor {
     pub(crate) log_fails: Mutex<Option<CommandError>>,
     pub(crate) unsubscribed: Mutex<Vec<Value>>,
     pub(crate) unsubscribe_fails: Mutex<bool>,
+    /// Told when the next subscription is asked for, and waited for before it is answered.
+    pause: Mutex<Option<(Arc<Notify>, Arc<Notify>)>>,
+}
+
+impl Vendor {
+    /// Has the next subscription wait: the first is told when it is asked for, the second lets
+    /// it go on.
+    pub(crate) fn pause_next(&self) -> (Arc<Notify>, Arc<Notify>) {
+        let pause = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        *self.pause.lock().unwrap() = Some(pause.clone());
+        pause
+    }
 }
 
 /// The adapter.
@@ -108,6 +121,11 @@ impl Adapter for Acme {
         wanted: &Wanted,
     ) -> Result<Subscribed, HalfSubscribed> {
         self.vendor.wanted.lock().unwrap().push(wanted.clone());
+        let pause = self.vendor.pause.lock().unwrap().take();
+        if let Some((reached, go_on)) = pause {
+            reached.notify_one();
+            go_on.notified().await;
+        }
         self.vendor.next.lock().unwrap().remove(0)
     }
 

@@ -1,8 +1,8 @@
 //! `switchhook connection`: connections to phone platforms, straight on the database.
 
 use serde_json::{Map, Value};
-use switchhook_domain::id::ConnectionId;
-use switchhook_engine::admin::NewConnection;
+use switchhook_domain::id::{AppId, ConnectionId};
+use switchhook_engine::admin::{Change, NewConnection};
 
 use super::{Context, Failure, Outcome, app, audit, output};
 use crate::wire::{self, Parts};
@@ -34,6 +34,29 @@ enum Command {
     },
     /// Lists the connections and how they are doing.
     List,
+    /// Changes settings of a connection; what is not named stays.
+    Set {
+        /// The connection's id, as `list` shows it.
+        id: ConnectionId,
+        /// A setting and its new value; without a value it is taken away. `platforms NAME` lists
+        /// them.
+        #[arg(value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+        /// What it is called from now on.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Gives a connection a new webhook secret. The former is believed too, until the next one.
+    Secret {
+        /// The connection's id, as `list` shows it.
+        id: ConnectionId,
+        /// The secret the platform shows; made up when left out. May be env:NAME or file:PATH.
+        #[arg(long)]
+        secret: Option<String>,
+        /// Believe the former secret no longer.
+        #[arg(long)]
+        drop_old: bool,
+    },
     /// Removes a connection; its calls stay.
     Remove {
         /// The connection's id, as `list` shows it.
@@ -75,13 +98,7 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
             let made = parts.admin.create_connection(app.id, new).await?;
             let base = app::base_url(parts);
             let row = made.row;
-            audit::note(
-                parts,
-                app.id,
-                "connection add",
-                &format!("connection {}", row.id),
-            )
-            .await?;
+            note(parts, app.id, "connection add", row.id).await?;
             output::say(&format!("Connection  {}  {}", row.id, row.name));
             output::say(&format!(
                 "Webhook     {base}/webhooks/{}/{}",
@@ -113,18 +130,92 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
                 }
             }
             parts.admin.delete_connection(app.id, id).await?;
-            audit::note(
-                parts,
-                app.id,
-                "connection remove",
-                &format!("connection {id}"),
-            )
-            .await?;
+            note(parts, app.id, "connection remove", id).await?;
             output::say("Removed.");
         }
+        Command::Set { id, settings, name } => {
+            let config = without_values_null(parse_settings(&settings)?);
+            set(parts, app.id, id, name, config).await?;
+        }
+        Command::Secret {
+            id,
+            secret,
+            drop_old,
+        } => rotate(parts, app.id, id, secret, !drop_old).await?,
         Command::Platforms { .. } => {}
     }
     Ok(())
+}
+
+async fn set(
+    parts: &Parts,
+    app: AppId,
+    id: ConnectionId,
+    name: Option<String>,
+    config: Map<String, Value>,
+) -> Outcome {
+    if name.is_none() && config.is_empty() {
+        let nothing = "nothing to change: give KEY=VALUE or --name".to_owned();
+        return Err(Failure::Usage(nothing));
+    }
+    let change = Change {
+        name,
+        config,
+        webhook_secret: None,
+    };
+    let row = parts.admin.update_connection(app, id, change).await?;
+    follow(parts, id).await?;
+    note(parts, app, "connection set", id).await?;
+    output::say(&format!("Changed     {id}  {}", row.name));
+    Ok(())
+}
+
+async fn rotate(
+    parts: &Parts,
+    app: AppId,
+    id: ConnectionId,
+    secret: Option<String>,
+    keep_old: bool,
+) -> Outcome {
+    let rotated = parts
+        .admin
+        .rotate_webhook_secret(app, id, secret, keep_old)
+        .await?;
+    follow(parts, id).await?;
+    note(parts, app, "connection secret", id).await?;
+    output::say(&format!("Changed     {id}  {}", rotated.row.name));
+    if let Some(secret) = rotated.webhook_secret {
+        output::say(&format!("Secret      {secret}"));
+        output::remark("The secret is shown this once.");
+    }
+    if rotated.row.webhook_secrets.len() > 1 {
+        output::remark(
+            "The former secret is believed too. To end that, give the new one again with \
+             --drop-old.",
+        );
+    }
+    Ok(())
+}
+
+/// Has what is set up at the platform looked at anew; a running server reads the rest by itself.
+async fn follow(parts: &Parts, id: ConnectionId) -> Outcome {
+    if let Some(connection) = parts.connections.get(id) {
+        parts.keeper.nudge(&connection).await?;
+    }
+    Ok(())
+}
+
+async fn note(parts: &Parts, app: AppId, action: &str, id: ConnectionId) -> Outcome {
+    audit::note(parts, app, action, &format!("connection {id}")).await
+}
+
+/// The settings with null, which takes away, for those without a value.
+fn without_values_null(settings: Map<String, Value>) -> Map<String, Value> {
+    let settings = settings.into_iter().map(|(key, value)| {
+        let empty = value.as_str().is_some_and(|text| text.trim().is_empty());
+        (key, if empty { Value::Null } else { value })
+    });
+    settings.collect()
 }
 
 fn parse_settings(settings: &[String]) -> Result<Map<String, Value>, Failure> {

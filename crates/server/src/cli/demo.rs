@@ -11,7 +11,7 @@ use switchhook_adapters::simulate::{self, CallSeed, Caller, Colleague, Player, S
 use switchhook_domain::contact::{Contact, ContactNumber};
 use switchhook_domain::id::{ContactId, IdMint};
 use switchhook_domain::phone::{NumberPlan, PhoneNumber};
-use switchhook_engine::adapter::Secret;
+use switchhook_engine::adapter::{Capability, Secret};
 use switchhook_engine::admin::NewConnection;
 use switchhook_engine::ports::{Clock, Entropy, SystemClock, SystemEntropy};
 use switchhook_engine::store::{App, Role};
@@ -179,6 +179,8 @@ struct Line {
     player: Player,
     target: Arc<Target>,
     secret: String,
+    /// True when it tells of calls while they ring.
+    rings: bool,
 }
 
 /// The one that is no webhook: a PBX whose socket the server opens.
@@ -198,11 +200,13 @@ async fn connect(parts: &Parts, app: &App, base: &str) -> anyhow::Result<Vec<Lin
             continue;
         };
         let name = format!("{} (simulated)", adapter.spec().title);
+        let rings = adapter.spec().capabilities.contains(&Capability::Ringing);
         lines.push(if platform == PBX {
             Line {
                 player,
                 target: Arc::new(pbx(parts, app, name).await?),
                 secret: String::new(),
+                rings,
             }
         } else {
             let new = NewConnection {
@@ -216,9 +220,13 @@ async fn connect(parts: &Parts, app: &App, base: &str) -> anyhow::Result<Vec<Lin
                 player,
                 target: Arc::new(Target::webhook(address)?),
                 secret: made.webhook_secret.unwrap_or_default(),
+                rings,
             }
         });
     }
+    // The first call of a demo should be seen ringing: platforms that only tell of calls that are
+    // over come last.
+    lines.sort_by_key(|line| !line.rings);
     Ok(lines)
 }
 

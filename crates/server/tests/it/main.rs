@@ -11,6 +11,7 @@
 )]
 
 mod bed;
+mod connections;
 mod dialpad_both_ways;
 mod kill;
 mod mappings;

@@ -87,6 +87,28 @@ pub(super) async fn list(db: &Readers, app: Option<AppId>) -> StoreResult<Vec<Co
     rows.iter().map(from_row).collect()
 }
 
+pub(super) async fn update(db: &Readers, connection: &Connection) -> StoreResult<()> {
+    let sql = "UPDATE connections \
+               SET name = $3, config = $4, credentials = $5, webhook_secrets = $6 \
+               WHERE id = $1 AND app_id = $2";
+    let name = clean(&connection.name);
+    let config = to_json(&connection.config, TABLE, "config")?;
+    let credentials = to_json(&connection.credentials, TABLE, "credentials")?;
+    let webhook_secrets = to_json(&connection.webhook_secrets, TABLE, "webhook_secrets")?;
+    let (id, app) = (&connection.id.0, &connection.app_id.0);
+    let found = db
+        .execute(
+            sql,
+            &[id, app, &name, &config, &credentials, &webhook_secrets],
+        )
+        .await?;
+    if found == 0 {
+        Err(StoreError::NotFound("connection"))
+    } else {
+        Ok(())
+    }
+}
+
 pub(super) async fn delete(db: &Readers, app: AppId, id: ConnectionId) -> StoreResult<()> {
     let sql = "DELETE FROM connections WHERE id = $1 AND app_id = $2";
     let found = db.execute(sql, &[&id.0, &app.0]).await?;

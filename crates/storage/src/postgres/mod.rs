@@ -290,6 +290,10 @@ impl Store for PostgresStore {
         connections::list(&self.readers, app).await
     }
 
+    async fn update_connection(&self, connection: &Connection) -> StoreResult<()> {
+        connections::update(&self.readers, connection).await
+    }
+
     async fn delete_connection(&self, app: AppId, id: ConnectionId) -> StoreResult<()> {
         connections::delete(&self.readers, app, id).await
     }

@@ -69,6 +69,28 @@ pub(super) fn list(conn: &Sql, app: Option<AppId>) -> StoreResult<Vec<Connection
     }
 }
 
+pub(super) fn update(conn: &Sql, connection: &Connection) -> StoreResult<()> {
+    let sql = "UPDATE connections \
+               SET name = ?3, config = ?4, credentials = ?5, webhook_secrets = ?6 \
+               WHERE id = ?1 AND app_id = ?2";
+    let mut statement = conn.prepare_cached(sql).map_err(fault)?;
+    let found = statement
+        .execute(params![
+            blob(&connection.id.0),
+            blob(&connection.app_id.0),
+            connection.name,
+            to_json(&connection.config, TABLE, "config")?,
+            to_json(&connection.credentials, TABLE, "credentials")?,
+            to_json(&connection.webhook_secrets, TABLE, "webhook_secrets")?,
+        ])
+        .map_err(fault)?;
+    if found == 0 {
+        Err(StoreError::NotFound("connection"))
+    } else {
+        Ok(())
+    }
+}
+
 pub(super) fn delete(conn: &Sql, app: AppId, id: ConnectionId) -> StoreResult<()> {
     let sql = "DELETE FROM connections WHERE id = ?1 AND app_id = ?2";
     let mut statement = conn.prepare_cached(sql).map_err(fault)?;

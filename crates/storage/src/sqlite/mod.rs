@@ -359,6 +359,12 @@ impl Store for SqliteStore {
         self.read(move |c| connections::list(c, app)).await
     }
 
+    async fn update_connection(&self, connection: &Connection) -> StoreResult<()> {
+        let connection = connection.clone();
+        self.write(move |c| connections::update(c, &connection))
+            .await
+    }
+
     async fn delete_connection(&self, app: AppId, id: ConnectionId) -> StoreResult<()> {
         self.write(move |c| connections::delete(c, app, id)).await
     }

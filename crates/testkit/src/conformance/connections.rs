@@ -65,6 +65,70 @@ pub async fn connections_come_and_go(store: Arc<dyn Store>) {
     assert_eq!(refused.unwrap_err(), StoreError::NotFound("connection"));
 }
 
+/// What may change is replaced and the rest stays, what was heard meanwhile included; a connection
+/// that is not there, or is of another app, is not found and not touched.
+pub async fn a_connection_is_changed(store: Arc<dyn Store>) {
+    let world = World::new(&store, 1).await;
+    let theirs = World::new(&store, 2).await;
+    let (app, id) = (world.app.id, world.connection.id);
+    let heard = world.clock.advance(SignedDuration::from_secs(3));
+    let status = LinkStatus {
+        up: true,
+        reason: None,
+        since: heard,
+    };
+    let mut change = world.nothing();
+    change.notification = Some(world.notification(Verdict::Accepted));
+    change.link = Some((id, status.clone()));
+    store.commit(change).await.unwrap();
+
+    // The row as somebody read it before all that, every member of it changed.
+    let mut changed = connection(&world.entropy, app, "asterisk");
+    changed.id = id;
+    changed.name = "Klantcontact ☎️".to_owned();
+    changed.created_at = at(-60_000);
+    changed.config.insert("office".to_owned(), Value::Null);
+    changed.config.insert("floor".to_owned(), Value::from(3));
+    changed
+        .credentials
+        .insert("password".to_owned(), Value::from("sealed"));
+    changed.webhook_secrets = vec!["newer".to_owned(), "sealed".to_owned()];
+    store.update_connection(&changed).await.unwrap();
+    let wanted = Connection {
+        platform: world.connection.platform.clone(),
+        hook_id: world.connection.hook_id.clone(),
+        created_at: world.connection.created_at,
+        link: Some(status),
+        last_heard_at: Some(heard),
+        ..changed.clone()
+    };
+    let found = store.connection(app, id).await.unwrap();
+    assert_eq!(found, Some(wanted.clone()));
+    let by_hook = store.connection_by_hook(&wanted.hook_id).await.unwrap();
+    assert_eq!(by_hook, Some(wanted.clone()));
+    assert_eq!(
+        store.connection_by_hook(&changed.hook_id).await.unwrap(),
+        None
+    );
+
+    let foreign = Connection {
+        app_id: theirs.app.id,
+        name: "Taken over".to_owned(),
+        ..changed.clone()
+    };
+    let unknown = Connection {
+        id: ConnectionId(Uuid::from_u128(1)),
+        ..changed
+    };
+    for refused in [foreign, unknown] {
+        let refused = store.update_connection(&refused).await;
+        assert_eq!(refused, Err(StoreError::NotFound("connection")));
+    }
+    assert_eq!(store.connection(app, id).await.unwrap(), Some(wanted));
+    let list = store.connections(Some(theirs.app.id)).await.unwrap();
+    assert_eq!(list, [theirs.connection]);
+}
+
 /// Accepted notifications move its last sign of life forward; a live link says how it is.
 pub async fn a_connection_remembers_when_it_was_heard(store: Arc<dyn Store>) {
     let world = World::new(&store, 1).await;

@@ -45,6 +45,10 @@ pub async fn a_foreign_id_is_an_unknown_id(store: Arc<dyn Store>) {
     assert!(store.keys(them).await.unwrap().is_empty());
     let unknown = store.revoke_key(them, key.id, at(0)).await;
     assert_eq!(unknown, Err(StoreError::NotFound("key")));
+    let mut taken = ours.connection.clone();
+    taken.app_id = them;
+    let unknown = store.update_connection(&taken).await;
+    assert_eq!(unknown, Err(StoreError::NotFound("connection")));
     let unknown = store.delete_connection(them, connection).await;
     assert_eq!(unknown, Err(StoreError::NotFound("connection")));
     let unknown = store.delete_contact(them, person.id).await;

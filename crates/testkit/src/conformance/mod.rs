@@ -56,6 +56,7 @@ macro_rules! for_each_area {
             people::apps_and_keys,
             people::links_work_once_and_sessions_until_they_end,
             connections::connections_come_and_go,
+            connections::a_connection_is_changed,
             connections::a_connection_remembers_when_it_was_heard,
             contacts::contacts_are_found,
             contacts::a_caller_is_matched,

@@ -393,6 +393,19 @@ impl Store for MemoryStore {
         Ok(wanted)
     }
 
+    async fn update_connection(&self, connection: &Connection) -> StoreResult<()> {
+        let mut all = self.all();
+        let known = all.connections.get_mut(&connection.id);
+        let known = known.filter(|known| known.app_id == connection.app_id);
+        let known = known.ok_or(StoreError::NotFound("connection"))?;
+        known.name.clone_from(&connection.name);
+        known.config.clone_from(&connection.config);
+        known.credentials.clone_from(&connection.credentials);
+        let secrets = &connection.webhook_secrets;
+        known.webhook_secrets.clone_from(secrets);
+        Ok(())
+    }
+
     async fn delete_connection(&self, app: AppId, id: ConnectionId) -> StoreResult<()> {
         let mut all = self.all();
         all.connections

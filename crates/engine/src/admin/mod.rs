@@ -1,5 +1,8 @@
 //! Setting things up: apps, keys and connections. Used by the operator routes and the command
-//! line alike, so that both say the same and check the same.
+//! line alike, so that both say the same and check the same. Changing a connection that is there
+//! is in the child module `change`.
+
+mod change;
 
 use std::sync::Arc;
 
@@ -9,11 +12,13 @@ use switchhook_domain::id::{AppId, ConnectionId, IdMint, KeyId};
 use switchhook_domain::phone::NumberPlan;
 
 use crate::access::{Gate, NewKey};
-use crate::adapter::{Adapter, ConfigField, FieldKind, Secret};
+use crate::adapter::{Adapter, ConfigField, DecodeError, FieldKind, Secret};
 use crate::connections::{Connections, place};
 use crate::ports::{Clock, Entropy};
 use crate::seal::{is_reference, random_text, resolve};
 use crate::store::{App, Connection, Store, StoreError};
+
+pub use self::change::{Change, Rotated};
 
 /// The longest name of anything.
 pub const MAX_NAME: usize = 200;
@@ -83,6 +88,7 @@ pub struct CreatedConnection {
 }
 
 /// Settings that fit the platform's spec, with the secrets among them sealed and set apart.
+#[derive(Default)]
 struct CheckedConfig {
     config: Map<String, Value>,
     credentials: Map<String, Value>,
@@ -96,6 +102,8 @@ pub struct Admin {
     gate: Arc<Gate>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    /// One change of a connection at a time: it is read, changed and written back.
+    changing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl std::fmt::Debug for Admin {
@@ -120,6 +128,7 @@ impl Admin {
             gate,
             clock,
             entropy,
+            changing: Arc::default(),
         }
     }
 
@@ -227,7 +236,7 @@ impl Admin {
         let CheckedConfig {
             config,
             credentials,
-        } = self.checked_config(app.id, id, &*adapter, new.config)?;
+        } = self.checked_config(app.id, id, &*adapter, CheckedConfig::default(), new.config)?;
         let secret = match new.webhook_secret {
             Some(secret) => checked_secret(secret)?,
             None => random_text(&*self.entropy, 32),
@@ -245,17 +254,7 @@ impl Admin {
             link: None,
             last_heard_at: None,
         };
-        let ready = self.connections.prepare(Arc::new(app), row.clone());
-        if let Some(ready) = ready {
-            adapter
-                .check_config(&ready.context)
-                .map_err(|error| match error {
-                    crate::adapter::DecodeError::Field { field, problem } => {
-                        AdminError::invalid(format!("config.{field}"), problem)
-                    }
-                    other => AdminError::invalid("config", other.to_string()),
-                })?;
-        }
+        self.checked_by_adapter(app, &row)?;
         self.store.create_connection(&row).await?;
         self.connections.refresh().await?;
         let shown = (!is_reference(&secret)).then_some(secret);
@@ -282,18 +281,42 @@ impl Admin {
             .seal(&secret, &place(app, id, field), &*self.entropy)
     }
 
+    /// What the spec cannot say is checked by the adapter itself.
+    fn checked_by_adapter(&self, app: App, row: &Connection) -> Result<(), AdminError> {
+        let Some(ready) = self.connections.prepare(Arc::new(app), row.clone()) else {
+            return Ok(());
+        };
+        let checked = ready.adapter.check_config(&ready.context);
+        checked.map_err(|error| match error {
+            DecodeError::Field { field, problem } => {
+                AdminError::invalid(format!("config.{field}"), problem)
+            }
+            other => AdminError::invalid("config", other.to_string()),
+        })
+    }
+
+    /// What was set before with what is given now: a member replaces, null takes away.
     fn checked_config(
         &self,
         app: AppId,
         id: ConnectionId,
         adapter: &dyn Adapter,
+        before: CheckedConfig,
         given: Map<String, Value>,
     ) -> Result<CheckedConfig, AdminError> {
         let fields = adapter.spec().config;
-        let mut config = Map::new();
-        let mut credentials = Map::new();
+        let CheckedConfig {
+            mut config,
+            mut credentials,
+        } = before;
         for (name, value) in given {
             let path = format!("config.{name}");
+            // A mapping may have made a secret of what was none, or have dropped it: what is set
+            // anew stands in one place only.
+            let was = [config.remove(&name), credentials.remove(&name)];
+            if value.is_null() && (was.iter().any(Option::is_some) || name == "country") {
+                continue;
+            }
             if name == "country" {
                 let country = value.as_str().unwrap_or_default();
                 config.insert(name, checked_country(country, &path)?.into());

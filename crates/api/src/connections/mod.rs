@@ -1,4 +1,7 @@
-//! Operators: connections of an app to its phone platforms, and the platforms there are.
+//! Operators: connections of an app to its phone platforms, and the platforms there are. Changing
+//! a connection that is there is in the child module `change`.
+
+pub(crate) mod change;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -64,7 +67,7 @@ pub(crate) struct ConnectionView {
     /// Where the platform should post to; null for platforms that do not post.
     webhook_url: Option<String>,
     /// The secret to enter at the platform. Only in the answer to its creation, and not when it
-    /// was given by reference.
+    /// was given by reference; and in the answer to a rotation that made one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     webhook_secret: Option<String>,
