@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use switchhook_adapters::dialpad::sign_jwt;
 use switchhook_adapters::simulate::{self, CallSeed, Scenario};
 use switchhook_engine::adapter::Secret;
+use switchhook_engine::ports::{Clock, SystemClock};
 use switchhook_testkit::vendors::dialpad::Dialpad as Vendor;
 use switchhook_testkit::vendors::{Fault, StandIn};
 
@@ -26,6 +26,11 @@ const LIMIT: Duration = Duration::from_secs(25);
 struct Hook {
     url: String,
     secret: Secret,
+}
+
+/// A call that begins now and is soon over.
+fn seed() -> CallSeed {
+    CallSeed::new(1, SystemClock.now()).paced(0.05)
 }
 
 fn hook(server: &Server, vendor: &StandIn<Vendor>) -> Hook {
@@ -74,14 +79,10 @@ async fn place(server: &Server, app: &App, key: &str, seed: &CallSeed) -> Value 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_placed_at_dialpad_and_its_events_are_one() {
-    let seed = CallSeed::new(1, Timestamp::now()).paced(0.01);
+    let agent = seed().agent;
     let vendor = Vendor::default()
         .with_key(KEY, true, &["calls:list", "recordings_export"])
-        .with_user(
-            seed.agent.user_id,
-            &seed.agent.extension,
-            &seed.agent.number,
-        );
+        .with_user(agent.user_id, &agent.extension, &agent.number);
     let vendor = StandIn::start(vendor).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let settings = [("SWITCHHOOK__SERVER__PUBLIC_URL", PUBLIC)];
@@ -111,7 +112,7 @@ async fn a_call_placed_at_dialpad_and_its_events_are_one() {
         if lost {
             vendor.fail("POST", CALL, Fault::LoseAnswer);
         }
-        let seed = CallSeed::new(1, Timestamp::now()).paced(0.01);
+        let seed = seed();
         let placed = place(
             &server,
             &app,
