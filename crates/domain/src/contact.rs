@@ -177,7 +177,11 @@ pub fn judge(number: &PhoneNumber, candidates: &[Contact]) -> Matches {
         for (_, hit) in &mut found {
             hit.certainty = Certainty::Likely;
             hit.percent = u8::try_from(100 / exact).unwrap_or(1).max(45) + 30;
-            hit.why = format!("{}, and {} others share it", hit.why, exact - 1);
+            let others = match exact - 1 {
+                1 => "one other shares it".to_owned(),
+                more => format!("{more} others share it"),
+            };
+            hit.why = format!("{}, and {others}", hit.why);
         }
     }
     found.sort_by(|(_, a), (_, b)| {
