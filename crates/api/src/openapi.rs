@@ -315,8 +315,10 @@ const PARTIAL: &[&str] = &[
     "NewApp",
     "NewKey",
     "NewLink",
+    "ConnectionChange",
     "ConnectionRequest",
     "DialPolicy",
+    "SecretRotation",
     "EventData",
 ];
 

@@ -71,6 +71,21 @@ pub struct AdapterSpec {
     pub bad_signature_status: u16,
 }
 
+impl AdapterSpec {
+    /// Why the platform cannot do something, whatever the settings; `None` when it can.
+    #[must_use]
+    pub fn why_not(&self, capability: Capability) -> Option<String> {
+        if self.capabilities.contains(&capability) {
+            return None;
+        }
+        let why = self.lacks.iter().find(|(lacked, _)| *lacked == capability);
+        Some(why.map_or_else(
+            || format!("{} cannot do this.", self.title),
+            |(_, why)| (*why).to_owned(),
+        ))
+    }
+}
+
 /// How notifications arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -523,15 +538,7 @@ pub trait Adapter: Send + Sync + 'static {
     /// Why this connection cannot do something, one sentence; `None` when it can. The default
     /// reads the spec; override it where settings decide (no AMI user, no OAuth yet).
     fn lacks(&self, capability: Capability, _connection: &ConnectionContext) -> Option<String> {
-        let spec = self.spec();
-        if spec.capabilities.contains(&capability) {
-            return None;
-        }
-        let why = spec.lacks.iter().find(|(lacked, _)| *lacked == capability);
-        Some(why.map_or_else(
-            || format!("{} cannot do this.", spec.title),
-            |(_, why)| (*why).to_owned(),
-        ))
+        self.spec().why_not(capability)
     }
 
     /// The names the platform's events will give a call we are about to place, where we choose

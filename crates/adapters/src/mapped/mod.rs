@@ -23,7 +23,8 @@ use std::sync::{Arc, LazyLock};
 use ::toml::de::DeTable;
 use async_trait::async_trait;
 use switchhook_engine::adapter::{
-    Adapter, AdapterSpec, ConnectionContext, DecodeError, Decoded, Inbound, Rejection, Secret,
+    Adapter, AdapterSpec, Capability, ConnectionContext, DecodeError, Decoded, Inbound, Rejection,
+    Secret,
 };
 use switchhook_engine::command::{CommandError, Originate, Originated, Session};
 use switchhook_engine::mappings::{MAX_MAPPING, MappingFault};
@@ -136,6 +137,14 @@ impl Adapter for Mapped {
         form::split(recorded)
     }
 
+    fn lacks(&self, capability: Capability, connection: &ConnectionContext) -> Option<String> {
+        let map = self.mapping.originate.as_ref();
+        let map = map.filter(|_| capability == Capability::Originate);
+        let missing = map.and_then(|map| map.missing(connection));
+        let why = |name| format!("The connection lacks the setting {name}; add it to place calls.");
+        self.spec.why_not(capability).or_else(|| missing.map(why))
+    }
+
     async fn originate(
         &self,
         session: &Session,
@@ -202,6 +211,14 @@ macro_rules! embedded {
 
             fn split<'a>(&self, recorded: &'a [u8]) -> Vec<&'a [u8]> {
                 form::split(recorded)
+            }
+
+            fn lacks(
+                &self,
+                capability: Capability,
+                connection: &ConnectionContext,
+            ) -> Option<String> {
+                Self::mapped().lacks(capability, connection)
             }
 
             async fn originate(

@@ -39,6 +39,21 @@ pub(super) struct OriginateMap {
     id: Option<Path>,
 }
 
+impl OriginateMap {
+    /// The setting it signs in with that this connection lacks.
+    pub(super) fn missing(&self, connection: &ConnectionContext) -> Option<&str> {
+        let lacks = |name: &&str| {
+            !connection.credentials.contains_key(*name) && connection.text(name).is_none()
+        };
+        let names: [Option<&str>; 2] = match &self.auth {
+            SignIn::None => [None, None],
+            SignIn::Bearer(name) | SignIn::Header(_, name) => [Some(name), None],
+            SignIn::Basic(user, password) => [Some(user), Some(password)],
+        };
+        names.into_iter().flatten().find(lacks)
+    }
+}
+
 #[derive(Clone, Debug)]
 enum SignIn {
     None,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use switchhook_adapters::mapped::{self, Aircall};
 use switchhook_domain::phone::{NumberPlan, PhoneNumber};
-use switchhook_engine::adapter::{Adapter, ConnectionContext, Secret};
+use switchhook_engine::adapter::{Adapter, Capability, ConnectionContext, Secret};
 use switchhook_engine::command::{
     AccessTokens, AgentDevice, CommandError, Fault, Limits, Originate, RateLimit, Session,
 };
@@ -214,5 +214,22 @@ async fn a_mapping_may_use_any_of_its_means() {
     assert_eq!(
         body,
         json!({"to": "31612345021", "ref": [dial_id, true, 7]})
+    );
+}
+
+#[test]
+fn a_connection_without_the_sign_in_says_what_it_lacks() {
+    let mut connection = connection(&["s"]);
+    let lacks = |connection: &ConnectionContext| Aircall.lacks(Capability::Originate, connection);
+    assert!(lacks(&connection).unwrap().contains("api_id"));
+    connection.config.insert("api_id".to_owned(), json!("id"));
+    assert!(lacks(&connection).unwrap().contains("api_token"));
+    let token = Secret::new("token");
+    connection.credentials.insert("api_token".to_owned(), token);
+    assert_eq!(lacks(&connection), None);
+    assert!(
+        Aircall
+            .lacks(Capability::ControlHold, &connection)
+            .is_some()
     );
 }
