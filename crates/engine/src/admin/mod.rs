@@ -389,7 +389,7 @@ fn checked_secret(secret: String) -> Result<String, AdminError> {
         opened.map_err(|error| AdminError::invalid("webhook_secret", error.to_string()))?;
         return Ok(secret);
     }
-    if !(8..=MAX_SETTING).contains(&secret.len()) {
+    if !(8..=MAX_SETTING).contains(&secret.chars().count()) {
         let problem = "must be at least 8 characters, or a reference such as env:NAME";
         return Err(AdminError::invalid("webhook_secret", problem));
     }
