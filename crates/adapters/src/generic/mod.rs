@@ -1,6 +1,6 @@
 //! The generic webhook: nine fields that any PBX script can post with `curl`, as JSON, as a form
 //! or in the query. This is our own format, so `docs/adapters/generic.md` is its definition. Not
-//! here: what an event means for a call ([`crate::flat`]).
+//! here: what an event means for a call (`flat`).
 
 mod fields;
 mod reason;

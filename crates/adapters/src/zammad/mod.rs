@@ -1,7 +1,7 @@
 //! Zammad's generic CTI: what a PBX that supports Zammad posts ("Generic CTI", docs.zammad.org:
 //! `newCall`, `answer`, `hangup`; JSON or a form), and the decision it expects to `newCall`. None
 //! of its events carries a time; they are dated when they arrive. In `decide`: blocked callers
-//! and caller ids. Not here: what an event means for a call ([`crate::flat`]).
+//! and caller ids. Not here: what an event means for a call (`flat`).
 
 mod decide;
 mod spec;
