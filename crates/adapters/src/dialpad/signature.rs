@@ -6,10 +6,9 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use base64::engine::{DecodePaddingMode, general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use subtle::{Choice, ConstantTimeEq};
 use switchhook_engine::adapter::Secret;
+
+use crate::signed::mac;
 
 /// base64url with or without padding.
 const URL_SAFE_ANY: GeneralPurpose = GeneralPurpose::new(
@@ -62,34 +61,12 @@ fn hex(text: &[u8]) -> Option<Vec<u8>> {
         .collect()
 }
 
-/// HMAC-SHA256 of `message`.
-fn mac(secret: &[u8], message: &[u8]) -> Option<[u8; 32]> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).ok()?;
-    mac.update(message);
-    Some(mac.finalize().into_bytes().into())
-}
-
-/// Whether `signature` is that of `message` under any of the secrets. Takes the same time
-/// whichever of them fits. A blank secret never fits.
-pub(super) fn fits(secrets: &[Secret], message: &[u8], signature: &[u8]) -> bool {
-    let mut fits = Choice::from(0);
-    for secret in secrets
-        .iter()
-        .filter(|secret| !secret.expose().trim().is_empty())
-    {
-        if let Some(expected) = mac(secret.expose().as_bytes(), message) {
-            fits |= expected.as_slice().ct_eq(signature);
-        }
-    }
-    fits.into()
-}
-
 /// The body Dialpad posts for this payload: a compact JWT, HS256.
 #[must_use]
 pub fn sign_jwt(payload: &[u8], secret: &Secret) -> Vec<u8> {
     let header = URL_SAFE_NO_PAD.encode(HS256_HEADER);
     let mut jwt = format!("{header}.{}", URL_SAFE_NO_PAD.encode(payload));
-    let signature = mac(secret.expose().as_bytes(), jwt.as_bytes()).unwrap_or_default();
+    let signature = mac(secret, jwt.as_bytes()).unwrap_or_default();
     jwt.push('.');
     jwt.push_str(&URL_SAFE_NO_PAD.encode(signature));
     jwt.into_bytes()
@@ -98,20 +75,12 @@ pub fn sign_jwt(payload: &[u8], secret: &Secret) -> Vec<u8> {
 /// The header value the predecessor's tools send with a JSON body: standard base64.
 #[must_use]
 pub fn sign_header(body: &[u8], secret: &Secret) -> String {
-    STANDARD.encode(mac(secret.expose().as_bytes(), body).unwrap_or_default())
+    STANDARD.encode(mac(secret, body).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_blank_secret_fits_nothing() {
-        let blank = Secret::new("");
-        let signature = mac(b"", b"body").unwrap();
-        assert!(!fits(&[blank], b"body", &signature));
-        assert!(!fits(&[], b"body", &signature));
-    }
 
     #[test]
     fn hex_is_exact() {

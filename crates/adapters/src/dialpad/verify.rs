@@ -10,7 +10,8 @@ use std::borrow::Cow;
 use serde_json::Value;
 use switchhook_engine::adapter::{ConnectionContext, Inbound, Rejection};
 
-use super::signature::{decode_base64url, decode_header_signature, fits};
+use super::signature::{decode_base64url, decode_header_signature};
+use crate::signed::fits;
 
 /// Longest JWT header read; Dialpad's has 36 characters.
 const MAX_HEADER: usize = 1024;
