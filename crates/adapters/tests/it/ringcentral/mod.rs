@@ -3,6 +3,7 @@
 mod asked;
 mod decode;
 mod records;
+mod signed_in;
 mod subscribed;
 mod verify;
 mod world;
