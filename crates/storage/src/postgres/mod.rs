@@ -48,6 +48,8 @@ mod scope;
 mod session;
 mod states;
 mod vendors;
+#[cfg(test)]
+mod walls;
 mod writer;
 
 use listen::Listener;
@@ -138,16 +140,13 @@ impl PostgresStore {
         &self.writers[index]
     }
 
-    /// Superusers and roles with `BYPASSRLS` go through every wall.
+    /// Says so when the second wall does not stand.
     async fn warn_without_second_wall(&self) {
-        let sql = "SELECT row_security_active('apps') AS stands";
-        let asked = self.readers.no_app().one(sql, &[]).await;
-        let stands = asked.map(|row| row.map(|row| session::column(&row, "stands")));
-        if let Ok(Some(Ok(false))) = stands {
+        if matches!(self.readers.second_wall_stands().await, Ok(false)) {
             tracing::warn!(
-                "PostgreSQL's row-level security does not hold for the role of the database \
-                 address: it is a superuser or has BYPASSRLS; use an ordinary role \
-                 (docs/guide/operating.md, \"The database role\")"
+                "row-level security does not hold for the role of the database address: it is a \
+                 superuser or has BYPASSRLS; give Switchhook an ordinary role \
+                 (docs/guide/operating.md, The database role)"
             );
         }
     }

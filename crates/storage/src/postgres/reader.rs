@@ -11,7 +11,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{NoTls, Row};
 
 use super::scope::{Mode, Scope};
-use super::session::{CONNECT, Target, fault, pool_fault};
+use super::session::{CONNECT, Target, column, fault, pool_fault};
 
 /// How long a caller waits for a connection.
 const WAIT: Duration = Duration::from_secs(5);
@@ -59,8 +59,24 @@ impl Readers {
         self.within(Scope::no_app())
     }
 
+    /// Whether the policies hold for our role: superusers and roles with `BYPASSRLS` go through
+    /// them.
+    pub(super) async fn second_wall_stands(&self) -> StoreResult<bool> {
+        let sql = "SELECT row_security_active('apps') AS stands";
+        match self.no_app().one(sql, &[]).await? {
+            Some(row) => column(&row, "stands"),
+            None => Ok(false),
+        }
+    }
+
     fn within(&self, scope: Scope) -> Scoped<'_> {
         Scoped { db: self, scope }
+    }
+
+    /// A connection as it comes out of the pool, without a scope.
+    #[cfg(test)]
+    pub(super) async fn bare(&self) -> Object {
+        self.0.get().await.unwrap()
     }
 
     /// Lets no connection out any more.

@@ -59,7 +59,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    async fn connect(target: &Target) -> StoreResult<Self> {
+    pub(super) async fn connect(target: &Target) -> StoreResult<Self> {
         let client = target.connect().await?;
         // A node that hangs must not hold the lock of an app for ever.
         let settings = "SET lock_timeout = '6s'; SET statement_timeout = '30s'; \
