@@ -7,6 +7,7 @@ use axum::response::Response;
 use serde::Serialize;
 use switchhook_domain::id::{CallId, ConnectionId, RecordingId};
 use switchhook_domain::media::RecordingState;
+use switchhook_engine::rights::Scope;
 use switchhook_engine::store::{RecordingQuery, StoredRecording};
 use utoipa::ToSchema;
 
@@ -104,13 +105,14 @@ errors!(GetErrors: CALLER [InvalidId, RecordingNotFound]);
         (status = 200, description = "A page of recordings.", body = Page<RecordingRecord>),
         ListErrors,
     ),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["media:read"]), ("session" = [])),
 )]
 pub(crate) async fn list(
     State(shared): State<Shared>,
     caller: Caller,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::MediaRead)?;
     let known = [
         "call_id", "state", "since", "until", "limit", "offset", "cursor",
     ];
@@ -139,7 +141,7 @@ pub(crate) async fn list(
         (status = 200, description = "The recording.", body = One<RecordingRecord>),
         GetErrors,
     ),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["media:read"]), ("session" = [])),
 )]
 pub(crate) async fn get(
     State(shared): State<Shared>,
@@ -147,6 +149,7 @@ pub(crate) async fn get(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::MediaRead)?;
     Params::none(&uri)?;
     let id = RecordingId(path_id(&id, "recording")?);
     let Some(found) = shared.store.recording(caller.app(), id).await? else {

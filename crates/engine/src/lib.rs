@@ -25,6 +25,7 @@ pub mod oauth;
 pub mod ports;
 pub mod reaper;
 pub mod recordings;
+pub mod rights;
 pub mod seal;
 pub mod session;
 pub mod store;

@@ -1,15 +1,17 @@
 //! Who may come in: API keys, one-time sign-in links, sessions.
 
 use switchhook_domain::Timestamp;
-use switchhook_domain::id::{AppId, KeyId};
+use switchhook_domain::id::{AgentId, AppId, KeyId, UserId};
 use switchhook_engine::store::{ApiKey, Grant, Role, StoreError, StoreResult};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
 use super::reader::Readers;
 use super::session::{At, column, column_time, column_time_opt};
 use crate::columns::{bytes32, clean, damaged};
 
+const GRANT: &str = "app_id, role, user_id, agent_id, key_id, expires_at";
 const KEY: &str = "id, app_id, name, lookup, hash, hint, created_at, expires_at, revoked_at";
 
 pub(super) async fn create_key(db: &Readers, key: &ApiKey) -> StoreResult<()> {
@@ -90,11 +92,10 @@ pub(super) async fn take_sign_in_link(
 ) -> StoreResult<Option<Grant>> {
     let now = At::from(now);
     // Of two at once, the one that deletes the row has it.
-    let sql = "DELETE FROM sign_in_links WHERE token_hash = $1 \
-               RETURNING app_id, role, expires_at";
+    let sql = format!("DELETE FROM sign_in_links WHERE token_hash = $1 RETURNING {GRANT}");
     // A link does not say whose it is, and what is over goes for all apps.
     let db = db.everywhere();
-    let taken = db.one(sql, &[&hash.as_slice()]).await?;
+    let taken = db.one(&sql, &[&hash.as_slice()]).await?;
     db.execute("DELETE FROM sign_in_links WHERE expires_at <= $1", &[&now])
         .await?;
     db.execute("DELETE FROM sessions WHERE expires_at <= $1", &[&now])
@@ -113,11 +114,10 @@ pub(super) async fn session(
     hash: &[u8; 32],
     now: Timestamp,
 ) -> StoreResult<Option<Grant>> {
-    let sql = "SELECT app_id, role, expires_at FROM sessions \
-               WHERE token_hash = $1 AND expires_at > $2";
+    let sql = format!("SELECT {GRANT} FROM sessions WHERE token_hash = $1 AND expires_at > $2");
     // A cookie does not say whose it is.
     let params: [&(dyn ToSql + Sync); 2] = [&hash.as_slice(), &At::from(now)];
-    let found = db.everywhere().one(sql, &params).await?;
+    let found = db.everywhere().one(&sql, &params).await?;
     found.map(|row| grant_from_row(&row, hash)).transpose()
 }
 
@@ -130,15 +130,24 @@ pub(super) async fn delete_session(db: &Readers, hash: &[u8; 32]) -> StoreResult
 
 async fn put(db: &Readers, table: &str, grant: &Grant) -> StoreResult<()> {
     let sql = format!(
-        "INSERT INTO {table} (token_hash, app_id, role, expires_at) VALUES ($1, $2, $3, $4) \
+        "INSERT INTO {table} (token_hash, {GRANT}) VALUES ($1, $2, $3, $4, $5, $6, $7) \
          ON CONFLICT (token_hash) DO UPDATE SET app_id = excluded.app_id, role = excluded.role, \
+         user_id = excluded.user_id, agent_id = excluded.agent_id, key_id = excluded.key_id, \
          expires_at = excluded.expires_at"
     );
     let (hash, expires_at) = (grant.token_hash.as_slice(), At::from(grant.expires_at));
     db.of(grant.app_id)
         .execute(
             &sql,
-            &[&hash, &grant.app_id.0, &grant.role.as_str(), &expires_at],
+            &[
+                &hash,
+                &grant.app_id.0,
+                &grant.role.as_str(),
+                &grant.user_id.map(|id| id.0),
+                &grant.agent_id.map(|id| id.0),
+                &grant.key_id.map(|id| id.0),
+                &expires_at,
+            ],
         )
         .await
         .map(drop)
@@ -150,6 +159,9 @@ fn grant_from_row(row: &Row, hash: &[u8; 32]) -> StoreResult<Grant> {
         token_hash: *hash,
         app_id: AppId(column(row, "app_id")?),
         role: role.ok_or_else(|| damaged("a grant", "role"))?,
+        user_id: column::<Option<Uuid>>(row, "user_id")?.map(UserId),
+        agent_id: column::<Option<Uuid>>(row, "agent_id")?.map(AgentId),
+        key_id: column::<Option<Uuid>>(row, "key_id")?.map(KeyId),
         expires_at: column_time(row, "expires_at")?,
     })
 }
