@@ -10,7 +10,7 @@ use super::session::column;
 impl ImportStore for PostgresStore {
     async fn import_position(&self, source: &str, part: &str) -> StoreResult<Option<String>> {
         let sql = "SELECT position FROM imports WHERE source = $1 AND part = $2";
-        let row = self.readers.one(sql, &[&source, &part]).await?;
+        let row = self.readers.no_app().one(sql, &[&source, &part]).await?;
         row.map(|row| column(&row, "position")).transpose()
     }
 
@@ -25,12 +25,13 @@ impl ImportStore for PostgresStore {
                 let sql = "INSERT INTO imports (source, part, position) VALUES ($1, $2, $3) \
                            ON CONFLICT (source, part) DO UPDATE SET position = excluded.position";
                 self.readers
+                    .no_app()
                     .execute(sql, &[&source, &part, &position])
                     .await
             }
             None => {
                 let sql = "DELETE FROM imports WHERE source = $1 AND part = $2";
-                self.readers.execute(sql, &[&source, &part]).await
+                self.readers.no_app().execute(sql, &[&source, &part]).await
             }
         };
         done.map(drop)
