@@ -358,8 +358,8 @@ pub(crate) async fn platforms(
 
 fn kind(kind: FieldKind) -> (&'static str, Option<&'static [&'static str]>) {
     match kind {
-        FieldKind::Text => ("text", None),
-        FieldKind::Url => ("url", None),
+        FieldKind::Text | FieldKind::PbxHost => ("text", None),
+        FieldKind::Url | FieldKind::PbxUrl => ("url", None),
         FieldKind::Secret => ("secret", None),
         FieldKind::Integer => ("integer", None),
         FieldKind::Boolean => ("boolean", None),
