@@ -8,6 +8,7 @@ use switchhook_domain::id::CallId;
 use utoipa::ToSchema;
 
 use crate::answer;
+use crate::audit::Trace;
 use crate::auth::Caller;
 use crate::openapi::errors;
 use crate::params::{Params, path_id};
@@ -42,6 +43,7 @@ errors!(GetErrors: CALLER [InvalidId, CallNotFound, TranscriptNotFound]);
 pub(crate) async fn get(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -61,5 +63,6 @@ pub(crate) async fn get(
                       a call, if at all.";
         return Err(Problem::new(Code::TranscriptNotFound, detail));
     };
+    trace.shows("transcript of call", call_id);
     answer::one(StatusCode::OK, &Transcript { call_id, text })
 }
