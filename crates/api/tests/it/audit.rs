@@ -251,11 +251,7 @@ async fn an_export_can_be_checked_and_is_on_record() {
     let theirs = world
         .operate(Method::GET, "/internal/audit/export", None)
         .await;
-    assert_eq!(
-        checked(&theirs.text),
-        2,
-        "two apps were made"
-    );
+    assert_eq!(checked(&theirs.text), 2, "two apps were made");
 }
 
 #[tokio::test]

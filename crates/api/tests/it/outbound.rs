@@ -23,7 +23,10 @@ async fn a_literal_address_inside_is_refused_when_a_connection_is_made() {
     let tenant = world.tenant("One").await;
     let path = format!("/internal/apps/{}/connections", tenant.id);
     let pbx = |url: &str| json!({"url": url, "username": "u", "password": "p"});
-    let ami = |host: &str| json!({"transport": "ami", "ami_host": host, "username": "u", "password": "p"});
+    let ami = |host: &str| {
+        let way = "ami";
+        json!({"transport": way, "ami_host": host, "username": "u", "password": "p"})
+    };
     for (platform, settings, field) in [
         (
             "dialpad",
