@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use switchhook_domain::id::AppId;
 use switchhook_engine::audit::{Audit, Deed};
+use switchhook_engine::rights::Scope;
 use switchhook_engine::store::{Actor, ActorKind, AuditEntry, AuditQuery};
 use utoipa::ToSchema;
 
@@ -359,7 +360,7 @@ impl Entry {
     }
 }
 
-errors!(AuditErrors: CALLER [RoleNotAllowed]);
+errors!(AuditErrors: CALLER []);
 errors!(OperatorAuditErrors: OPERATOR [InvalidParameter]);
 
 /// Read the audit log
@@ -378,14 +379,14 @@ errors!(OperatorAuditErrors: OPERATOR [InvalidParameter]);
         ("until" = Option<String>, Query, description = "Only before then, RFC 3339."),
     ),
     responses((status = 200, description = "The entries.", body = All<Entry>), AuditErrors),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["audit:read"]), ("session" = [])),
 )]
 pub(crate) async fn list(
     State(shared): State<Shared>,
     caller: Caller,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    caller.may_change()?;
+    caller.needs(Scope::AuditRead)?;
     page(&shared, Some(caller.app()), &uri).await
 }
 

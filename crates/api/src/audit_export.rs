@@ -11,6 +11,7 @@ use futures_util::stream::try_unfold;
 use serde_json::json;
 use switchhook_domain::id::AppId;
 use switchhook_engine::audit::{HEADINGS, line, row};
+use switchhook_engine::rights::Scope;
 use switchhook_engine::store::{Store, StoreError};
 
 use crate::audit::Trace;
@@ -23,14 +24,14 @@ use crate::state::{Inner, Shared};
 /// Entries read at a time.
 const PAGE: u32 = 500;
 
-errors!(ExportErrors: CALLER [RoleNotAllowed]);
+errors!(ExportErrors: CALLER []);
 errors!(OperatorExportErrors: OPERATOR [InvalidParameter]);
 
 /// Export the audit log
 ///
 /// The oldest entry first, one JSON object a line with every member the hashes are made of:
 /// `switchhook audit verify --file` checks it. As `csv` it is for people and cannot be checked. The
-/// export itself is on record. Only administrators and API keys export.
+/// export itself is on record.
 #[utoipa::path(
     get, path = "/api/audit/export", tag = "Audit", operation_id = "export_audit",
     params(
@@ -44,7 +45,7 @@ errors!(OperatorExportErrors: OPERATOR [InvalidParameter]);
         )),
         ExportErrors,
     ),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["audit:read"]), ("session" = [])),
 )]
 pub(crate) async fn own(
     State(shared): State<Shared>,
@@ -52,7 +53,7 @@ pub(crate) async fn own(
     trace: Trace,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    caller.may_change()?;
+    caller.needs(Scope::AuditRead)?;
     export(&shared, Some(caller.app()), &trace, &uri).await
 }
 

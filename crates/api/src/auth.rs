@@ -6,8 +6,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use switchhook_domain::id::AppId;
 use switchhook_engine::access::{Access, AccessError, same_secret};
+use switchhook_engine::rights::Scope;
 use switchhook_engine::seal::digest;
-use switchhook_engine::store::Role;
 
 use crate::audit::Trace;
 use crate::problem::{Code, Problem, app_inactive};
@@ -42,14 +42,26 @@ impl Caller {
         self.access.app.id
     }
 
-    /// Refuses those who may only look.
-    pub(crate) fn may_change(&self) -> Result<(), Problem> {
-        if self.access.role == Role::Admin {
+    /// Refuses those who may not do it. Every handler says first what it needs.
+    pub(crate) fn needs(&self, scope: Scope) -> Result<(), Problem> {
+        if self.access.scopes.has(scope) {
             return Ok(());
         }
-        let role = self.access.role.as_str();
-        let detail = format!("You are signed in as {role}. Only administrators change this.");
-        Err(Problem::new(Code::RoleNotAllowed, detail))
+        let scope = scope.as_str();
+        Err(match self.by {
+            By::Key => {
+                let detail = format!("This API key lacks the scope {scope}. Use one that has it.");
+                Problem::new(Code::ScopeMissing, detail).with("scope", scope)
+            }
+            By::Session(_) => {
+                let role = self.access.role.as_str();
+                let detail = format!(
+                    "You are signed in as {role}, which does not include {scope}. Ask an \
+                     administrator."
+                );
+                Problem::new(Code::RoleNotAllowed, detail).with("scope", scope)
+            }
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use switchhook_domain::call::{Call, Status};
 use switchhook_domain::id::CallId;
 use switchhook_domain::phone::NumberPlan;
 use switchhook_domain::signal::Direction;
+use switchhook_engine::rights::Scope;
 use switchhook_engine::store::CallQuery;
 
 use crate::answer;
@@ -101,7 +102,7 @@ errors!(GetErrors: CALLER [InvalidId, CallNotFound]);
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
     ),
     responses((status = 200, description = "A page of calls.", body = Page<Call>), ListErrors),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["calls:read"]), ("session" = [])),
 )]
 pub(crate) async fn list(
     State(shared): State<Shared>,
@@ -109,6 +110,7 @@ pub(crate) async fn list(
     trace: Trace,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::CallsRead)?;
     let params = Params::read(&uri, &KNOWN)?;
     let mut query = query(&shared, &caller, &params)?;
     let allowed = "ringing, active, held, ended, missed, rejected, voicemail";
@@ -147,7 +149,7 @@ pub(crate) async fn list(
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
     ),
     responses((status = 200, description = "A page of open calls.", body = Page<Call>), ListErrors),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["calls:read"]), ("session" = [])),
 )]
 pub(crate) async fn active(
     State(shared): State<Shared>,
@@ -155,6 +157,7 @@ pub(crate) async fn active(
     trace: Trace,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::CallsRead)?;
     let params = Params::read(&uri, &KNOWN_ACTIVE)?;
     let query = CallQuery {
         open_only: true,
@@ -174,7 +177,7 @@ pub(crate) async fn active(
         (status = 200, description = "The call.", body = One<Call>),
         GetErrors,
     ),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["calls:read"]), ("session" = [])),
 )]
 pub(crate) async fn get(
     State(shared): State<Shared>,
@@ -183,6 +186,7 @@ pub(crate) async fn get(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::CallsRead)?;
     Params::none(&uri)?;
     let id = CallId(path_id(&id, "call")?);
     let Some(record) = shared.store.call(caller.app(), id).await? else {

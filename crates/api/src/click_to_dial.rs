@@ -11,6 +11,7 @@ use serde_json::Value;
 use switchhook_domain::id::{CallId, DialId};
 use switchhook_engine::command::AgentDevice;
 use switchhook_engine::dial::DialRequest;
+use switchhook_engine::rights::Scope;
 use switchhook_engine::store::Dial;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -84,7 +85,7 @@ errors!(ClickErrors: CALLER CHANGE PLACING []);
         example = json!({ "targetNumber": "0612345678", "extension": "100" })),
     responses((status = 200, description = "The extension will ring.", body = Clicked),
         ClickErrors),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["calls:control"]), ("session" = [])),
 )]
 pub(crate) async fn native(
     State(shared): State<Shared>,
@@ -93,6 +94,7 @@ pub(crate) async fn native(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::CallsControl)?;
     click(&shared, &caller, &uri, &headers, body).await
 }
 
@@ -105,7 +107,7 @@ pub(crate) async fn native(
         example = json!({ "targetNumber": "0612345678", "extension": "100" })),
     responses((status = 200, description = "The extension will ring.", body = Clicked),
         ClickErrors),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["calls:control"]), ("session" = [])),
 )]
 pub(crate) async fn inherited(
     State(shared): State<Shared>,
@@ -114,6 +116,7 @@ pub(crate) async fn inherited(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::CallsControl)?;
     click(&shared, &caller, &uri, &headers, body).await
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::id::ContactId;
 use switchhook_domain::phone::{NumberKind, NumberPlan};
+use switchhook_engine::rights::Scope;
 use switchhook_engine::store::ContactQuery;
 use utoipa::ToSchema;
 
@@ -96,7 +97,7 @@ fn record(contact: Contact, country: &str) -> ContactRecord {
 errors!(ListErrors: CALLER []);
 errors!(CreateErrors: CALLER CHANGE []);
 errors!(GetErrors: CALLER [InvalidId, ContactNotFound]);
-errors!(DeleteErrors: CALLER [InvalidId, ContactNotFound, RoleNotAllowed, CrossSiteRequest]);
+errors!(DeleteErrors: CALLER [InvalidId, ContactNotFound, CrossSiteRequest]);
 
 /// List contacts
 ///
@@ -117,13 +118,14 @@ errors!(DeleteErrors: CALLER [InvalidId, ContactNotFound, RoleNotAllowed, CrossS
         (status = 200, description = "A page of contacts.", body = Page<ContactRecord>),
         ListErrors,
     ),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["contacts:read"]), ("session" = [])),
 )]
 pub(crate) async fn list(
     State(shared): State<Shared>,
     caller: Caller,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::ContactsRead)?;
     let params = Params::read(&uri, &["q", "number", "limit", "offset"])?;
     let paging = Paging::read(&params)?;
     let country = &caller.access.app.country;
@@ -150,7 +152,7 @@ pub(crate) async fn list(
             headers(("location" = String, description = "Where it is."))),
         CreateErrors,
     ),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["contacts:write"]), ("session" = [])),
 )]
 pub(crate) async fn create(
     State(shared): State<Shared>,
@@ -159,8 +161,8 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::ContactsWrite)?;
     Params::none(&uri)?;
-    caller.may_change()?;
     let Object(new): Object<NewContact> =
         body::json(&headers, body, shared.config.max_json).await?;
     let country = &caller.access.app.country;
@@ -190,7 +192,7 @@ pub(crate) async fn create(
         (status = 201, description = "How many were stored.", body = One<Imported>),
         CreateErrors,
     ),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["contacts:write"]), ("session" = [])),
 )]
 pub(crate) async fn import(
     State(shared): State<Shared>,
@@ -199,8 +201,8 @@ pub(crate) async fn import(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::ContactsWrite)?;
     Params::none(&uri)?;
-    caller.may_change()?;
     let new: Vec<Object<NewContact>> = body::json(&headers, body, shared.config.max_import).await?;
     if new.len() > MAX_IMPORT {
         let detail = format!(
@@ -231,7 +233,7 @@ pub(crate) async fn import(
     get, path = "/api/contacts/{id}", tag = "Contacts", operation_id = "get_contact",
     params(("id" = String, Path, description = "Our id of the contact.")),
     responses((status = 200, description = "The contact.", body = One<ContactRecord>), GetErrors),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["contacts:read"]), ("session" = [])),
 )]
 pub(crate) async fn get(
     State(shared): State<Shared>,
@@ -239,6 +241,7 @@ pub(crate) async fn get(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::ContactsRead)?;
     Params::none(&uri)?;
     let id = ContactId(path_id(&id, "contact")?);
     let contact = shared
@@ -256,7 +259,7 @@ pub(crate) async fn get(
     delete, path = "/api/contacts/{id}", tag = "Contacts", operation_id = "delete_contact",
     params(("id" = String, Path, description = "Our id of the contact.")),
     responses((status = 204, description = "It is gone."), DeleteErrors),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["contacts:write"]), ("session" = [])),
 )]
 pub(crate) async fn delete(
     State(shared): State<Shared>,
@@ -265,8 +268,8 @@ pub(crate) async fn delete(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
+    caller.needs(Scope::ContactsWrite)?;
     Params::none(&uri)?;
-    caller.may_change()?;
     let id = ContactId(path_id(&id, "contact")?);
     let contact = shared.store.contact(caller.app(), id).await?;
     trace.before(&contact.ok_or_else(not_found)?);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use switchhook_domain::id::CallId;
 use switchhook_engine::command::AgentDevice;
 use switchhook_engine::control::{Action, Order, Possible};
+use switchhook_engine::rights::Scope;
 use utoipa::ToSchema;
 
 use crate::answer;
@@ -159,7 +160,7 @@ errors!(ControlErrors: CALLER CHANGE STEERING [RouteNotFound]);
         ("user_id" = Option<String>, Query, description = "The same, by the platform's user id."),
     ),
     responses((status = 200, description = "All actions.", body = All<ActionView>), ActionsErrors),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["calls:read"]), ("session" = [])),
 )]
 pub(crate) async fn actions(
     State(shared): State<Shared>,
@@ -167,6 +168,7 @@ pub(crate) async fn actions(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::CallsRead)?;
     let params = Params::read(&uri, &["extension", "user_id"])?;
     let id = CallId(path_id(&id, "call")?);
     let agent = AgentDevice {
@@ -198,7 +200,7 @@ pub(crate) async fn actions(
         (status = 202, description = "The platform has taken it.", body = One<Commanded>),
         ControlErrors,
     ),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["calls:control"]), ("session" = [])),
 )]
 pub(crate) async fn control(
     State(shared): State<Shared>,
@@ -208,6 +210,7 @@ pub(crate) async fn control(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::CallsControl)?;
     Params::none(&uri)?;
     let id = CallId(path_id(&id, "call")?);
     let Object(asked): Object<ControlRequest> =

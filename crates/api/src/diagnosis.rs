@@ -9,6 +9,7 @@ use serde::Serialize;
 use switchhook_domain::id::{AppId, ConnectionId};
 use switchhook_engine::connections::ReadyConnection;
 use switchhook_engine::diagnosis::Diagnosis;
+use switchhook_engine::rights::Scope;
 use utoipa::ToSchema;
 
 use crate::answer;
@@ -89,7 +90,7 @@ errors!(TestErrors: CALLER []);
         (status = 200, description = "What was found.", body = One<DiagnosisView>),
         OwnErrors,
     ),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["settings:read"]), ("session" = [])),
 )]
 pub(crate) async fn own(
     State(shared): State<Shared>,
@@ -97,6 +98,7 @@ pub(crate) async fn own(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::SettingsRead)?;
     Params::none(&uri)?;
     let id = ConnectionId(path_id(&id, "connection")?);
     look(&shared, caller.app(), id).await
@@ -149,13 +151,14 @@ async fn look(shared: &Shared, app: AppId, id: ConnectionId) -> Result<Response,
     get, path = "/api/cti/test-connection", tag = "Connections",
     operation_id = "test_connection",
     responses((status = 200, description = "Whether it works.", body = ConnectionTest), TestErrors),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["settings:read"]), ("session" = [])),
 )]
 pub(crate) async fn test(
     State(shared): State<Shared>,
     caller: Caller,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::SettingsRead)?;
     Params::none(&uri)?;
     let mut connections: Vec<ReadyConnection> = shared.connections.all();
     connections.retain(|connection| connection.app.id == caller.app());

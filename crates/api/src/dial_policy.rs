@@ -9,6 +9,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use switchhook_domain::phone::NumberPlan;
 use switchhook_engine::dial::policy;
+use switchhook_engine::rights::Scope;
 use switchhook_engine::store::DialPolicy;
 use utoipa::ToSchema;
 
@@ -87,13 +88,14 @@ errors!(PutErrors: CALLER CHANGE []);
 #[utoipa::path(
     get, path = "/api/dial-policy", tag = "Calls", operation_id = "get_dial_policy",
     responses((status = 200, description = "The policy.", body = One<PolicyView>), GetErrors),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["settings:read"]), ("session" = [])),
 )]
 pub(crate) async fn get(
     State(shared): State<Shared>,
     caller: Caller,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::SettingsRead)?;
     Params::none(&uri)?;
     let policy = shared.store.dial_policy(caller.app()).await?;
     let view = PolicyView::from(policy.unwrap_or_default());
@@ -112,7 +114,7 @@ pub(crate) async fn get(
     })),
     responses((status = 200, description = "The policy as it is kept.", body = One<PolicyView>),
         PutErrors),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["settings:write"]), ("session" = [])),
 )]
 pub(crate) async fn put(
     State(shared): State<Shared>,
@@ -122,8 +124,8 @@ pub(crate) async fn put(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::SettingsWrite)?;
     Params::none(&uri)?;
-    caller.may_change()?;
     let Object(view): Object<PolicyView> =
         body::json(&headers, body, shared.config.max_json).await?;
     let plan = NumberPlan::for_country(&caller.access.app.country).unwrap_or_default();

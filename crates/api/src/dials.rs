@@ -11,6 +11,7 @@ use switchhook_domain::dial::DialCause;
 use switchhook_domain::id::{CallId, ConnectionId, DialId};
 use switchhook_engine::command::AgentDevice;
 use switchhook_engine::dial::DialRequest;
+use switchhook_engine::rights::Scope;
 use switchhook_engine::store::{Dial, DialState};
 use utoipa::ToSchema;
 
@@ -186,7 +187,7 @@ errors!(GetErrors: CALLER [InvalidId, DialNotFound]);
             headers(("location" = String, description = "Where the call is."))),
         CreateErrors,
     ),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["calls:control"]), ("session" = [])),
 )]
 pub(crate) async fn create(
     State(shared): State<Shared>,
@@ -195,6 +196,7 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::CallsControl)?;
     Params::none(&uri)?;
     let Object(new): Object<NewCall> = body::json(&headers, body, shared.config.max_json).await?;
     let agent = match (new.agent, new.extension) {
@@ -243,7 +245,7 @@ pub(crate) async fn create(
     params(("id" = String, Path, description = "The id of the dial.",
         example = "019aa1b2-3c4d-7e5f-8a9b-0c1d2e3f4a5b")),
     responses((status = 200, description = "The dial.", body = One<DialView>), GetErrors),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["calls:read"]), ("session" = [])),
 )]
 pub(crate) async fn get(
     State(shared): State<Shared>,
@@ -251,6 +253,7 @@ pub(crate) async fn get(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::CallsRead)?;
     Params::none(&uri)?;
     let id = DialId(path_id(&id, "dial")?);
     let Some(dial) = shared.dialler.dial(caller.app(), id).await? else {

@@ -5,6 +5,7 @@ use axum::http::Uri;
 use axum::response::Response;
 use serde::Serialize;
 use switchhook_domain::event::EventType;
+use switchhook_engine::rights::Scope;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -79,13 +80,14 @@ errors!(EventErrors: CALLER [EpochChanged, LogTruncated]);
                 is 409."),
     ),
     responses((status = 200, description = "A page of the log.", body = EventPage), EventErrors),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["events:read"]), ("session" = [])),
 )]
 pub(crate) async fn list(
     State(shared): State<Shared>,
     caller: Caller,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::EventsRead)?;
     let params = Params::read(&uri, &["after", "limit", "types", "epoch"])?;
     let after = params.number("after", 0, 0..=u64::MAX)?;
     let limit = params.number("limit", DEFAULT_LIMIT, 1..=MAX_LIMIT)?;

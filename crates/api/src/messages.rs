@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde::Serialize;
 use switchhook_domain::id::{ConnectionId, MessageId};
 use switchhook_domain::media::{MessageDirection, MessageStatus};
+use switchhook_engine::rights::Scope;
 use switchhook_engine::store::{MessageQuery, StoredMessage};
 use utoipa::ToSchema;
 
@@ -100,13 +101,14 @@ errors!(GetErrors: CALLER [InvalidId, MessageNotFound]);
         (status = 200, description = "A page of messages.", body = Page<MessageView>),
         ListErrors,
     ),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["media:read"]), ("session" = [])),
 )]
 pub(crate) async fn list(
     State(shared): State<Shared>,
     caller: Caller,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::MediaRead)?;
     let known = ["direction", "since", "until", "limit", "offset"];
     let params = Params::read(&uri, &known)?;
     let paging = Paging::read(&params)?;
@@ -131,7 +133,7 @@ pub(crate) async fn list(
     get, path = "/api/messages/{id}", tag = "Messages", operation_id = "get_message",
     params(("id" = String, Path, description = "Our id of the message.")),
     responses((status = 200, description = "The message.", body = One<MessageView>), GetErrors),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["media:read"]), ("session" = [])),
 )]
 pub(crate) async fn get(
     State(shared): State<Shared>,
@@ -139,6 +141,7 @@ pub(crate) async fn get(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::MediaRead)?;
     Params::none(&uri)?;
     let id = MessageId(path_id(&id, "message")?);
     let Some(found) = shared.store.message(caller.app(), id).await? else {

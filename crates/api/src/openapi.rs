@@ -24,6 +24,8 @@ pub(crate) const CALLER: &[Code] = &[
     Code::KeyMissing,
     Code::KeyInvalid,
     Code::AppInactive,
+    Code::RoleNotAllowed,
+    Code::ScopeMissing,
     Code::InternalError,
     Code::StoreUnavailable,
     Code::TimedOut,
@@ -32,7 +34,6 @@ pub(crate) const CALLER: &[Code] = &[
 pub(crate) const CHANGE: &[Code] = &[
     Code::InvalidBody,
     Code::InvalidField,
-    Code::RoleNotAllowed,
     Code::CrossSiteRequest,
     Code::BodyTooLarge,
     Code::BodyTooSlow,

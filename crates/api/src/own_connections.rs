@@ -7,6 +7,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use serde::Serialize;
 use switchhook_domain::id::ConnectionId;
+use switchhook_engine::rights::Scope;
 use utoipa::ToSchema;
 
 use crate::answer;
@@ -48,13 +49,14 @@ errors!(ListErrors: CALLER []);
         (status = 200, description = "The app's connections.", body = All<OwnConnection>),
         ListErrors,
     ),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["settings:read"]), ("session" = [])),
 )]
 pub(crate) async fn list(
     State(shared): State<Shared>,
     caller: Caller,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::SettingsRead)?;
     Params::none(&uri)?;
     let app = caller.app();
     let mut own = shared.connections.all();

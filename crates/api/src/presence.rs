@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde::Serialize;
 use switchhook_domain::id::ConnectionId;
 use switchhook_domain::media::Presence;
+use switchhook_engine::rights::Scope;
 use switchhook_engine::store::StoredPresence;
 use utoipa::ToSchema;
 
@@ -68,13 +69,14 @@ errors!(ListErrors: CALLER []);
         (status = 200, description = "A page of agents.", body = Page<PresenceRecord>),
         ListErrors,
     ),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["agents:read"]), ("session" = [])),
 )]
 pub(crate) async fn list(
     State(shared): State<Shared>,
     caller: Caller,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::AgentsRead)?;
     let params = Params::read(&uri, &["limit", "offset"])?;
     let paging = Paging::read(&params)?;
     let found = shared

@@ -82,6 +82,7 @@ codes! {
     WebhookAppUnknown = "webhook_app_unknown", UNAUTHORIZED, "No app for this webhook";
     LinkExpired = "link_expired", FORBIDDEN, "Link was used or is too old";
     AppInactive = "app_inactive", FORBIDDEN, "App is switched off";
+    ScopeMissing = "scope_missing", FORBIDDEN, "The key lacks a scope";
     RoleNotAllowed = "role_not_allowed", FORBIDDEN, "Role is not allowed to do this";
     CrossSiteRequest = "cross_site_request", FORBIDDEN, "Request from another site";
     OperatorSecretWrong = "operator_secret_wrong", FORBIDDEN, "Operator's secret is wrong";

@@ -7,6 +7,7 @@ use axum::response::Response;
 use serde::Serialize;
 use switchhook_domain::id::{CallId, ConnectionId, RecordingId};
 use switchhook_domain::media::RecordingState;
+use switchhook_engine::rights::Scope;
 use switchhook_engine::store::{RecordingQuery, StoredRecording};
 use utoipa::ToSchema;
 
@@ -105,7 +106,7 @@ errors!(GetErrors: CALLER [InvalidId, RecordingNotFound]);
         (status = 200, description = "A page of recordings.", body = Page<RecordingRecord>),
         ListErrors,
     ),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["media:read"]), ("session" = [])),
 )]
 pub(crate) async fn list(
     State(shared): State<Shared>,
@@ -113,6 +114,7 @@ pub(crate) async fn list(
     trace: Trace,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::MediaRead)?;
     let known = [
         "call_id", "state", "since", "until", "limit", "offset", "cursor",
     ];
@@ -144,7 +146,7 @@ pub(crate) async fn list(
         (status = 200, description = "The recording.", body = One<RecordingRecord>),
         GetErrors,
     ),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["media:read"]), ("session" = [])),
 )]
 pub(crate) async fn get(
     State(shared): State<Shared>,
@@ -153,6 +155,7 @@ pub(crate) async fn get(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::MediaRead)?;
     Params::none(&uri)?;
     let id = RecordingId(path_id(&id, "recording")?);
     let Some(found) = shared.store.recording(caller.app(), id).await? else {

@@ -5,6 +5,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use switchhook_domain::id::CallId;
+use switchhook_engine::rights::Scope;
 use utoipa::ToSchema;
 
 use crate::answer;
@@ -38,7 +39,7 @@ errors!(GetErrors: CALLER [InvalidId, CallNotFound, TranscriptNotFound]);
     get, path = "/api/calls/{id}/transcript", tag = "Calls", operation_id = "get_transcript",
     params(("id" = String, Path, description = "Our id of the call.")),
     responses((status = 200, description = "The transcript.", body = One<Transcript>), GetErrors),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["media:read"]), ("session" = [])),
 )]
 pub(crate) async fn get(
     State(shared): State<Shared>,
@@ -47,6 +48,7 @@ pub(crate) async fn get(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::MediaRead)?;
     Params::none(&uri)?;
     let call_id = CallId(path_id(&id, "call")?);
     let Some(record) = shared.store.call(caller.app(), call_id).await? else {

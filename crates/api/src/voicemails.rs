@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde::Serialize;
 use switchhook_domain::call::AgentView;
 use switchhook_domain::id::{CallId, ConnectionId, VoicemailId};
+use switchhook_engine::rights::Scope;
 use switchhook_engine::store::{StoredVoicemail, VoicemailQuery};
 use utoipa::ToSchema;
 
@@ -113,7 +114,7 @@ impl VoicemailRecord {
 
 errors!(ListErrors: CALLER [InvalidCursor]);
 errors!(GetErrors: CALLER [InvalidId, VoicemailNotFound]);
-errors!(DeleteErrors: CALLER [InvalidId, VoicemailNotFound, RoleNotAllowed, CrossSiteRequest]);
+errors!(DeleteErrors: CALLER [InvalidId, VoicemailNotFound, CrossSiteRequest]);
 
 /// List voicemails
 ///
@@ -138,7 +139,7 @@ errors!(DeleteErrors: CALLER [InvalidId, VoicemailNotFound, RoleNotAllowed, Cros
         (status = 200, description = "A page of voicemails.", body = Page<VoicemailRecord>),
         ListErrors,
     ),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["media:read"]), ("session" = [])),
 )]
 pub(crate) async fn list(
     State(shared): State<Shared>,
@@ -146,6 +147,7 @@ pub(crate) async fn list(
     trace: Trace,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::MediaRead)?;
     let params = Params::read(&uri, &KNOWN)?;
     let paging = Paging::read(&params)?;
     let query = VoicemailQuery {
@@ -174,7 +176,7 @@ pub(crate) async fn list(
         (status = 200, description = "The voicemail.", body = One<VoicemailRecord>),
         GetErrors,
     ),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["media:read"]), ("session" = [])),
 )]
 pub(crate) async fn get(
     State(shared): State<Shared>,
@@ -183,6 +185,7 @@ pub(crate) async fn get(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    caller.needs(Scope::MediaRead)?;
     Params::none(&uri)?;
     let id = VoicemailId(path_id(&id, "voicemail")?);
     let Some(found) = shared.store.voicemail(caller.app(), id).await? else {
@@ -204,7 +207,7 @@ pub(crate) async fn get(
     delete, path = "/api/voicemails/{id}", tag = "Voicemails", operation_id = "delete_voicemail",
     params(("id" = String, Path, description = "Our id of the voicemail.")),
     responses((status = 204, description = "It is gone."), DeleteErrors),
-    security(("key" = []), ("session" = [])),
+    security(("key" = ["media:write"]), ("session" = [])),
 )]
 pub(crate) async fn delete(
     State(shared): State<Shared>,
@@ -213,8 +216,8 @@ pub(crate) async fn delete(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
+    caller.needs(Scope::MediaWrite)?;
     Params::none(&uri)?;
-    caller.may_change()?;
     let id = VoicemailId(path_id(&id, "voicemail")?);
     if let Some(found) = shared.store.voicemail(caller.app(), id).await? {
         trace.before(&VoicemailRecord::from(found));

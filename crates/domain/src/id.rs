@@ -60,6 +60,8 @@ ids! {
     NotificationId;
     /// An API key.
     KeyId;
+    /// A person with an account.
+    UserId;
     /// One call that somebody asked us to place.
     DialId;
     /// A recording of a call, named by its platform.

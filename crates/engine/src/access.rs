@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use jiff::SignedDuration;
 use subtle::ConstantTimeEq;
 use switchhook_domain::Timestamp;
-use switchhook_domain::id::{AppId, IdMint, KeyId};
+use switchhook_domain::id::{AgentId, AppId, IdMint, KeyId, UserId};
 
 use crate::ports::{Clock, Entropy};
+use crate::rights::Scopes;
 use crate::seal::{MasterKey, digest, random_text};
 use crate::store::{ApiKey, App, Grant, Role, Store, StoreResult};
 
@@ -45,8 +46,14 @@ pub struct Access {
     pub app: Arc<App>,
     /// The key, when it was one.
     pub key_id: Option<KeyId>,
+    /// The person, when they have an account.
+    pub user_id: Option<UserId>,
+    /// The agent, when it is the token of an embedded panel.
+    pub agent_id: Option<AgentId>,
     /// As what.
     pub role: Role,
+    /// What they may do.
+    pub scopes: Scopes,
 }
 
 /// A new key: the only time its text exists.
@@ -139,7 +146,10 @@ impl Gate {
             Ok(Access {
                 app,
                 key_id: Some(key.id),
+                user_id: None,
+                agent_id: None,
                 role: Role::Admin,
+                scopes: Scopes::ALL,
             })
         })
     }
@@ -218,6 +228,9 @@ impl Gate {
             token_hash: digest(token.as_bytes()),
             app_id,
             role,
+            user_id: None,
+            agent_id: None,
+            key_id: None,
             expires_at,
         }
     }
@@ -239,8 +252,11 @@ impl Gate {
         }
         Ok(Ok(Access {
             app: Arc::new(app),
-            key_id: None,
+            key_id: grant.key_id,
+            user_id: grant.user_id,
+            agent_id: grant.agent_id,
             role: grant.role,
+            scopes: grant.role.scopes(),
         }))
     }
 

@@ -27,6 +27,7 @@ pub mod outbound;
 pub mod ports;
 pub mod reaper;
 pub mod recordings;
+pub mod rights;
 pub mod seal;
 pub mod session;
 pub mod store;

@@ -40,7 +40,7 @@ errors!(LinkErrors: OPERATOR [
     InvalidId, AppNotFound, AppInactive, ConnectionNotFound, SignInNotPossible,
 ]);
 errors!(BeginErrors: CALLER [
-    RoleNotAllowed, OperatorSecretWrong, InvalidId, AppNotFound, ConnectionNotFound,
+    OperatorSecretWrong, InvalidId, AppNotFound, ConnectionNotFound,
     SignInNotPossible, LinkExpired, OperatorSecretNotSet, CrossSiteRequest,
 ]);
 
@@ -75,6 +75,9 @@ pub(crate) async fn link(
         token_hash: link_hash(row.id, &token),
         app_id: row.app_id,
         role: Role::Admin,
+        user_id: None,
+        agent_id: None,
+        key_id: None,
         expires_at,
     };
     shared.store.put_sign_in_link(&grant).await?;
@@ -103,7 +106,7 @@ fn link_hash(connection: ConnectionId, token: &str) -> [u8; 32] {
             headers(("location" = String, description = "Where a person signs in."))),
         BeginErrors,
     ),
-    security(("operator" = []), ("key" = []), ("session" = [])),
+    security(("operator" = []), ("key" = ["settings:write"]), ("session" = [])),
 )]
 pub(crate) async fn authorize(
     State(shared): State<Shared>,
@@ -140,7 +143,7 @@ pub(crate) async fn authorize(
             )),
         BeginErrors,
     ),
-    security(("operator" = []), ("key" = []), ("session" = [])),
+    security(("operator" = []), ("key" = ["settings:write"]), ("session" = [])),
 )]
 pub(crate) async fn begin_any(
     State(shared): State<Shared>,
@@ -197,7 +200,7 @@ pub(crate) async fn begin_any(
         ("link" = Option<String>, Query, description = "The token of a link."),
     ),
     responses((status = 302, description = "To the platform."), BeginErrors),
-    security(("operator" = []), ("key" = []), ("session" = [])),
+    security(("operator" = []), ("key" = ["settings:write"]), ("session" = [])),
 )]
 pub(crate) async fn connect(
     state: State<Shared>,

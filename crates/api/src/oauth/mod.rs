@@ -15,6 +15,7 @@ use switchhook_engine::adapter::Secret;
 use switchhook_engine::command::{CommandError, Grant};
 use switchhook_engine::connections::ReadyConnection;
 use switchhook_engine::oauth::sign_in::SignInError;
+use switchhook_engine::rights::Scope;
 use utoipa::ToSchema;
 
 use crate::answer;
@@ -28,7 +29,7 @@ use crate::state::Shared;
 /// The cookie that makes a sign-in this browser's.
 const COOKIE: &str = "switchhook_oauth";
 errors!(DisconnectErrors: CALLER [
-    RoleNotAllowed, CrossSiteRequest, OperatorSecretWrong, OperatorSecretNotSet, InvalidId,
+    CrossSiteRequest, OperatorSecretWrong, OperatorSecretNotSet, InvalidId,
     AppNotFound, NotSignedIn,
 ]);
 
@@ -50,7 +51,7 @@ impl FromRequestParts<Shared> for AnyCaller {
                 .map(|_| Self::Operator);
         }
         let caller = Caller::from_request_parts(parts, shared).await?;
-        caller.may_change()?;
+        caller.needs(Scope::SettingsWrite)?;
         Ok(Self::App(Box::new(caller)))
     }
 }
@@ -91,7 +92,7 @@ pub(crate) struct Disconnected {
         (status = 200, description = "Nobody is signed in any more.", body = Disconnected),
         DisconnectErrors,
     ),
-    security(("operator" = []), ("key" = []), ("session" = [])),
+    security(("operator" = []), ("key" = ["settings:write"]), ("session" = [])),
 )]
 pub(crate) async fn disconnect(
     State(shared): State<Shared>,

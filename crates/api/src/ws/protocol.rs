@@ -21,6 +21,8 @@ pub(crate) enum Close {
     Unauthorized,
     /// The app is switched off.
     InactiveApp,
+    /// The key or token is good, but not for events.
+    NotAllowed,
     /// The client does not keep up.
     TooSlow,
     /// The server is going down.
@@ -40,6 +42,7 @@ impl Close {
             Self::BadFirstMessage => Some((4400, "the first message must be auth")),
             Self::Unauthorized => Some((4401, "the key or session is missing, wrong or revoked")),
             Self::InactiveApp => Some((4403, "the app is not active")),
+            Self::NotAllowed => Some((4403, "the scope events:read is missing")),
             Self::TooSlow => Some((4408, "too slow: resume with the last seq")),
             Self::GoingAway => Some((1001, "the server is going away: reconnect")),
             Self::TooLarge => Some((1009, "the message is too large")),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use switchhook_domain::id::AppId;
 use switchhook_engine::hub::Published;
+use switchhook_engine::rights::Scope;
 use switchhook_engine::store::StoreError;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -95,6 +96,9 @@ async fn open(
             (caller, if said.after.is_some() { said } else { resume })
         }
     };
+    caller
+        .needs(Scope::EventsRead)
+        .map_err(|_| Close::NotAllowed)?;
     let app = caller.app();
     if !place.belongs_to(app) {
         return Err(Close::TryAgainLater);

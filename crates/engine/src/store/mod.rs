@@ -23,7 +23,9 @@ use switchhook_domain::Timestamp;
 use switchhook_domain::call::Status;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventDraft, EventType};
-use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, KeyId, NotificationId};
+use switchhook_domain::id::{
+    AgentId, AppId, CallId, ConnectionId, ContactId, KeyId, NotificationId, UserId,
+};
 use switchhook_domain::media::MessageDirection;
 use switchhook_domain::signal::{Direction, Signal};
 use tokio::sync::broadcast;
@@ -35,6 +37,7 @@ pub mod media;
 pub mod states;
 pub mod vendors;
 
+pub use crate::rights::Role;
 pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore};
 pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
 pub use media::{
@@ -263,38 +266,6 @@ impl Connection {
     }
 }
 
-/// What a signed-in person may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Everything in the app.
-    Admin,
-    /// See everything, change nothing but calls.
-    Supervisor,
-    /// Own calls.
-    Agent,
-}
-
-impl Role {
-    /// The name in the database and the API.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::Supervisor => "supervisor",
-            Self::Agent => "agent",
-        }
-    }
-
-    /// The role of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Admin, Self::Supervisor, Self::Agent]
-            .into_iter()
-            .find(|r| r.as_str() == name)
-    }
-}
-
 /// A one-time sign-in link or a browser session, by the hash of its token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
@@ -304,6 +275,12 @@ pub struct Grant {
     pub app_id: AppId,
     /// As what.
     pub role: Role,
+    /// The person, when it is one with an account.
+    pub user_id: Option<UserId>,
+    /// The agent, when it is the token of an embedded panel.
+    pub agent_id: Option<AgentId>,
+    /// The key that minted it, when it is a token: it ends with the key.
+    pub key_id: Option<KeyId>,
     /// When it stops working.
     pub expires_at: Timestamp,
 }

@@ -1,14 +1,17 @@
 //! Who may come in: API keys, one-time sign-in links, sessions.
 
 use switchhook_domain::Timestamp;
-use switchhook_domain::id::{AppId, KeyId};
+use switchhook_domain::id::{AgentId, AppId, KeyId, UserId};
 use switchhook_engine::store::{ApiKey, Grant, Role, StoreError, StoreResult};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
 use super::reader::Readers;
 use super::session::{At, column, column_time, column_time_opt};
 use crate::columns::{bytes32, clean, damaged};
 
+const GRANT: &str = "app_id, role, user_id, agent_id, key_id, expires_at";
 const KEY: &str = "id, app_id, name, lookup, hash, hint, created_at, expires_at, revoked_at";
 
 pub(super) async fn create_key(db: &Readers, key: &ApiKey) -> StoreResult<()> {
@@ -17,27 +20,30 @@ pub(super) async fn create_key(db: &Readers, key: &ApiKey) -> StoreResult<()> {
     let hash = key.hash.as_slice();
     let created_at = At::from(key.created_at);
     let (expires_at, revoked_at) = (key.expires_at.map(At::from), key.revoked_at.map(At::from));
-    db.execute(
-        &sql,
-        &[
-            &key.id.0,
-            &key.app_id.0,
-            &name,
-            &lookup,
-            &hash,
-            &hint,
-            &created_at,
-            &expires_at,
-            &revoked_at,
-        ],
-    )
-    .await
-    .map(drop)
+    db.of(key.app_id)
+        .execute(
+            &sql,
+            &[
+                &key.id.0,
+                &key.app_id.0,
+                &name,
+                &lookup,
+                &hash,
+                &hint,
+                &created_at,
+                &expires_at,
+                &revoked_at,
+            ],
+        )
+        .await
+        .map(drop)
 }
 
 pub(super) async fn key_by_lookup(db: &Readers, lookup: &str) -> StoreResult<Option<ApiKey>> {
     let sql = format!("SELECT {KEY} FROM api_keys WHERE lookup = $1");
-    db.one(&sql, &[&clean(lookup)])
+    // Whose key it is, is the question.
+    db.everywhere()
+        .one(&sql, &[&clean(lookup)])
         .await?
         .as_ref()
         .map(key_from_row)
@@ -47,7 +53,8 @@ pub(super) async fn key_by_lookup(db: &Readers, lookup: &str) -> StoreResult<Opt
 pub(super) async fn keys(db: &Readers, app: AppId) -> StoreResult<Vec<ApiKey>> {
     let sql =
         format!("SELECT {KEY} FROM api_keys WHERE app_id = $1 ORDER BY created_at DESC, id DESC");
-    db.query(&sql, &[&app.0])
+    db.of(app)
+        .query(&sql, &[&app.0])
         .await?
         .iter()
         .map(key_from_row)
@@ -62,7 +69,10 @@ pub(super) async fn revoke_key(
 ) -> StoreResult<()> {
     let sql = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3) \
                WHERE id = $1 AND app_id = $2";
-    let found = db.execute(sql, &[&id.0, &app.0, &At::from(at)]).await?;
+    let found = db
+        .of(app)
+        .execute(sql, &[&id.0, &app.0, &At::from(at)])
+        .await?;
     if found == 0 {
         Err(StoreError::NotFound("key"))
     } else {
@@ -82,9 +92,10 @@ pub(super) async fn take_sign_in_link(
 ) -> StoreResult<Option<Grant>> {
     let now = At::from(now);
     // Of two at once, the one that deletes the row has it.
-    let sql = "DELETE FROM sign_in_links WHERE token_hash = $1 \
-               RETURNING app_id, role, expires_at";
-    let taken = db.one(sql, &[&hash.as_slice()]).await?;
+    let sql = format!("DELETE FROM sign_in_links WHERE token_hash = $1 RETURNING {GRANT}");
+    // A link does not say whose it is, and what is over goes for all apps.
+    let db = db.everywhere();
+    let taken = db.one(&sql, &[&hash.as_slice()]).await?;
     db.execute("DELETE FROM sign_in_links WHERE expires_at <= $1", &[&now])
         .await?;
     db.execute("DELETE FROM sessions WHERE expires_at <= $1", &[&now])
@@ -103,30 +114,43 @@ pub(super) async fn session(
     hash: &[u8; 32],
     now: Timestamp,
 ) -> StoreResult<Option<Grant>> {
-    let sql = "SELECT app_id, role, expires_at FROM sessions \
-               WHERE token_hash = $1 AND expires_at > $2";
-    let found = db.one(sql, &[&hash.as_slice(), &At::from(now)]).await?;
+    let sql = format!("SELECT {GRANT} FROM sessions WHERE token_hash = $1 AND expires_at > $2");
+    // A cookie does not say whose it is.
+    let params: [&(dyn ToSql + Sync); 2] = [&hash.as_slice(), &At::from(now)];
+    let found = db.everywhere().one(&sql, &params).await?;
     found.map(|row| grant_from_row(&row, hash)).transpose()
 }
 
 pub(super) async fn delete_session(db: &Readers, hash: &[u8; 32]) -> StoreResult<()> {
     let sql = "DELETE FROM sessions WHERE token_hash = $1";
+    // A cookie does not say whose it is.
+    let db = db.everywhere();
     db.execute(sql, &[&hash.as_slice()]).await.map(drop)
 }
 
 async fn put(db: &Readers, table: &str, grant: &Grant) -> StoreResult<()> {
     let sql = format!(
-        "INSERT INTO {table} (token_hash, app_id, role, expires_at) VALUES ($1, $2, $3, $4) \
+        "INSERT INTO {table} (token_hash, {GRANT}) VALUES ($1, $2, $3, $4, $5, $6, $7) \
          ON CONFLICT (token_hash) DO UPDATE SET app_id = excluded.app_id, role = excluded.role, \
+         user_id = excluded.user_id, agent_id = excluded.agent_id, key_id = excluded.key_id, \
          expires_at = excluded.expires_at"
     );
     let (hash, expires_at) = (grant.token_hash.as_slice(), At::from(grant.expires_at));
-    db.execute(
-        &sql,
-        &[&hash, &grant.app_id.0, &grant.role.as_str(), &expires_at],
-    )
-    .await
-    .map(drop)
+    db.of(grant.app_id)
+        .execute(
+            &sql,
+            &[
+                &hash,
+                &grant.app_id.0,
+                &grant.role.as_str(),
+                &grant.user_id.map(|id| id.0),
+                &grant.agent_id.map(|id| id.0),
+                &grant.key_id.map(|id| id.0),
+                &expires_at,
+            ],
+        )
+        .await
+        .map(drop)
 }
 
 fn grant_from_row(row: &Row, hash: &[u8; 32]) -> StoreResult<Grant> {
@@ -135,6 +159,9 @@ fn grant_from_row(row: &Row, hash: &[u8; 32]) -> StoreResult<Grant> {
         token_hash: *hash,
         app_id: AppId(column(row, "app_id")?),
         role: role.ok_or_else(|| damaged("a grant", "role"))?,
+        user_id: column::<Option<Uuid>>(row, "user_id")?.map(UserId),
+        agent_id: column::<Option<Uuid>>(row, "agent_id")?.map(AgentId),
+        key_id: column::<Option<Uuid>>(row, "key_id")?.map(KeyId),
         expires_at: column_time(row, "expires_at")?,
     })
 }

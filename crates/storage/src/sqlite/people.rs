@@ -2,13 +2,14 @@
 
 use rusqlite::{Connection, Row, params};
 use switchhook_domain::Timestamp;
-use switchhook_domain::id::{AppId, KeyId};
+use switchhook_domain::id::{AgentId, AppId, KeyId, UserId};
 use switchhook_engine::store::{ApiKey, Grant, Role, StoreError, StoreResult};
 
 use super::apps::must_exist;
-use super::session::{blob, conflict, fault, optional, uuid};
+use super::session::{blob, conflict, fault, optional, text, uuid, uuid_opt};
 use crate::columns::{damaged, micros, time};
 
+const GRANT: &str = "app_id, role, user_id, agent_id, key_id, expires_at";
 const KEY: &str = "id, app_id, name, lookup, hash, hint, created_at, expires_at, revoked_at";
 
 pub(super) fn create_key(conn: &Connection, key: &ApiKey) -> StoreResult<()> {
@@ -108,8 +109,9 @@ pub(super) fn delete_session(conn: &Connection, hash: &[u8; 32]) -> StoreResult<
 fn put(conn: &Connection, table: &str, grant: &Grant) -> StoreResult<()> {
     must_exist(conn, grant.app_id)?;
     let sql = format!(
-        "INSERT INTO {table} (token_hash, app_id, role, expires_at) VALUES (?1, ?2, ?3, ?4) \
+        "INSERT INTO {table} (token_hash, {GRANT}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
          ON CONFLICT (token_hash) DO UPDATE SET app_id = excluded.app_id, role = excluded.role, \
+         user_id = excluded.user_id, agent_id = excluded.agent_id, key_id = excluded.key_id, \
          expires_at = excluded.expires_at"
     );
     let expires_at = micros(grant.expires_at);
@@ -119,6 +121,9 @@ fn put(conn: &Connection, table: &str, grant: &Grant) -> StoreResult<()> {
             grant.token_hash,
             blob(&grant.app_id.0),
             grant.role.as_str(),
+            grant.user_id.as_ref().map(|id| blob(&id.0)),
+            grant.agent_id.as_ref().map(|id| blob(&id.0)),
+            grant.key_id.as_ref().map(|id| blob(&id.0)),
             expires_at
         ])
         .map(drop)
@@ -131,22 +136,26 @@ fn find(
     hash: &[u8; 32],
     now: Timestamp,
 ) -> StoreResult<Option<Grant>> {
-    let sql = format!(
-        "SELECT app_id, role, expires_at FROM {table} WHERE token_hash = ?1 AND expires_at > ?2"
-    );
+    let sql = format!("SELECT {GRANT} FROM {table} WHERE token_hash = ?1 AND expires_at > ?2");
     let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
     let found = statement.query_row(params![hash, micros(now)], |row| {
-        Ok((uuid(row, 0)?, row.get::<_, String>(1)?, row.get(2)?))
+        let grant = |role| {
+            Ok::<_, rusqlite::Error>(Grant {
+                token_hash: *hash,
+                app_id: AppId(uuid(row, 0)?),
+                role,
+                user_id: uuid_opt(row, 2)?.map(UserId),
+                agent_id: uuid_opt(row, 3)?.map(AgentId),
+                key_id: uuid_opt(row, 4)?.map(KeyId),
+                expires_at: time(row.get(5)?),
+            })
+        };
+        Role::from_name(text(row, 1)?).map(grant).transpose()
     });
-    let Some((app, role, expires_at)) = optional(found)? else {
+    let Some(grant) = optional(found)? else {
         return Ok(None);
     };
-    Ok(Some(Grant {
-        token_hash: *hash,
-        app_id: AppId(app),
-        role: Role::from_name(&role).ok_or_else(|| damaged(table, "role"))?,
-        expires_at: time(expires_at),
-    }))
+    grant.map(Some).ok_or_else(|| damaged(table, "role"))
 }
 
 fn key_from_row(row: &Row<'_>) -> rusqlite::Result<ApiKey> {

@@ -20,3 +20,4 @@ mod history;
 mod migrations;
 mod model;
 mod proxy;
+mod second_wall;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use switchhook_domain::id::{AppId, IdMint, KeyId};
+use switchhook_domain::id::{AgentId, AppId, IdMint, KeyId, UserId};
 use switchhook_engine::ports::Entropy;
 use switchhook_engine::store::{ApiKey, App, Grant, Role, Store, StoreError};
 use uuid::Uuid;
@@ -92,6 +92,9 @@ pub async fn links_work_once_and_sessions_until_they_end(store: Arc<dyn Store>) 
         token_hash: [n; 32],
         app_id: world.app.id,
         role,
+        user_id: Some(UserId(Uuid::from_u128(n.into()))),
+        agent_id: (n == 2).then(|| AgentId(Uuid::from_u128(7))),
+        key_id: None,
         expires_at: at(millis),
     };
     let link = grant(1, Role::Admin, 1_000);
