@@ -367,6 +367,7 @@ fn commanding(
         links.clone(),
         sessions,
         metrics.clone(),
+        intake.agents().clone(),
     );
     (dialler, controls)
 }
