@@ -49,6 +49,9 @@ pub enum AgentFault {
     /// The app, or the agent, has as many as it may have.
     #[error("{0}")]
     TooMany(String),
+    /// Some of several are at fault: the place of each, and its fault.
+    #[error("{} of several are at fault", .0.len())]
+    Several(Vec<(usize, AgentFault)>),
     /// Others changed the roster at the same time, again and again.
     #[error("the roster is being changed by others")]
     Busy,
