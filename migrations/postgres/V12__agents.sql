@@ -39,3 +39,7 @@ CREATE TABLE agent_tokens (
 
 CREATE UNIQUE INDEX agent_tokens_id ON agent_tokens (app_id, id);
 CREATE INDEX agent_tokens_agent ON agent_tokens (app_id, agent_id);
+
+SELECT switchhook_guard('rosters');
+SELECT switchhook_guard('agents');
+SELECT switchhook_guard('agent_tokens');

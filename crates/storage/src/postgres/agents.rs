@@ -24,7 +24,7 @@ const TOKEN: &str = "token_hash, app_id, id, agent_id, key_id, created_at, expir
 impl AgentStore for PostgresStore {
     async fn roster_version(&self, app: AppId) -> StoreResult<u64> {
         let sql = "SELECT version FROM rosters WHERE app_id = $1";
-        let found = self.readers.one(sql, &[&app.0]).await?;
+        let found = self.readers.of(app).one(sql, &[&app.0]).await?;
         found.map_or(Ok(0), |row| version(&row))
     }
 
@@ -36,7 +36,7 @@ impl AgentStore for PostgresStore {
              LEFT JOIN (SELECT {COLUMNS} FROM agents) a ON a.app_id = r.app_id \
              WHERE r.app_id = $1"
         );
-        let rows = self.readers.query(&sql, &[&app.0]).await?;
+        let rows = self.readers.of(app).query(&sql, &[&app.0]).await?;
         let mut roster = StoredRoster::default();
         for row in &rows {
             roster.version = version(row)?;
@@ -59,7 +59,8 @@ impl AgentStore for PostgresStore {
     async fn put_agent_token(&self, token: &AgentToken, now: Timestamp) -> StoreResult<()> {
         let sql = "DELETE FROM agent_tokens WHERE app_id = $1 AND expires_at <= $2";
         let params: [&(dyn ToSql + Sync); 2] = [&token.app_id.0, &At::from(now)];
-        self.readers.execute(sql, &params).await?;
+        let db = self.readers.of(token.app_id);
+        db.execute(sql, &params).await?;
         let sql = format!(
             "INSERT INTO agent_tokens ({TOKEN}) \
              SELECT $1::bytea, $2::uuid, $3::uuid, $4::uuid, $5::uuid, $6::timestamptz, \
@@ -78,7 +79,7 @@ impl AgentStore for PostgresStore {
             &times[0],
             &times[1],
         ];
-        if self.readers.execute(&sql, &params).await? == 0 {
+        if db.execute(&sql, &params).await? == 0 {
             return Err(StoreError::NotFound("agent"));
         }
         Ok(())
@@ -97,13 +98,14 @@ impl AgentStore for PostgresStore {
                    AND (t.key_id IS NULL OR (k.id IS NOT NULL AND k.revoked_at IS NULL \
                    AND (k.expires_at IS NULL OR k.expires_at > $2)))";
         let params: [&(dyn ToSql + Sync); 2] = [&hash.as_slice(), &At::from(now)];
-        let found = self.readers.one(sql, &params).await?;
+        // A token does not say whose it is.
+        let found = self.readers.everywhere().one(sql, &params).await?;
         found.as_ref().map(token_from_row).transpose()
     }
 
     async fn delete_agent_token(&self, app: AppId, id: AgentTokenId) -> StoreResult<bool> {
         let sql = "DELETE FROM agent_tokens WHERE app_id = $1 AND id = $2";
-        Ok(self.readers.execute(sql, &[&app.0, &id.0]).await? > 0)
+        Ok(self.readers.of(app).execute(sql, &[&app.0, &id.0]).await? > 0)
     }
 }
 
@@ -164,7 +166,7 @@ async fn change_roster(
         &created,
         &updated,
     ];
-    Ok(db.readers.one(&sql, &params).await?.is_some())
+    Ok(db.readers.of(app).one(&sql, &params).await?.is_some())
 }
 
 fn version(row: &Row) -> StoreResult<u64> {
