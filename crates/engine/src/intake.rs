@@ -416,6 +416,7 @@ impl Intake {
                 signals,
                 settle: Vec::new(),
                 roster: None,
+                history: false,
             }),
             events: Vec::new(),
             link: None,

@@ -52,6 +52,7 @@ pub async fn once(store: &dyn Store, intake: &Intake) -> StoreResult<usize> {
             signals: Vec::new(),
             settle: calls.iter().map(|call| call.call_id).collect(),
             roster: None,
+            history: false,
         };
         let changeset = Changeset {
             app_id,

@@ -220,6 +220,7 @@ impl Recheck<'_> {
             signals: vec![Signal::call(at, keys, fact)],
             settle: Vec::new(),
             roster: None,
+            history: false,
         };
         let changeset = Changeset {
             app_id: stored.app_id,

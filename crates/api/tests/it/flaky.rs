@@ -109,6 +109,11 @@ pass! { AgentStore {
     delete_agent_token(app: AppId, id: AgentTokenId) -> bool;
 } }
 
+pass! { ImportStore {
+    import_position(source: &str, part: &str) -> Option<String>;
+    put_import_position(source: &str, part: &str, position: Option<&str>) -> ();
+} }
+
 pass! { MediaStore {
     recordings(app: AppId, query: &RecordingQuery) -> MediaPage<StoredRecording>;
     recording(app: AppId, id: RecordingId) -> Option<StoredRecording>;

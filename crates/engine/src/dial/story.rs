@@ -126,6 +126,7 @@ fn change(
             signals,
             settle: Vec::new(),
             roster: None,
+            history: false,
         }),
         events: Vec::new(),
         link: None,

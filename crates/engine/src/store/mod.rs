@@ -35,6 +35,7 @@ use uuid::Uuid;
 pub mod agents;
 pub mod audit;
 pub mod dials;
+pub mod imports;
 pub mod media;
 pub mod states;
 pub mod vendors;
@@ -43,6 +44,7 @@ pub use crate::rights::Role;
 pub use agents::{AgentStore, AgentToken, RosterChange, StoredRoster};
 pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore};
 pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
+pub use imports::ImportStore;
 pub use media::{
     MediaCursor, MediaPage, MediaStore, RecordingCheck, RecordingQuery, RecordingRecord,
     StoredMessage, StoredPresence, StoredRecording, StoredVoicemail, VoicemailQuery,
@@ -137,6 +139,9 @@ pub struct FoldInput {
     pub settle: Vec<CallId>,
     /// The agents of the app; `None` where nothing new is said of them.
     pub roster: Option<Arc<Roster>>,
+    /// True for what another system recorded: it is kept and nothing of it is told
+    /// ([`switchhook_domain::fold::Fold::of_history`]).
+    pub history: bool,
 }
 
 /// The state of a live link, to be stored with its connection.
@@ -424,7 +429,16 @@ pub struct DueCall {
 /// Everything that lasts. See the module documentation for the promises.
 #[async_trait]
 pub trait Store:
-    AgentStore + AuditStore + DialStore + MediaStore + StateStore + VendorStore + Send + Sync + 'static
+    AgentStore
+    + AuditStore
+    + DialStore
+    + ImportStore
+    + MediaStore
+    + StateStore
+    + VendorStore
+    + Send
+    + Sync
+    + 'static
 {
     // ---- the call path ----------------------------------------------------------------------
 

@@ -232,6 +232,9 @@ impl WorkingSet {
                     roster: input.roster.as_deref(),
                 };
                 let mut fold = Fold::new(context, self.loaded(change.app_id, input, work));
+                if input.history {
+                    fold = fold.of_history();
+                }
                 for signal in &input.signals {
                     fold.signal(signal);
                 }

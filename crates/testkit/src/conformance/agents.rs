@@ -91,7 +91,7 @@ pub async fn a_roster_is_replaced_by_whoever_saw_the_last(store: Arc<dyn Store>)
             .await
             .unwrap()
     );
-    assert_eq!(roster(&store, them).await.agents, [theirs.clone()]);
+    assert_eq!(roster(&store, them).await.agents, vec![theirs.clone()]);
     let gone = RosterChange {
         put: vec![Agent {
             name: "anna b".to_owned(),

@@ -90,6 +90,7 @@ impl World {
             signals,
             settle: Vec::new(),
             roster: None,
+            history: false,
         }
     }
 

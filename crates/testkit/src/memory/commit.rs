@@ -80,6 +80,9 @@ impl All {
             roster: input.roster.as_deref(),
         };
         let mut fold = Fold::new(context, self.load(change.app_id, input));
+        if input.history {
+            fold = fold.of_history();
+        }
         for signal in &input.signals {
             fold.signal(signal);
         }

@@ -27,6 +27,7 @@ mod agents;
 mod audit;
 mod commit;
 mod dials;
+mod imports;
 mod lists;
 mod media;
 mod states;
@@ -63,6 +64,7 @@ struct All {
     keys: BTreeMap<KeyId, ApiKey>,
     links: BTreeMap<[u8; 32], Grant>,
     sessions: BTreeMap<[u8; 32], Grant>,
+    imports: BTreeMap<(String, String), String>,
     audit: BTreeMap<(Option<AppId>, u64), AuditEntry>,
     dials: BTreeMap<DialId, Dial>,
     dial_policies: BTreeMap<AppId, DialPolicy>,
