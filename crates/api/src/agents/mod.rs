@@ -3,7 +3,7 @@
 //! rules themselves are the engine's ([`switchhook_engine::agents`]).
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use serde::Serialize;
@@ -371,20 +371,18 @@ pub(crate) async fn get(
 pub(crate) async fn update(
     State(shared): State<Shared>,
     caller: Caller,
-    trace: Trace,
     Path(id): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::AgentsWrite)?;
-    Params::none(&uri)?;
+    let (parts, body) = request.into_parts();
+    Params::none(&parts.uri)?;
     let id = AgentId(path_id(&id, "agent")?);
     let Object(new): Object<AgentChange> =
-        body::json(&headers, body, shared.config.max_json).await?;
+        body::json(&parts.headers, body, shared.config.max_json).await?;
     let draft = new.draft(&shared, caller.app(), "")?;
     let before = find(&shared, caller.app(), id).await?;
-    trace.before(&record(caller.app(), before));
+    Trace::of(&parts).before(&record(caller.app(), before));
     let agents = shared.intake.agents();
     let agent = agents
         .change(caller.app(), |edit| edit.update(id, &draft))
