@@ -74,6 +74,10 @@ impl Trace {
                 let id = access.key_id.map(|key| key.to_string());
                 (ActorKind::Key, id.unwrap_or_default(), "API key")
             }
+            By::Token(_) => {
+                let id = access.agent_id.map(|agent| agent.to_string());
+                (ActorKind::Session, id.unwrap_or_default(), "agent token")
+            }
             By::Session(hash) => {
                 let id = hash.iter().take(4).map(|byte| format!("{byte:02x}"));
                 (ActorKind::Session, id.collect(), access.role.as_str())

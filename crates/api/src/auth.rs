@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use switchhook_domain::id::AppId;
 use switchhook_engine::access::{Access, AccessError, same_secret};
+use switchhook_engine::agents::TOKEN_PREFIX;
 use switchhook_engine::rights::Scope;
 use switchhook_engine::seal::digest;
 
@@ -25,6 +26,8 @@ pub(crate) enum By {
     Key,
     /// With the session of a browser; the hash of its token.
     Session([u8; 32]),
+    /// With the token of an agent's embedded panel; its hash.
+    Token([u8; 32]),
 }
 
 /// Somebody who may see one app.
@@ -52,6 +55,13 @@ impl Caller {
             By::Key => {
                 let detail = format!("This API key lacks the scope {scope}. Use one that has it.");
                 Problem::new(Code::ScopeMissing, detail).with("scope", scope)
+            }
+            By::Token(_) => {
+                let detail = format!(
+                    "The token of a panel may do what an agent may, and that is not {scope}. Let \
+                     your backend do it with its key."
+                );
+                Problem::new(Code::RoleNotAllowed, detail).with("scope", scope)
             }
             By::Session(_) => {
                 let role = self.access.role.as_str();
@@ -90,13 +100,14 @@ impl FromRequestParts<Shared> for Caller {
     }
 }
 
-/// Checks an API key.
+/// Checks an API key, or the token of a panel.
 pub(crate) async fn by_key(shared: &Inner, key: &str) -> Result<Caller, Problem> {
     let access = shared.gate.key(key.trim()).await?.map_err(refused)?;
-    Ok(Caller {
-        access,
-        by: By::Key,
-    })
+    let by = match access.agent_id {
+        Some(_) => By::Token(digest(key.trim().as_bytes())),
+        None => By::Key,
+    };
+    Ok(Caller { access, by })
 }
 
 /// Checks a session.
@@ -125,11 +136,15 @@ pub(crate) fn cross_site() -> Problem {
     Problem::new(Code::CrossSiteRequest, detail)
 }
 
-/// The API key in the headers.
+/// The API key in the headers, or the token of a panel, which may also come as a bearer.
 pub(crate) fn key_header(headers: &HeaderMap) -> Option<&str> {
-    KEY_HEADERS
-        .iter()
-        .find_map(|name| headers.get(*name)?.to_str().ok())
+    let named = || {
+        let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+        bearer(value).filter(|token| token.starts_with(TOKEN_PREFIX))
+    };
+    let mut keys = KEY_HEADERS.iter();
+    keys.find_map(|name| headers.get(*name)?.to_str().ok())
+        .or_else(named)
 }
 
 /// The session's token in the cookies.

@@ -7,6 +7,7 @@
 //!
 //! What is not here: rules about calls (domain), storage, and what platforms mean (adapters).
 
+mod agents;
 mod answer;
 mod apps;
 mod audit;

@@ -9,6 +9,7 @@ use switchhook_engine::store::{CallQuery, LogPosition};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::agents::{AgentSummary, own_agent};
 use crate::answer;
 use crate::auth::{By, Caller};
 use crate::openapi::errors;
@@ -38,11 +39,13 @@ pub(crate) struct Me {
     /// `admin`, `supervisor` or `agent`.
     #[schema(example = "admin")]
     role: &'static str,
-    /// `key` or `session`.
+    /// `key`, `session` or `token`.
     #[schema(example = "key")]
     by: &'static str,
-    /// The id of the key, when it was one.
+    /// The id of the key, when it was one, or of the key that minted the token.
     key_id: Option<KeyId>,
+    /// The agent they are, where one is known.
+    agent: Option<AgentSummary>,
 }
 
 /// How the app stands.
@@ -107,17 +110,23 @@ errors!(MeErrors: CALLER []);
     responses((status = 200, description = "Who is asking.", body = One<Me>), MeErrors),
     security(("key" = []), ("session" = [])),
 )]
-pub(crate) async fn me(caller: Caller, uri: Uri) -> Result<Response, Problem> {
+pub(crate) async fn me(
+    State(shared): State<Shared>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, Problem> {
     Params::none(&uri)?;
+    let agent = own_agent(&shared, &caller).await?;
     let me = Me {
         app: own(&caller),
         role: caller.access.role.as_str(),
-        by: if caller.by == By::Key {
-            "key"
-        } else {
-            "session"
+        by: match caller.by {
+            By::Key => "key",
+            By::Session(_) => "session",
+            By::Token(_) => "token",
         },
         key_id: caller.access.key_id,
+        agent: agent.as_ref().map(AgentSummary::from),
     };
     answer::one(StatusCode::OK, &me)
 }

@@ -180,6 +180,10 @@ pub(crate) fn base() -> OpenApi {
             "Recordings of calls: where the platforms keep them.",
         ),
         ("Voicemails", "Voicemails that were left."),
+        (
+            "Agents",
+            "The people who take calls, the names platforms have for them, and tokens for panels.",
+        ),
         ("Presence", "Which agents can take a call."),
         (
             "Audit",
@@ -193,6 +197,10 @@ pub(crate) fn base() -> OpenApi {
         ),
         ("Webhooks", "Where phone platforms post to."),
         ("Operators: apps and keys", "Tenants and their keys."),
+        (
+            "Operators: agents",
+            "Users of Dialpad mapped to the business software, as the predecessor did.",
+        ),
         (
             "Operators: connections",
             "Links of an app to its phone platforms, and what they sent.",
@@ -309,6 +317,12 @@ pub fn openapi() -> OpenApi {
 /// a value is there, as null.
 const PARTIAL: &[&str] = &[
     "AgentName",
+    "AgentChange",
+    "AgentBatch",
+    "IdentityRequest",
+    "TokenRequest",
+    "UserMapRequest",
+    "UserBatchRequest",
     "ClickToDial",
     "ControlRequest",
     "NewCall",

@@ -87,11 +87,16 @@ codes! {
     CrossSiteRequest = "cross_site_request", FORBIDDEN, "Request from another site";
     OperatorSecretWrong = "operator_secret_wrong", FORBIDDEN, "Operator's secret is wrong";
     DialRefused = "dial_refused", FORBIDDEN, "Number may not be dialled";
+    NotOwnExtension = "not_own_extension", FORBIDDEN, "Not the agent's own extension";
     HttpsRequired = "https_required", FORBIDDEN, "HTTPS is required";
     RouteNotFound = "route_not_found", NOT_FOUND, "Route not found";
     CallNotFound = "call_not_found", NOT_FOUND, "Call not found";
     DialNotFound = "dial_not_found", NOT_FOUND, "Dial not found";
     ContactNotFound = "contact_not_found", NOT_FOUND, "Contact not found";
+    AgentNotFound = "agent_not_found", NOT_FOUND, "Agent not found";
+    IdentityNotFound = "identity_not_found", NOT_FOUND, "Identity not found";
+    AgentTokenNotFound = "agent_token_not_found", NOT_FOUND, "Agent token not found";
+    UserMappingNotFound = "user_mapping_not_found", NOT_FOUND, "User mapping not found";
     RecordingNotFound = "recording_not_found", NOT_FOUND, "Recording not found";
     VoicemailNotFound = "voicemail_not_found", NOT_FOUND, "Voicemail not found";
     MessageNotFound = "message_not_found", NOT_FOUND, "Message not found";
@@ -256,6 +261,12 @@ impl Problem {
         self.0.code
     }
 
+    /// The parameter or member at fault.
+    #[must_use]
+    pub(crate) fn at_field(&self) -> Option<&str> {
+        self.0.field.as_deref()
+    }
+
     /// The sentence.
     #[must_use]
     pub fn detail(&self) -> &str {
@@ -364,6 +375,7 @@ pub(crate) fn not_found(what: &str) -> Problem {
         "voicemail" => Code::VoicemailNotFound,
         "message" => Code::MessageNotFound,
         "dial" => Code::DialNotFound,
+        "agent" => Code::AgentNotFound,
         _ => Code::RouteNotFound,
     };
     let name = code.title();

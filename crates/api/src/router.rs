@@ -8,10 +8,10 @@ use utoipa_axum::routes;
 
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
-    apps, audit, audit_export, calls, click_to_dial, connections, contacts, control, diagnosis,
-    dial_policy, dials, docs, events, health, keys, mappings, me, messages, metrics, notifications,
-    oauth, openapi, outer, own_connections, page, pbx_socket, presence, recordings, sign_in,
-    transcripts, voicemails, webhooks, ws,
+    agents, apps, audit, audit_export, calls, click_to_dial, connections, contacts, control,
+    diagnosis, dial_policy, dials, docs, events, health, keys, mappings, me, messages, metrics,
+    notifications, oauth, openapi, outer, own_connections, page, pbx_socket, presence, recordings,
+    sign_in, transcripts, voicemails, webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -23,6 +23,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(calls::list))
         .routes(routes!(calls::active))
         .routes(routes!(events::list))
+        .routes(routes!(agents::list, agents::create))
         .routes(routes!(contacts::list, contacts::create))
         .routes(routes!(messages::list))
         .routes(routes!(presence::list))
@@ -48,6 +49,21 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(own_connections::list))
         .routes(routes!(contacts::import))
         .routes(routes!(contacts::get, contacts::delete))
+        .routes(routes!(agents::get, agents::update, agents::delete))
+        .routes(routes!(agents::batch::batch))
+        .routes(routes!(agents::identities::create))
+        .routes(routes!(agents::identities::delete))
+        .routes(routes!(agents::tokens::create))
+        .routes(routes!(agents::tokens::delete))
+        .routes(routes!(agents::mappings::map))
+        .routes(routes!(agents::mappings::batch))
+        .routes(routes!(agents::mappings::list))
+        .routes(routes!(
+            agents::mappings::by_user,
+            agents::mappings::delete_by_user
+        ))
+        .routes(routes!(agents::mappings::by_crm))
+        .routes(routes!(agents::mappings::delete))
         .routes(routes!(me::me))
         .routes(routes!(messages::get))
         .routes(routes!(recordings::get))

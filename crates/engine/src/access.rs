@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq;
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::{AgentId, AppId, IdMint, KeyId, UserId};
 
+use crate::agents::token::is_token;
 use crate::ports::{Clock, Entropy};
 use crate::rights::Scopes;
 use crate::seal::{MasterKey, digest, random_text};
@@ -125,11 +126,14 @@ impl Gate {
         NewKey { text, row }
     }
 
-    /// Whose key this is.
+    /// Whose key, or whose token of an embedded panel, this is.
     ///
     /// # Errors
     /// The outer error when the database is away, the inner when the key is not good.
     pub async fn key(&self, text: &str) -> StoreResult<Result<Access, AccessError>> {
+        if is_token(text) {
+            return self.agent_token(text).await;
+        }
         let Some(lookup) = lookup_part(text) else {
             return Ok(Err(AccessError::Invalid));
         };
@@ -152,6 +156,28 @@ impl Gate {
                 scopes: Scopes::ALL,
             })
         })
+    }
+
+    /// Whose token of an embedded panel this is.
+    async fn agent_token(&self, text: &str) -> StoreResult<Result<Access, AccessError>> {
+        let (hash, now) = (digest(text.as_bytes()), self.clock.now());
+        let Some(token) = self.store.agent_token(&hash, now).await? else {
+            return Ok(Err(AccessError::Invalid));
+        };
+        let Some(app) = self.store.app(token.app_id).await? else {
+            return Ok(Err(AccessError::Invalid));
+        };
+        if !app.active {
+            return Ok(Err(AccessError::InactiveApp));
+        }
+        Ok(Ok(Access {
+            app: Arc::new(app),
+            key_id: token.key_id,
+            user_id: None,
+            agent_id: Some(token.agent_id),
+            role: Role::Agent,
+            scopes: Role::Agent.scopes(),
+        }))
     }
 
     async fn find(&self, lookup: &str) -> StoreResult<Option<(ApiKey, Arc<App>)>> {

@@ -14,6 +14,7 @@ use switchhook_domain::id::{CallId, ConnectionId, IdMint, NotificationId};
 use switchhook_domain::signal::{DIAL_KEY, MAX_KEYS, Signal, date_undated};
 
 use crate::adapter::{Adoption, DecodeError, Decoded, Inbound, Rejection, Reply};
+use crate::agents::Agents;
 use crate::connections::{Connections, ReadyConnection};
 use crate::metrics::{EventLabels, Metrics, NotificationLabels};
 use crate::ports::{Clock, Entropy};
@@ -81,6 +82,7 @@ pub struct Intake {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     metrics: Metrics,
+    agents: Agents,
     rejected: Arc<Mutex<HashMap<ConnectionId, (i64, u32)>>>,
 }
 
@@ -100,12 +102,14 @@ impl Intake {
         entropy: Arc<dyn Entropy>,
         metrics: Metrics,
     ) -> Self {
+        let agents = Agents::new(store.clone(), clock.clone(), entropy.clone());
         Self {
             store,
             connections,
             clock,
             entropy,
             metrics,
+            agents,
             rejected: Arc::default(),
         }
     }
@@ -411,6 +415,7 @@ impl Intake {
                 country: connection.app.country.as_str().into(),
                 signals,
                 settle: Vec::new(),
+                roster: None,
                 history: false,
             }),
             events: Vec::new(),
@@ -418,11 +423,14 @@ impl Intake {
         }
     }
 
-    /// Commits a change and counts its events.
+    /// Commits a change, with the app's agents at hand, and counts its events.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn commit(&self, changeset: Changeset) -> StoreResult<Committed> {
+    pub async fn commit(&self, mut changeset: Changeset) -> StoreResult<Committed> {
+        if let Some(fold) = &mut changeset.fold {
+            self.agents.attend(changeset.app_id, fold).await;
+        }
         let committed = self.store.commit(changeset).await;
         match &committed {
             Ok(committed) => {
@@ -447,6 +455,12 @@ impl Intake {
             verdict: verdict.as_str(),
         };
         self.metrics.notifications.get_or_create(&labels).inc();
+    }
+
+    /// The agents of all apps.
+    #[must_use]
+    pub fn agents(&self) -> &Agents {
+        &self.agents
     }
 
     /// The clock the way in reads.

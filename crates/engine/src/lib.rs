@@ -9,6 +9,7 @@
 pub mod access;
 pub mod adapter;
 pub mod admin;
+pub mod agents;
 pub mod audit;
 pub mod command;
 pub mod connections;

@@ -179,6 +179,7 @@ impl Parts {
                 links.clone(),
                 sessions,
                 metrics.clone(),
+                intake.agents().clone(),
             ),
             audit,
             admin: Admin::new(

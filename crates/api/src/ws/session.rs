@@ -105,6 +105,7 @@ async fn open(
     }
     let credential = match (caller.by, caller.access.key_id) {
         (By::Session(hash), _) => Credential::Session(app, hash),
+        (By::Token(hash), _) => Credential::Token(app, hash),
         (By::Key, Some(key)) => Credential::Key(app, key),
         (By::Key, None) => return Err(Close::Unauthorized),
     };

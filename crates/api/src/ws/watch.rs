@@ -23,12 +23,14 @@ pub(crate) enum Credential {
     Key(AppId, KeyId),
     /// A browser's session, by the hash of its token.
     Session(AppId, [u8; 32]),
+    /// The token of a panel, by its hash.
+    Token(AppId, [u8; 32]),
 }
 
 impl Credential {
     fn app(self) -> AppId {
         match self {
-            Self::Key(app, _) | Self::Session(app, _) => app,
+            Self::Key(app, _) | Self::Session(app, _) | Self::Token(app, _) => app,
         }
     }
 }
@@ -146,6 +148,9 @@ impl Inner {
                 let is_good = match credential {
                     Credential::Key(_, key) => good.contains(&key),
                     Credential::Session(_, hash) => self.store.session(&hash, now).await?.is_some(),
+                    Credential::Token(_, hash) => {
+                        self.store.agent_token(&hash, now).await?.is_some()
+                    }
                 };
                 (!is_good).then_some(Close::Unauthorized)
             } else {

@@ -77,6 +77,23 @@ const OPERATIONS: &[(&str, Wants)] = &[
 ];
 /// The rest of them; an array of its own so that both stay readable.
 const MORE: &[(&str, Wants)] = &[
+    ("list_agents", Wants::Caller),
+    ("create_agent", Wants::Caller),
+    ("get_agent", Wants::Caller),
+    ("update_agent", Wants::Caller),
+    ("delete_agent", Wants::Caller),
+    ("batch_agents", Wants::Caller),
+    ("create_agent_identity", Wants::Caller),
+    ("delete_agent_identity", Wants::Caller),
+    ("create_agent_token", Wants::Caller),
+    ("delete_agent_token", Wants::Caller),
+    ("map_user", Wants::Operator),
+    ("map_users", Wants::Operator),
+    ("list_user_mappings", Wants::Operator),
+    ("get_user_mapping", Wants::Operator),
+    ("get_user_mapping_by_crm", Wants::Operator),
+    ("delete_user_mapping", Wants::Operator),
+    ("delete_user_mapping_by_user", Wants::Operator),
     ("list_own_connections", Wants::Caller),
     ("place_call", Wants::Caller),
     ("get_dial", Wants::Caller),
@@ -136,6 +153,29 @@ async fn dial(world: &World, tenant: &crate::world::Tenant, hook: &crate::world:
     id.to_string()
 }
 
+/// An agent of a tenant, a token of theirs, and the name a user of Dialpad is mapped by.
+async fn agent(
+    world: &World,
+    tenant: &crate::world::Tenant,
+    name: &str,
+) -> (String, String, String) {
+    let mapped = json!({"dialpad_user_id": 77, "crm_user_id": format!("crm-{name}")});
+    let path = format!("/internal/apps/{}/users/map", tenant.id);
+    let mapped = world.operate(Method::POST, &path, Some(&mapped)).await.body;
+    let agents = world.get(tenant, "/api/agents").await.body;
+    let agent = &agents["data"][0]["id"];
+    let token = world
+        .post(tenant, "/api/agent-tokens", &json!({"agent_id": agent}))
+        .await
+        .body;
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    (
+        text(agent),
+        text(&token["data"]["id"]),
+        text(&mapped["data"]["id"]),
+    )
+}
+
 struct Route {
     id: String,
     method: Method,
@@ -182,6 +222,7 @@ impl Ids {
         }
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let first = async |list: &str| text(&world.get(&tenant, list).await.body["data"][0]["id"]);
+        let agent = agent(world, &tenant, name).await;
         let ids = BTreeMap::from([
             ("call", text(&call)),
             ("recording", first("/api/recordings").await),
@@ -196,12 +237,26 @@ impl Ids {
             ("code", "call_not_found".to_owned()),
             ("action", "hangup".to_owned()),
             ("dial", dial(world, &tenant, &hook).await),
+            ("agent", agent.0),
+            ("agent-token", agent.1),
+            ("identity_id", agent.2.clone()),
+            ("mapping_id", agent.2),
+            ("dialpad_user_id", "77".to_owned()),
+            ("crm_user_id", format!("crm-{name}")),
         ]);
         (Self(ids), tenant)
     }
 
     fn fill(&self, route: &Route) -> String {
-        let kinds = ["contact", "dial", "recording", "voicemail", "message"];
+        let kinds = [
+            "agent",
+            "agent-token",
+            "contact",
+            "dial",
+            "recording",
+            "voicemail",
+            "message",
+        ];
         let kind = kinds
             .into_iter()
             .find(|kind| route.path.contains(&format!("/{kind}s/")));
@@ -227,6 +282,9 @@ async fn send(request: RequestBuilder, route: &Route) -> Answer {
         ("POST", path) if path.ends_with("/apps") => request.json(&json!({"name": "x"})),
         ("POST", path) if path.ends_with("/connections") => {
             request.json(&json!({"platform": "dialpad"}))
+        }
+        ("POST", path) if path.ends_with("/identities") => {
+            request.json(&json!({"kind": "extension", "value": "1"}))
         }
         ("PATCH", _) => request.json(&json!({"name": "x"})),
         _ => request,
@@ -386,7 +444,7 @@ async fn what_belongs_to_another_app_does_not_exist() {
         let mut mixed = BTreeMap::clone(&theirs.0);
         mixed.insert("app_id", ours.0["app_id"].clone());
         let path = Ids(mixed).fill(&route);
-        let takes_id = ["{id}", "{key_id}", "{connection_id}"];
+        let takes_id = ["{id}", "{key_id}", "{connection_id}", "{mapping_id}"];
         if !takes_id.iter().any(|name| route.path.contains(name)) {
             continue;
         }
@@ -401,7 +459,7 @@ async fn what_belongs_to_another_app_does_not_exist() {
         assert_eq!(answer.status, 404, "{}: {}", route.id, answer.text);
         assert!(answer.problem().ends_with("_not_found"), "{}", route.id);
     }
-    assert_eq!(covered, 19);
+    assert_eq!(covered, 26);
     // Theirs is still there.
     let call = &theirs.0["call"];
     assert_eq!(

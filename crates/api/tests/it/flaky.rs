@@ -8,8 +8,8 @@ use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventType};
 use switchhook_domain::fold::{CallState, PresenceState};
 use switchhook_domain::id::{
-    AppId, CallId, ConnectionId, ContactId, DialId, KeyId, MessageId, NotificationId, RecordingId,
-    VoicemailId,
+    AgentTokenId, AppId, CallId, ConnectionId, ContactId, DialId, KeyId, MessageId, NotificationId,
+    RecordingId, VoicemailId,
 };
 use switchhook_engine::store::*;
 use switchhook_testkit::memory::MemoryStore;
@@ -98,6 +98,15 @@ pass! { DialStore {
     dials_since(app: AppId, agent: &str, since: Timestamp) -> u32;
     dial_policy(app: AppId) -> Option<DialPolicy>;
     put_dial_policy(app: AppId, policy: &DialPolicy) -> ();
+} }
+
+pass! { AgentStore {
+    roster_version(app: AppId) -> u64;
+    roster(app: AppId) -> StoredRoster;
+    change_roster(app: AppId, seen: u64, change: &RosterChange) -> bool;
+    put_agent_token(token: &AgentToken, now: Timestamp) -> ();
+    agent_token(hash: &[u8; 32], now: Timestamp) -> Option<AgentToken>;
+    delete_agent_token(app: AppId, id: AgentTokenId) -> bool;
 } }
 
 pass! { ImportStore {

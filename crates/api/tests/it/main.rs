@@ -9,11 +9,14 @@
 
 mod access;
 mod admin;
+mod agent_tokens;
+mod agents;
 mod audit;
 mod calls;
 mod changes;
 mod client;
 mod contacts;
+mod contract_users;
 mod describe;
 mod diagnosis;
 mod dialling;

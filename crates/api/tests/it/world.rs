@@ -369,6 +369,7 @@ fn commanding(
         links.clone(),
         sessions,
         metrics.clone(),
+        intake.agents().clone(),
     );
     (dialler, controls)
 }

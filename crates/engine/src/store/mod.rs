@@ -20,6 +20,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use switchhook_domain::Timestamp;
+use switchhook_domain::agent::Roster;
 use switchhook_domain::call::Status;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventDraft, EventType};
@@ -31,6 +32,7 @@ use switchhook_domain::signal::{Direction, Signal};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+pub mod agents;
 pub mod audit;
 pub mod dials;
 pub mod imports;
@@ -39,6 +41,7 @@ pub mod states;
 pub mod vendors;
 
 pub use crate::rights::Role;
+pub use agents::{AgentStore, AgentToken, RosterChange, StoredRoster};
 pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore};
 pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
 pub use imports::ImportStore;
@@ -134,6 +137,8 @@ pub struct FoldInput {
     pub signals: Vec<Signal>,
     /// Calls to settle ([`switchhook_domain::fold::Fold::settle`]), loaded by id.
     pub settle: Vec<CallId>,
+    /// The agents of the app; `None` where nothing new is said of them.
+    pub roster: Option<Arc<Roster>>,
     /// True for what another system recorded: it is kept and nothing of it is told
     /// ([`switchhook_domain::fold::Fold::of_history`]).
     pub history: bool,
@@ -424,7 +429,16 @@ pub struct DueCall {
 /// Everything that lasts. See the module documentation for the promises.
 #[async_trait]
 pub trait Store:
-    AuditStore + DialStore + ImportStore + MediaStore + StateStore + VendorStore + Send + Sync + 'static
+    AgentStore
+    + AuditStore
+    + DialStore
+    + ImportStore
+    + MediaStore
+    + StateStore
+    + VendorStore
+    + Send
+    + Sync
+    + 'static
 {
     // ---- the call path ----------------------------------------------------------------------
 

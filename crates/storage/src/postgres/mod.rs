@@ -28,6 +28,7 @@ use crate::migrate::{self, MigrationStatus};
 use crate::queue::{MAX_WAIT, closed};
 use crate::working::Work;
 
+mod agents;
 mod apps;
 mod audit;
 mod calls;

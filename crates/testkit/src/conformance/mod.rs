@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use switchhook_engine::store::Store;
 
+pub mod agents;
 pub mod audit;
 pub mod calls;
 pub mod connections;
@@ -65,6 +66,9 @@ macro_rules! for_each_area {
             messages::presence_is_told_when_it_changes,
             states::the_state_beneath_a_call_is_there,
             states::presence_is_read_back,
+            agents::a_roster_is_replaced_by_whoever_saw_the_last,
+            agents::a_token_ends_with_its_time_its_agent_and_its_key,
+            agents::a_call_says_whose_it_is,
             audit::entries_are_appended_and_found,
             audit::of_several_with_one_number_one_is_kept,
             dials::dials_go_their_way,

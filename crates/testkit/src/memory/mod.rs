@@ -14,14 +14,16 @@ use switchhook_domain::id::{
     AppId, CallId, ConnectionId, ContactId, DialId, KeyId, NotificationId, RecordingId, VoicemailId,
 };
 use switchhook_engine::store::{
-    ApiKey, App, AuditEntry, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery,
-    Dial, DialPolicy, DueCall, Grant, LogPosition, MessageQuery, Notification, OAuthStart,
-    SCAN_LIMIT, SNAPSHOT_LIMIT, Snapshot, Store, StoreError, StoreResult, StoredMapping,
-    StoredMessage, StoredRecording, StoredSubscription, StoredTokens, Wake,
+    AgentToken, ApiKey, App, AuditEntry, CallPage, CallQuery, Changeset, Committed, Connection,
+    ContactQuery, Dial, DialPolicy, DueCall, Grant, LogPosition, MessageQuery, Notification,
+    OAuthStart, SCAN_LIMIT, SNAPSHOT_LIMIT, Snapshot, Store, StoreError, StoreResult,
+    StoredMapping, StoredMessage, StoredRecording, StoredRoster, StoredSubscription, StoredTokens,
+    Wake,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+mod agents;
 mod audit;
 mod commit;
 mod dials;
@@ -66,6 +68,8 @@ struct All {
     audit: BTreeMap<(Option<AppId>, u64), AuditEntry>,
     dials: BTreeMap<DialId, Dial>,
     dial_policies: BTreeMap<AppId, DialPolicy>,
+    rosters: BTreeMap<AppId, StoredRoster>,
+    agent_tokens: BTreeMap<[u8; 32], AgentToken>,
     tokens: BTreeMap<ConnectionId, StoredTokens>,
     subscriptions: BTreeMap<ConnectionId, StoredSubscription>,
     leases: BTreeMap<String, (Uuid, Timestamp)>,
