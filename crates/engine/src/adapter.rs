@@ -451,6 +451,12 @@ pub trait Adapter: Send + Sync + 'static {
         Ok(())
     }
 
+    /// The key of the call that has this id at the platform, as [`Signal::keys`] spell it. Where
+    /// a record shows the id of a leg, that leg's id leads to its call too.
+    fn call_key(&self, external_call_id: &str) -> String {
+        format!("call:{external_call_id}")
+    }
+
     /// Answers what is no notification but a question of the platform (RingCentral's
     /// `Validation-Token`, a `GET` that tests the address); asked before `verify`.
     fn handshake(&self, _inbound: &Inbound<'_>, _connection: &ConnectionContext) -> Option<Reply> {

@@ -52,6 +52,10 @@ impl Adapter for Dialpad {
         &spec::SPEC
     }
 
+    fn call_key(&self, external_call_id: &str) -> String {
+        payload::key(external_call_id)
+    }
+
     fn check_config(&self, connection: &ConnectionContext) -> Result<(), DecodeError> {
         if let Some(name) = connection.text(spec::SIGNATURE_HEADER) {
             let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
