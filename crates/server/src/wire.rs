@@ -137,11 +137,10 @@ impl Parts {
             .context("cannot open the database")?;
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        let connections = Arc::new(Connections::new(
-            store.clone(),
-            platforms_of(&config)?,
-            master_key.clone(),
-        ));
+        let platforms = platforms_of(&config)?;
+        let connections = Connections::new(store.clone(), platforms, master_key.clone());
+        let connections = connections.with_defaults(config.inherited.defaults.clone());
+        let connections = Arc::new(connections);
         connections
             .refresh()
             .await
@@ -231,6 +230,8 @@ impl Parts {
                 trusted_proxies: self.config.trusted_proxies.clone(),
                 require_https: self.config.require_https,
                 started_at: self.clock.now(),
+                inherited_webhook_secret: self.config.inherited.webhook_secret.clone(),
+                app_key_header: self.config.inherited.app_key_header.clone(),
                 ws: WsConfig {
                     max_sockets: self.config.max_sockets,
                     max_sockets_per_app: self.config.max_sockets_per_app,

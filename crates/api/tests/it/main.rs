@@ -14,6 +14,7 @@ mod calls;
 mod changes;
 mod client;
 mod contacts;
+mod contract;
 mod describe;
 mod diagnosis;
 mod dialling;
