@@ -116,7 +116,7 @@ pub(crate) fn of(event: &Event) -> Vec<Bytes> {
                 message: Some(message),
                 ..
             },
-        ) => vec![of_message(message)],
+        ) => vec![of_message(&message)],
         (
             kind,
             Payload {
@@ -188,7 +188,7 @@ fn of_call(kind: EventType, call: Told) -> Vec<Frame> {
     }
 }
 
-fn of_message(message: Message) -> Frame {
+fn of_message(message: &Message) -> Frame {
     let number = |number: Option<&str>| number.map_or(Value::Null, Value::from);
     let to = message.to.iter().find_map(|to| to.canonical());
     Frame {

@@ -371,9 +371,9 @@ pub struct CallPage {
 pub const COUNT_LIMIT: u64 = 10_000;
 
 /// How many calls one page looks at, at most. Start, numbers, keys and "open" have an index;
-/// status, direction, platform, connection, agent and talk time are tested call by call. A page may therefore be
-/// short or empty and still say in [`CallPage::next`] where to go on, and the total counts what
-/// matches among as many of the newest calls.
+/// status, direction, platform, connection, agent and talk time are tested call by call. A page may
+/// therefore be short or empty and still say in [`CallPage::next`] where to go on, and the total
+/// counts what matches among as many of the newest calls.
 pub const SCAN_LIMIT: u32 = 50_000;
 
 /// The most contacts that are judged for one number.

@@ -362,8 +362,8 @@ mod tests {
 
     const FILL: &str = "INSERT INTO calls SELECT '00000000-0000-0000-0000-000000000000', \
         gen_random_uuid(), gen_random_uuid(), 'dialpad', true, n % 500 = 0, 'ended', 'inbound', \
-        '+3161' || (n % 900), '+3120' || (n % 3), '201', NULL, now() - n * interval '1 minute', n % 600 \
-        FROM generate_series(1, 20000) n; INSERT INTO call_bodies SELECT app_id, id, \
+        '+3161' || (n % 900), '+3120' || (n % 3), '201', NULL, now() - n * interval '1 minute', \
+        n % 600 FROM generate_series(1, 20000) n; INSERT INTO call_bodies SELECT app_id, id, \
         CASE WHEN random() < 0.001 THEN now() END, repeat('x', 1500), repeat('y', 1500) \
         FROM calls; \
         ANALYZE calls; ANALYZE call_bodies";

@@ -54,7 +54,8 @@ const KEYS: &str = "INSERT INTO call_keys (connection_id, key, app_id, call_id) 
 const MESSAGES: &str = "INSERT INTO messages (connection_id, external_id, app_id, sent_at, \
     state, record, id, direction, from_number, to_numbers, user_id) \
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::text[], \
-    $6::text[], $7::uuid[], $8::text[], $9::text[], $10::text[], $11::text[]) ON CONFLICT (connection_id, external_id) DO UPDATE SET \
+    $6::text[], $7::uuid[], $8::text[], $9::text[], $10::text[], $11::text[]) \
+    ON CONFLICT (connection_id, external_id) DO UPDATE SET \
     sent_at = excluded.sent_at, state = excluded.state, record = excluded.record, \
     id = excluded.id, direction = excluded.direction, from_number = excluded.from_number, \
     to_numbers = excluded.to_numbers, user_id = excluded.user_id";

@@ -31,7 +31,7 @@ pub enum Step {
     DeleteContact(u8),
     Calls {
         app: bool,
-        query: CallQuery,
+        query: Box<CallQuery>,
         pages: u8,
     },
     Contacts {
@@ -190,7 +190,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => (0..6_u8, "[A-Za-zØé ]{1,6}", prop::collection::vec(0..4_u8, 0..3))
             .prop_map(|(id, name, numbers)| Step::PutContact { id, name, numbers }),
         1 => (0..6_u8).prop_map(Step::DeleteContact),
-        4 => (any::<bool>(), query(), 1..6_u8)
+        4 => (any::<bool>(), query().prop_map(Box::new), 1..6_u8)
             .prop_map(|(app, query, pages)| Step::Calls { app, query, pages }),
         1 => (any::<bool>(), prop::option::of("[a-zø]{0,2}"), number, 0..3_u32)
             .prop_map(|(app, text, number, offset)| Step::Contacts { app, text, number, offset }),
