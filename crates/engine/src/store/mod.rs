@@ -33,6 +33,7 @@ use uuid::Uuid;
 
 pub mod audit;
 pub mod dials;
+pub mod imports;
 pub mod media;
 pub mod states;
 pub mod vendors;
@@ -40,6 +41,7 @@ pub mod vendors;
 pub use crate::rights::Role;
 pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore};
 pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
+pub use imports::ImportStore;
 pub use media::{
     MediaCursor, MediaPage, MediaStore, RecordingCheck, RecordingQuery, RecordingRecord,
     StoredMessage, StoredPresence, StoredRecording, StoredVoicemail, VoicemailQuery,
@@ -132,6 +134,9 @@ pub struct FoldInput {
     pub signals: Vec<Signal>,
     /// Calls to settle ([`switchhook_domain::fold::Fold::settle`]), loaded by id.
     pub settle: Vec<CallId>,
+    /// True for what another system recorded: it is kept and nothing of it is told
+    /// ([`switchhook_domain::fold::Fold::of_history`]).
+    pub history: bool,
 }
 
 /// The state of a live link, to be stored with its connection.
@@ -456,7 +461,7 @@ pub struct DueCall {
 /// Everything that lasts. See the module documentation for the promises.
 #[async_trait]
 pub trait Store:
-    AuditStore + DialStore + MediaStore + StateStore + VendorStore + Send + Sync + 'static
+    AuditStore + DialStore + ImportStore + MediaStore + StateStore + VendorStore + Send + Sync + 'static
 {
     // ---- the call path ----------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ mod contacts;
 mod dials;
 mod events;
 mod flush;
+mod imports;
 mod listen;
 mod load;
 mod media;
@@ -45,7 +46,7 @@ mod people;
 mod prune;
 mod reader;
 mod scope;
-mod session;
+pub(crate) mod session;
 mod states;
 mod vendors;
 #[cfg(test)]
