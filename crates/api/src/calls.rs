@@ -11,6 +11,7 @@ use switchhook_engine::rights::Scope;
 use switchhook_engine::store::{CallQuery, CallSort};
 
 use crate::answer;
+use crate::audit::Trace;
 use crate::auth::Caller;
 use crate::openapi::errors;
 use crate::paging::{Pagination, Paging, write_cursor};
@@ -110,6 +111,7 @@ errors!(GetErrors: CALLER [InvalidId, CallNotFound]);
 pub(crate) async fn list(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     uri: Uri,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::CallsRead)?;
@@ -120,7 +122,7 @@ pub(crate) async fn list(
         Some("true") => true,
         Some(_) => return Err(Problem::parameter("open", "must be true or false")),
     };
-    page(&shared, &caller, query).await
+    page(&shared, &caller, &trace, query).await
 }
 
 /// List open calls
@@ -158,6 +160,7 @@ pub(crate) async fn list(
 pub(crate) async fn active(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     uri: Uri,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::CallsRead)?;
@@ -166,7 +169,7 @@ pub(crate) async fn active(
         open_only: true,
         ..query(&shared, &caller, &params)?
     };
-    page(&shared, &caller, query).await
+    page(&shared, &caller, &trace, query).await
 }
 
 /// Get one call
@@ -185,6 +188,7 @@ pub(crate) async fn active(
 pub(crate) async fn get(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -196,6 +200,7 @@ pub(crate) async fn get(
             "Call not found. Take the id from the list; calls of other apps are not shown.";
         return Err(Problem::new(Code::CallNotFound, detail));
     };
+    trace.shows_call(record.as_bytes());
     Ok(answer::one_raw(StatusCode::OK, &record))
 }
 
@@ -299,10 +304,18 @@ fn direction(word: &str) -> Option<Direction> {
     }
 }
 
-async fn page(shared: &Shared, caller: &Caller, query: CallQuery) -> Result<Response, Problem> {
+async fn page(
+    shared: &Shared,
+    caller: &Caller,
+    trace: &Trace,
+    query: CallQuery,
+) -> Result<Response, Problem> {
     let page = shared.store.calls(caller.app(), &query).await?;
     let seen = u64::from(query.offset).saturating_add(page.calls.len() as u64);
     let more_by_offset = !query.sort.has_positions() && !page.calls.is_empty();
+    for record in &page.calls {
+        trace.shows_call(record.as_ref());
+    }
     let pagination = Pagination {
         limit: query.limit,
         offset: query.offset,

@@ -29,6 +29,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::audit::Refusals;
 use crate::inherited::metrics::Requests;
+use crate::sightings::Sightings;
 use crate::ws::limits::Sockets;
 use crate::ws::watch::Watch;
 
@@ -192,6 +193,7 @@ pub(crate) struct Inner {
     pub(crate) audit: Audit,
     pub(crate) refusals: Refusals,
     pub(crate) requests: Requests,
+    pub(crate) sightings: Sightings,
 }
 
 impl Inner {
@@ -207,6 +209,7 @@ impl Inner {
             audit,
             refusals: Refusals::default(),
             requests: Requests::default(),
+            sightings: Sightings::default(),
         })
     }
 

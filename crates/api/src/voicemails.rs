@@ -11,6 +11,7 @@ use switchhook_engine::store::{StoredVoicemail, VoicemailQuery};
 use utoipa::ToSchema;
 
 use crate::answer;
+use crate::audit::Trace;
 use crate::auth::Caller;
 use crate::openapi::errors;
 use crate::paging::Paging;
@@ -107,6 +108,13 @@ impl From<StoredVoicemail> for VoicemailRecord {
     }
 }
 
+impl VoicemailRecord {
+    /// True when it leads to what was said.
+    fn can_be_heard(&self) -> bool {
+        self.url.is_some() || self.transcript.is_some()
+    }
+}
+
 errors!(ListErrors: CALLER [InvalidCursor]);
 errors!(GetErrors: CALLER [InvalidId, VoicemailNotFound]);
 errors!(DeleteErrors: CALLER [InvalidId, VoicemailNotFound, CrossSiteRequest]);
@@ -139,6 +147,7 @@ errors!(DeleteErrors: CALLER [InvalidId, VoicemailNotFound, CrossSiteRequest]);
 pub(crate) async fn list(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     uri: Uri,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::MediaRead)?;
@@ -147,7 +156,15 @@ pub(crate) async fn list(
     let query = query(&params, paging)?;
     let page = shared.store.voicemails(caller.app(), &query).await?;
     let records: Vec<_> = page.items.into_iter().map(VoicemailRecord::from).collect();
+    shown(&trace, &records);
     answer::list(&records, &paging.describe_media(page.total, page.next))
+}
+
+/// Notes on record which of these can be heard or read.
+pub(crate) fn shown(trace: &Trace, records: &[VoicemailRecord]) {
+    for record in records.iter().filter(|record| record.can_be_heard()) {
+        trace.shows("voicemail", record.id);
+    }
 }
 
 /// The conditions of a list.
@@ -177,6 +194,7 @@ pub(crate) fn query(params: &Params, paging: Paging) -> Result<VoicemailQuery, P
 pub(crate) async fn get(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -187,7 +205,11 @@ pub(crate) async fn get(
         let detail = "Voicemail not found. Take the id from the list.";
         return Err(Problem::new(Code::VoicemailNotFound, detail));
     };
-    answer::one(StatusCode::OK, &VoicemailRecord::from(found))
+    let record = VoicemailRecord::from(found);
+    if record.can_be_heard() {
+        trace.shows("voicemail", record.id);
+    }
+    answer::one(StatusCode::OK, &record)
 }
 
 /// Delete a voicemail
@@ -203,12 +225,16 @@ pub(crate) async fn get(
 pub(crate) async fn delete(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
     caller.needs(Scope::MediaWrite)?;
     Params::none(&uri)?;
     let id = VoicemailId(path_id(&id, "voicemail")?);
+    if let Some(found) = shared.store.voicemail(caller.app(), id).await? {
+        trace.before(&VoicemailRecord::from(found));
+    }
     shared.store.delete_voicemail(caller.app(), id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -10,6 +10,7 @@ use switchhook_domain::phone::NumberPlan;
 
 use crate::adapter::{Adapter, ConnectionContext, FieldKind, Secret};
 use crate::mappings::{self, Compiler, MappingFault};
+use crate::outbound::Guard;
 use crate::seal::{self, MasterKey};
 use crate::store::{App, Connection, Store, StoreError, StoreResult};
 
@@ -199,6 +200,7 @@ pub struct Connections {
     platforms: Platforms,
     master_key: MasterKey,
     defaults: Defaults,
+    outbound: Guard,
     known: RwLock<Known>,
     /// One refresh at a time, so that what was read earlier never replaces what was read later.
     refreshing: tokio::sync::Mutex<()>,
@@ -225,6 +227,7 @@ impl Connections {
             platforms,
             master_key,
             defaults: Defaults::new(),
+            outbound: Guard::default(),
             known: RwLock::default(),
             refreshing: tokio::sync::Mutex::default(),
         }
@@ -236,6 +239,19 @@ impl Connections {
     pub fn with_defaults(mut self, defaults: Defaults) -> Self {
         self.defaults = defaults;
         self
+    }
+
+    /// The same, with what the operator allows outward.
+    #[must_use]
+    pub fn with_outbound(mut self, outbound: Guard) -> Self {
+        self.outbound = outbound;
+        self
+    }
+
+    /// The way out of every connection.
+    #[must_use]
+    pub fn outbound(&self) -> &Guard {
+        &self.outbound
     }
 
     /// Reads all connections anew, and the mappings they may need.
@@ -375,6 +391,7 @@ impl Connections {
             credentials,
             webhook_secrets,
             numbers,
+            outbound: self.outbound.clone(),
         };
         Some(ReadyConnection {
             app,

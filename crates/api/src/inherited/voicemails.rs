@@ -9,6 +9,7 @@ use switchhook_domain::id::{AppId, VoicemailId};
 use utoipa::ToSchema;
 
 use crate::answer;
+use crate::audit::Trace;
 use crate::auth::Operator;
 use crate::openapi::errors;
 use crate::paging::Paging;
@@ -16,7 +17,7 @@ use crate::params::{Params, path_id};
 use crate::problem::{Code, Problem};
 use crate::schemas::{One, Page};
 use crate::state::Shared;
-use crate::voicemails::{KNOWN, VoicemailRecord, query};
+use crate::voicemails::{KNOWN, VoicemailRecord, query, shown};
 
 /// A voicemail that was deleted.
 #[derive(Serialize, ToSchema)]
@@ -58,6 +59,7 @@ errors!(OneErrors: OPERATOR [InvalidId, VoicemailNotFound]);
 pub(crate) async fn list(
     State(shared): State<Shared>,
     _: Operator,
+    trace: Trace,
     Path(app_id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -69,6 +71,8 @@ pub(crate) async fn list(
         .voicemails(app, &query(&params, paging)?)
         .await?;
     let records: Vec<_> = page.items.into_iter().map(VoicemailRecord::from).collect();
+    shown(&trace, &records);
+    trace.about(app);
     answer::list(&records, &paging.describe_media(page.total, page.next))
 }
 
@@ -89,6 +93,7 @@ pub(crate) async fn list(
 pub(crate) async fn get(
     State(shared): State<Shared>,
     _: Operator,
+    trace: Trace,
     Path((app_id, id)): Path<(String, String)>,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -99,7 +104,10 @@ pub(crate) async fn get(
         let detail = "Voicemail not found. Take the id from the list.";
         return Err(Problem::new(Code::VoicemailNotFound, detail));
     };
-    answer::one(StatusCode::OK, &VoicemailRecord::from(found))
+    let record = VoicemailRecord::from(found);
+    shown(&trace, std::slice::from_ref(&record));
+    trace.about(app);
+    answer::one(StatusCode::OK, &record)
 }
 
 /// Delete a voicemail of an app
