@@ -27,6 +27,7 @@ mod docs;
 mod events;
 mod frame;
 mod health;
+mod inherited;
 mod keys;
 mod mappings;
 mod me;

@@ -12,6 +12,7 @@ use futures_util::FutureExt;
 
 use crate::audit::Witness;
 use crate::client::{Client, insist, remember_https};
+use crate::inherited::{Inherited, in_its_words};
 use crate::problem::{Carried, Code, Problem};
 use crate::state::{Inner, Shared};
 
@@ -36,6 +37,10 @@ pub(crate) async fn outer(
     let is_hook = request.uri().path().starts_with("/webhooks/");
     // The template, never the path itself: paths hold hook ids, queries hold keys.
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let inherited = request
+        .extensions()
+        .get::<Inherited>()
+        .map(|_| request.uri().path().to_owned());
     let client = Client::of(&request, &shared.config);
     let witness = Witness::new(&mut request, client, &id);
     let refused = too_large(&request).or_else(|| insist(&request, client, &shared.config));
@@ -45,6 +50,10 @@ pub(crate) async fn outer(
     };
     response = witness.record(&shared, response).await;
     if let Some(Carried(problem)) = response.extensions_mut().remove::<Carried>() {
+        let problem = match &inherited {
+            Some(path) => in_its_words(problem, path),
+            None => problem,
+        };
         response = merged(problem.write(&id), &response);
     } else if is_bare_error(&response) {
         let problem = from_framework(&response, is_hook);
@@ -57,6 +66,7 @@ pub(crate) async fn outer(
     let route = route.as_ref().map_or("-", MatchedPath::as_str);
     let status = response.status().as_u16();
     let took = started.elapsed();
+    shared.requests.count(status, took);
     if status >= 500 {
         tracing::warn!(request.id = %id, %method, route, status, ?took, "request failed");
     } else {

@@ -3,11 +3,14 @@
 
 use std::borrow::Cow;
 
+use axum::Extension;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
+use crate::answer;
+use crate::inherited::Inherited;
 use crate::openapi::errors;
 use crate::problem::{Code, Problem};
 
@@ -50,9 +53,16 @@ errors!(PageErrors: []);
     ),
     security(()),
 )]
-pub(crate) async fn page(headers: HeaderMap) -> Response {
+pub(crate) async fn page(inherited: Option<Extension<Inherited>>, headers: HeaderMap) -> Response {
+    if inherited.is_some() {
+        return answer::json(StatusCode::OK, r#"{"message":"CTI Server is running"}"#);
+    }
+    shell(&headers)
+}
+
+fn shell(headers: &HeaderMap) -> Response {
     match Files::get("index.html") {
-        Some(file) => serve("index.html", file, false, &headers),
+        Some(file) => serve("index.html", file, false, headers),
         None => html(StatusCode::OK, WITHOUT.to_owned()),
     }
 }
@@ -65,7 +75,7 @@ pub(crate) async fn fallback(request: Request) -> Response {
             return response;
         }
         if VIEWS.contains(&request.uri().path()) {
-            return page(request.headers().clone()).await;
+            return shell(request.headers());
         }
     }
     let detail = "There is no such route. All routes are listed at /docs.";

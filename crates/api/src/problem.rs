@@ -107,6 +107,7 @@ codes! {
     NotSignedIn = "not_signed_in", NOT_FOUND, "Nobody is signed in at the platform";
     HookNotFound = "hook_not_found", NOT_FOUND, "Hook not found";
     MappingNotFound = "mapping_not_found", NOT_FOUND, "Mapping not found";
+    WebhookNotFound = "webhook_not_found", NOT_FOUND, "Webhook not found";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
     BodyTooSlow = "body_too_slow", REQUEST_TIMEOUT, "Body came too slowly";
     AlreadyExists = "already_exists", CONFLICT, "Exists already";

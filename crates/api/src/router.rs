@@ -9,9 +9,9 @@ use utoipa_axum::routes;
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
     agents, apps, audit, audit_export, calls, click_to_dial, connections, contacts, control,
-    diagnosis, dial_policy, dials, docs, events, health, keys, mappings, me, messages, metrics,
-    notifications, oauth, openapi, outer, own_connections, page, pbx_socket, presence, recordings,
-    sign_in, transcripts, voicemails, webhooks, ws,
+    diagnosis, dial_policy, dials, docs, events, health, inherited, keys, mappings, me, messages,
+    metrics, notifications, oauth, openapi, outer, own_connections, page, pbx_socket, presence,
+    recordings, sign_in, transcripts, voicemails, webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -105,6 +105,18 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))
+        .routes(routes!(inherited::webhooks::create))
+        .routes(routes!(inherited::webhooks::list))
+        .routes(routes!(
+            inherited::webhooks::get,
+            inherited::webhooks::delete
+        ))
+        .routes(routes!(inherited::voicemails::list))
+        .routes(routes!(
+            inherited::voicemails::get,
+            inherited::voicemails::delete
+        ))
+        .routes(routes!(inherited::metrics::sockets))
 }
 
 /// The whole HTTP side of the server.
@@ -113,7 +125,7 @@ pub fn router(state: ApiState) -> Router {
     let files = axum::routing::any(page::fallback)
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(WORTH_COMPRESSING)));
     let (router, _) = routes().split_for_parts();
-    router
+    let router = router
         .route("/docs/style.css", axum::routing::get(docs::style))
         // Where the predecessor's page looks.
         .route(
@@ -122,5 +134,9 @@ pub fn router(state: ApiState) -> Router {
         )
         .fallback_service(files.with_state(shared.clone()))
         .layer(middleware::from_fn_with_state(shared.clone(), outer::outer))
-        .with_state(shared)
+        .with_state(shared);
+    // Around the routes, because it decides which one is meant.
+    Router::new()
+        .fallback_service(router)
+        .layer(middleware::map_request(inherited::under_base))
 }

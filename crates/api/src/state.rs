@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::Refusals;
+use crate::inherited::metrics::Requests;
 use crate::sightings::Sightings;
 use crate::ws::limits::Sockets;
 use crate::ws::watch::Watch;
@@ -62,6 +63,11 @@ pub struct ApiConfig {
     pub timeout: Duration,
     /// Limits of the WebSocket.
     pub ws: WsConfig,
+    /// The webhook secret of connections that `POST /internal/webhooks/create` makes without one.
+    pub inherited_webhook_secret: Option<Secret>,
+    /// A header that names the app by its key at `/webhooks/dialpad`, beside the usual ones; in
+    /// lower case.
+    pub app_key_header: Option<String>,
 }
 
 impl Default for ApiConfig {
@@ -80,6 +86,8 @@ impl Default for ApiConfig {
             max_import: 4 * 1024 * 1024,
             timeout: Duration::from_secs(30),
             ws: WsConfig::default(),
+            inherited_webhook_secret: None,
+            app_key_header: None,
         }
     }
 }
@@ -184,6 +192,7 @@ pub(crate) struct Inner {
     pub(crate) counts: Sockets,
     pub(crate) audit: Audit,
     pub(crate) refusals: Refusals,
+    pub(crate) requests: Requests,
     pub(crate) sightings: Sightings,
 }
 
@@ -199,6 +208,7 @@ impl Inner {
             counts,
             audit,
             refusals: Refusals::default(),
+            requests: Requests::default(),
             sightings: Sightings::default(),
         })
     }

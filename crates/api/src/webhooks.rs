@@ -128,14 +128,27 @@ pub(crate) async fn dialpad(
     body: Body,
 ) -> Result<Response, Problem> {
     let body = body::read(body, MAX_BODY).await?;
-    let app = named_app(&shared, &headers).await?;
+    let own_header = shared.config.app_key_header.as_deref();
+    let named = own_header.and_then(|name| headers.get(name)?.to_str().ok());
+    let app = match named {
+        Some(key) => app_of_key(&shared, key).await?,
+        None => named_app(&shared, &headers).await?,
+    };
     let parts = Parts::of(&headers, &uri);
     let inbound = parts.inbound(&body);
     let received = shared
         .intake
         .inherited_webhook("dialpad", app, &inbound)
         .await;
-    answer(received, Code::WebhookAppUnknown)
+    let is_json = body.trim_ascii().first() == Some(&b'{');
+    answer(received, Code::WebhookAppUnknown).map_err(|problem| {
+        if is_json || problem.code() != Code::SignatureInvalid {
+            return problem;
+        }
+        let detail = "Invalid JWT signature. Compare the secret at Dialpad with the one of the \
+                      connection.";
+        Problem::new(Code::SignatureInvalid, detail)
+    })
 }
 
 /// Take in a notification, the Pipelinq adapter's address
@@ -252,9 +265,13 @@ fn pipelinq_error(
 
 /// The app a key in the headers names. An app that is switched off looks like a key that is none.
 async fn named_app(shared: &Shared, headers: &HeaderMap) -> Result<Option<AppId>, Problem> {
-    let Some(key) = key_header(headers) else {
-        return Ok(None);
-    };
+    match key_header(headers) {
+        Some(key) => app_of_key(shared, key).await,
+        None => Ok(None),
+    }
+}
+
+async fn app_of_key(shared: &Shared, key: &str) -> Result<Option<AppId>, Problem> {
     match by_key(shared, key).await {
         Ok(caller) => Ok(Some(caller.app())),
         Err(problem) if problem.code() == Code::AppInactive => {
@@ -376,7 +393,7 @@ fn rejected(rejection: &Rejection, status: u16) -> Result<Response, Problem> {
     }
     let problem = match rejection {
         Rejection::Malformed(what) if status == StatusCode::UNAUTHORIZED => {
-            let detail = format!("Invalid JWT format or body: {what}.");
+            let detail = format!("Invalid JWT format: {what}.");
             return Err(Problem::new(Code::WebhookMalformed, detail));
         }
         Rejection::Malformed(what) => format!("The body carries no signature: {what}."),

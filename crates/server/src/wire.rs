@@ -142,6 +142,7 @@ impl Parts {
         let outbound = Guard::new(config.outbound.clone());
         let platforms = platforms_of(&config)?;
         let connections = Connections::new(store.clone(), platforms, master_key.clone());
+        let connections = connections.with_defaults(config.inherited.defaults.clone());
         let connections = Arc::new(connections.with_outbound(outbound));
         connections
             .refresh()
@@ -233,6 +234,8 @@ impl Parts {
                 trusted_proxies: self.config.trusted_proxies.clone(),
                 require_https: self.config.require_https,
                 started_at: self.clock.now(),
+                inherited_webhook_secret: self.config.inherited.webhook_secret.clone(),
+                app_key_header: self.config.inherited.app_key_header.clone(),
                 ws: WsConfig {
                     max_sockets: self.config.max_sockets,
                     max_sockets_per_app: self.config.max_sockets_per_app,
@@ -511,6 +514,52 @@ mod tests {
         );
         assert_eq!(key_file("sqlite::memory:"), None);
         assert_eq!(key_file("postgres://x"), None);
+    }
+
+    #[tokio::test]
+    async fn the_predecessors_credentials_are_for_connections_without_their_own() {
+        use serde_json::{Map, json};
+        use switchhook_engine::admin::NewConnection;
+
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("x.db").display());
+        let environment = crate::config::Environment::from_pairs([
+            ("DIALPAD_API_KEY", "the operator's key"),
+            ("NODE_ENV", "production"),
+            ("DIALPAD_SCOPES", "calls:list"),
+            ("DATABASE_URL", url.as_str()),
+        ]);
+        let config = Config::load(&crate::config::Overrides::default(), &environment).unwrap();
+        let parts = Parts::build(config).await.unwrap();
+        let (app, _) = parts.admin.create_app("App", None).await.unwrap();
+        let make = async |platform: &str, settings: serde_json::Value| {
+            let config: Map<_, _> = settings.as_object().unwrap().clone();
+            let new = NewConnection {
+                platform: platform.to_owned(),
+                config,
+                ..NewConnection::default()
+            };
+            let made = parts.admin.create_connection(app.id, new).await.unwrap();
+            let context = parts.connections.get(made.row.id).unwrap().context;
+            let key = context.credentials.get("api_key");
+            let key = key.map(|key| key.expose().to_owned());
+            let text = |name: &str| context.text(name).map(str::to_owned);
+            (key, text("base_url"), text("scopes"))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        let (key, base, scopes) = make("dialpad", json!({})).await;
+        assert_eq!(key, some("the operator's key"));
+        assert_eq!(base, some("https://dialpad.com"));
+        assert_eq!(scopes, some("calls:list"));
+        // What it sets itself stays, and one with credentials of its own gets nothing.
+        let (_, base, _) = make("dialpad", json!({"base_url": "https://own.example"})).await;
+        assert_eq!(base, some("https://own.example"));
+        let (key, _, scopes) = make("dialpad", json!({"api_key": "own"})).await;
+        assert_eq!(key, some("own"));
+        assert_ne!(scopes, some("calls:list"));
+        let (key, ..) = make("generic", json!({})).await;
+        assert_eq!(key, None, "another platform's connection gets none of it");
+        parts.store.close().await;
     }
 
     #[test]

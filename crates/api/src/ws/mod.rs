@@ -16,9 +16,10 @@ use hyper::upgrade::OnUpgrade;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 use self::protocol::Resume;
-use self::session::{Visitor, refusal};
+use self::session::{Dialect, Visitor, refusal};
 use self::socket::Socket;
 use crate::auth::{by_key, by_session, cross_site, is_same_origin, key_header, session_cookie};
+use crate::inherited::{Inherited, frames};
 use crate::openapi::errors;
 use crate::params::Params;
 use crate::problem::{Code, Problem};
@@ -37,8 +38,8 @@ errors!(WsErrors: [InvalidParameter, CrossSiteRequest, UpgradeRequired, TooManyC
 /// come in several frames.
 ///
 /// Close codes: 4400 bad first message, 4401 key or session missing, wrong or revoked, 4403 app
-/// switched off or scope `events:read` missing, 4408 too slow (resume with the last `seq`), 1001 server going away, 1009 message
-/// too large, 1013 try again later.
+/// switched off or scope `events:read` missing, 4408 too slow (resume with the last `seq`), 1001
+/// server going away, 1009 message too large, 1013 try again later.
 #[utoipa::path(
     get, path = "/ws", tag = "Events", operation_id = "listen",
     params(
@@ -64,6 +65,10 @@ pub(crate) async fn upgrade(
     let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
         return Err(not_a_handshake());
     };
+    let dialect = match parts.extensions.get::<Inherited>() {
+        Some(_) => Dialect::Inherited,
+        None => Dialect::Native,
+    };
     let params = Params::read(&parts.uri, &["api_key", "after", "epoch"])?;
     let after = match params.one("after")? {
         Some(_) => Some(params.number("after", 0, 0..=u64::MAX)?),
@@ -73,7 +78,10 @@ pub(crate) async fn upgrade(
         after,
         epoch: params.id("epoch")?,
     };
-    let visitor = visitor(&shared, &parts.headers, &params).await?;
+    let visitor = match dialect {
+        Dialect::Native => visitor(&shared, &parts.headers, &params).await?,
+        Dialect::Inherited => frames::visitor(&shared, &parts.headers, &params).await?,
+    };
     let full = || {
         let detail = "The most WebSocket connections are open. Try again later.";
         Problem::new(Code::TooManyConnections, detail)
@@ -89,7 +97,7 @@ pub(crate) async fn upgrade(
         // An upgrade that fails is a client that went away.
         if let Ok(upgraded) = upgrade.await {
             let socket = Socket::new(upgraded).await;
-            session::run(socket, shared, visitor, resume, place).await;
+            session::run(socket, shared, (visitor, dialect), resume, place).await;
         }
     });
     Ok(response.into_response())

@@ -65,6 +65,8 @@ pub(crate) struct Resume {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Auth {
     pub(crate) api_key: String,
+    /// The app the key should be of, where the client says.
+    pub(crate) app_id: Option<String>,
     pub(crate) resume: Resume,
 }
 
@@ -73,6 +75,8 @@ struct Said {
     r#type: String,
     #[serde(default)]
     api_key: Option<String>,
+    #[serde(default)]
+    app_id: Option<String>,
     #[serde(default)]
     after: Option<u64>,
     #[serde(default)]
@@ -91,6 +95,7 @@ pub(crate) fn auth(text: &str) -> Option<Auth> {
     };
     Some(Auth {
         api_key: said.api_key.unwrap_or_default(),
+        app_id: said.app_id,
         resume,
     })
 }

@@ -24,6 +24,7 @@ use super::watch::{Credential, Ticket};
 use crate::answer;
 use crate::auth::{By, Caller, by_key};
 use crate::frame;
+use crate::inherited::frames;
 use crate::problem::{Code, Problem};
 use crate::state::{Inner, Shared};
 
@@ -42,8 +43,18 @@ pub(crate) enum Visitor {
     Silent,
 }
 
+/// In which words a socket is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// Ours: hello, snapshot, events with their place.
+    Native,
+    /// The predecessor's: its frames and nothing else ([`crate::inherited::frames`]).
+    Inherited,
+}
+
 /// What an open socket needs to remember.
 struct Live {
+    dialect: Dialect,
     app: AppId,
     epoch: Uuid,
     /// The last `seq` sent.
@@ -59,11 +70,12 @@ struct Live {
 pub(crate) async fn run(
     mut socket: Socket,
     shared: Shared,
-    visitor: Visitor,
+    (visitor, dialect): (Visitor, Dialect),
     resume: Resume,
     place: Place,
 ) {
-    let end = match Box::pin(open(&mut socket, &shared, visitor, resume, place)).await {
+    let guest = (visitor, dialect);
+    let end = match Box::pin(open(&mut socket, &shared, guest, resume, place)).await {
         Ok(mut live) => listen(&mut socket, &shared, &mut live).await,
         Err(end) => end,
     };
@@ -78,7 +90,7 @@ pub(crate) async fn run(
 async fn open(
     socket: &mut Socket,
     shared: &Inner,
-    visitor: Visitor,
+    (visitor, dialect): (Visitor, Dialect),
     resume: Resume,
     mut place: Place,
 ) -> Result<Live, Close> {
@@ -118,6 +130,7 @@ async fn open(
     let epoch = caller.access.app.epoch;
     drop(caller);
     let mut live = Live {
+        dialect,
         app,
         epoch,
         seen: 0,
@@ -140,6 +153,10 @@ async fn introduce(socket: &mut Socket, shared: &Inner) -> Result<(Caller, Resum
         let caller = by_key(shared, &auth.api_key)
             .await
             .map_err(|problem| refusal(&problem))?;
+        let app = caller.app().to_string();
+        if auth.app_id.is_some_and(|id| !id.eq_ignore_ascii_case(&app)) {
+            return Err(Close::Unauthorized);
+        }
         return Ok((caller, auth.resume));
     }
 }
@@ -160,6 +177,12 @@ async fn greet(
     live: &mut Live,
     resume: Resume,
 ) -> Result<(), Close> {
+    if live.dialect == Dialect::Inherited {
+        let position = shared.store.log_position(live.app).await;
+        let position = position.map_err(|error| away(&error))?;
+        (live.epoch, live.seen) = (position.epoch, position.head);
+        return Ok(());
+    }
     let longest = shared.config.ws.send_timeout;
     let reason = match resume.after {
         None => None,
@@ -247,16 +270,36 @@ async fn catch_up(socket: &mut Socket, shared: &Inner, live: &mut Live) -> Resul
                 // The log was cut while it was read. A new connection gets the snapshot.
                 return Err(Close::TryAgainLater);
             }
-            let text = frame::event(&event, live.epoch);
-            socket
-                .say(text, &mut live.ticket, shared.config.ws.send_timeout)
-                .await?;
-            live.seen = event.seq;
+            speak(socket, shared, live, &Published::new(event)).await?;
         }
         if is_last {
             return Ok(());
         }
     }
+}
+
+/// Tells one event, in the words of this socket.
+async fn speak(
+    socket: &mut Socket,
+    shared: &Inner,
+    live: &mut Live,
+    published: &Published,
+) -> Result<(), Close> {
+    let longest = shared.config.ws.send_timeout;
+    match live.dialect {
+        Dialect::Native => {
+            let epoch = live.epoch;
+            let text = published.wire(|event| frame::event(event, epoch));
+            socket.say(text, &mut live.ticket, longest).await?;
+        }
+        Dialect::Inherited => {
+            for text in frames::of(&published.event) {
+                socket.say(text, &mut live.ticket, longest).await?;
+            }
+        }
+    }
+    live.seen = published.event.seq;
+    Ok(())
 }
 
 /// Events as they happen, until something ends it.
@@ -308,7 +351,8 @@ async fn reply(
     let Heard::Text(text) = said else {
         return Ok(());
     };
-    if !protocol::is_ping(&text) {
+    // The predecessor passed over whatever a client said.
+    if live.dialect == Dialect::Inherited || !protocol::is_ping(&text) {
         return Ok(());
     }
     let pong = protocol::pong(shared.clock.now());
@@ -334,11 +378,7 @@ async fn tell(
                     catch_up(socket, shared, live).await?;
                 }
                 if seq > live.seen {
-                    let epoch = live.epoch;
-                    let text = published.wire(|event| frame::event(event, epoch));
-                    let longest = shared.config.ws.send_timeout;
-                    socket.say(text, &mut live.ticket, longest).await?;
-                    live.seen = seq;
+                    speak(socket, shared, live, &published).await?;
                 }
             }
             Err(RecvError::Lagged(_)) => help_up(socket, shared, live).await?,

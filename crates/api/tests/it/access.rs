@@ -123,6 +123,14 @@ const MORE: &[(&str, Wants)] = &[
     ("delete_mapping", Wants::Operator),
     ("list_platforms", Wants::Operator),
     ("list_notifications", Wants::Operator),
+    ("create_dialpad_webhook", Wants::Operator),
+    ("list_dialpad_webhooks", Wants::Operator),
+    ("get_dialpad_webhook", Wants::Operator),
+    ("delete_dialpad_webhook", Wants::Operator),
+    ("list_voicemails_of_app", Wants::Operator),
+    ("get_voicemail_of_app", Wants::Operator),
+    ("delete_voicemail_of_app", Wants::Operator),
+    ("get_websocket_stats", Wants::Operator),
 ];
 
 /// A dial of a tenant, as stored.
@@ -235,6 +243,7 @@ impl Ids {
             ("platform", "dialpad".to_owned()),
             ("hook_id", hook.path.rsplit('/').next().unwrap().to_owned()),
             ("code", "call_not_found".to_owned()),
+            ("webhook_id", "5600000000000001".to_owned()),
             ("action", "hangup".to_owned()),
             ("dial", dial(world, &tenant, &hook).await),
             ("agent", agent.0),
@@ -459,7 +468,7 @@ async fn what_belongs_to_another_app_does_not_exist() {
         assert_eq!(answer.status, 404, "{}: {}", route.id, answer.text);
         assert!(answer.problem().ends_with("_not_found"), "{}", route.id);
     }
-    assert_eq!(covered, 26);
+    assert_eq!(covered, 28);
     // Theirs is still there.
     let call = &theirs.0["call"];
     assert_eq!(

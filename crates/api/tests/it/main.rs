@@ -16,6 +16,7 @@ mod calls;
 mod changes;
 mod client;
 mod contacts;
+mod contract;
 mod contract_users;
 mod describe;
 mod diagnosis;

@@ -295,6 +295,29 @@ pub struct Grant {
     pub expires_at: Timestamp,
 }
 
+/// What a list of calls is sorted by. The same value: the newest start first, then the greater id.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallSort {
+    /// The newest start first.
+    #[default]
+    Newest,
+    /// The oldest start first; positions are passed forwards.
+    Oldest,
+    /// The longest talk first, among the calls one page looks at ([`SCAN_LIMIT`]); calls that
+    /// last come at the end. Such a list has no positions.
+    Longest,
+    /// The shortest talk first, in the same way.
+    Shortest,
+}
+
+impl CallSort {
+    /// True when a page of it can be gone on from by position.
+    #[must_use]
+    pub fn has_positions(self) -> bool {
+        matches!(self, Self::Newest | Self::Oldest)
+    }
+}
+
 /// Which calls a list should show. All conditions must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallQuery {
@@ -314,19 +337,27 @@ pub struct CallQuery {
     pub connection_id: Option<ConnectionId>,
     /// Agent's extension or platform user id.
     pub agent: Option<String>,
+    /// Known by one of these names of platforms; `None` for all calls.
+    pub keys: Option<Vec<(ConnectionId, String)>>,
+    /// Talk time of at least so many seconds; calls that last have none.
+    pub min_duration: Option<i64>,
+    /// Talk time of at most so many seconds.
+    pub max_duration: Option<i64>,
     /// Started at or after.
     pub since: Option<Timestamp>,
     /// Started before.
     pub until: Option<Timestamp>,
+    /// The order.
+    pub sort: CallSort,
     /// How many, 1 to 100.
     pub limit: u32,
     /// How many to pass over; 0 when `after` is given.
     pub offset: u32,
-    /// Go on after this position.
+    /// Go on after this position; not with a sort that has none.
     pub after: Option<CallCursor>,
 }
 
-/// A position in a list of calls: newest start first, then the greater id.
+/// A position in a list of calls: by start, then by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallCursor {
     /// Start (or creation, where no start is known) of the last call shown.
@@ -349,10 +380,10 @@ pub struct CallPage {
 /// Totals are counted up to here, so that a list stays fast at any size.
 pub const COUNT_LIMIT: u64 = 10_000;
 
-/// How many calls one page looks at, at most. Start, numbers and "open" have an index; status,
-/// direction, platform, connection and agent are tested call by call. A page may therefore be
-/// short or empty and still say in [`CallPage::next`] where to go on, and the total counts what
-/// matches among as many of the newest calls.
+/// How many calls one page looks at, at most. Start, numbers, keys and "open" have an index;
+/// status, direction, platform, connection, agent and talk time are tested call by call. A page may
+/// therefore be short or empty and still say in [`CallPage::next`] where to go on, and the total
+/// counts what matches among as many of the newest calls.
 pub const SCAN_LIMIT: u32 = 50_000;
 
 /// The most contacts that are judged for one number.
@@ -401,6 +432,12 @@ pub struct ContactQuery {
 pub struct MessageQuery {
     /// This direction.
     pub direction: Option<MessageDirection>,
+    /// Sent by this number, canonical form.
+    pub from_number: Option<String>,
+    /// Sent to this number, canonical form, and perhaps to others.
+    pub to_number: Option<String>,
+    /// The platform's id of the user on our side.
+    pub user_id: Option<String>,
     /// Sent at or after.
     pub since: Option<Timestamp>,
     /// Sent before.

@@ -18,9 +18,11 @@ use switchhook_engine::seal::{MasterKey, resolve};
 
 use crate::tls::TlsFiles;
 
+mod inherited;
 pub mod mappings;
 mod source;
 
+pub use inherited::Inherited;
 pub use source::{Environment, read_file};
 
 /// The default file, with every key explained.
@@ -65,6 +67,8 @@ pub struct Config {
     pub log_level: String,
     /// True for JSON log lines.
     pub log_json: bool,
+    /// What the predecessor's variables say besides.
+    pub inherited: Inherited,
 }
 
 impl Default for Config {
@@ -88,6 +92,7 @@ impl Default for Config {
             events_days: 90,
             log_level: "info".to_owned(),
             log_json: false,
+            inherited: Inherited::default(),
         }
     }
 }
@@ -162,7 +167,11 @@ impl Config {
     /// Everything that is wrong, at once.
     pub fn load(overrides: &Overrides, environment: &Environment) -> Result<Self, Vec<Fault>> {
         let mut values = read_file(overrides.file.as_deref(), environment)?;
-        let faults = values.faults;
+        let mut faults = values.faults;
+        let inherited = Inherited::read(environment).unwrap_or_else(|found| {
+            faults.extend(found);
+            Inherited::default()
+        });
         values.raw.extend(environment.values());
         let options = [
             ("server.listen", "--listen", &overrides.listen),
@@ -179,7 +188,11 @@ impl Config {
                 values.raw.insert(key.to_owned(), raw);
             }
         }
-        Self::check(&values.raw, faults)
+        let config = Self::check(&values.raw, faults)?;
+        Ok(Self {
+            inherited,
+            ..config
+        })
     }
 
     fn check(raw: &BTreeMap<String, Raw>, faults: Vec<Fault>) -> Result<Self, Vec<Fault>> {
@@ -243,6 +256,7 @@ impl Config {
                 "json" => Ok(true),
                 _ => Err("must be text or json".to_owned()),
             }),
+            inherited: default.inherited,
         };
         if let Some(Err(faults)) = config.mappings.as_deref().map(mappings::read) {
             reader.faults.extend(faults);
@@ -452,6 +466,99 @@ mod tests {
         assert_eq!(config.environment, "production");
         assert_eq!(config.country, "BE");
         assert!(config.log_json);
+    }
+
+    #[test]
+    fn the_redirect_address_says_where_we_are() {
+        let redirect = "https://cti.example.nl/auth/dialpad/callback";
+        let public = |variables: &[(&str, &str)]| load(variables).unwrap().public_url;
+        let wanted = Some("https://cti.example.nl".to_owned());
+        for name in [
+            "DIALPAD_SANDBOX_REDIRECT_URI",
+            "DIALPAD_PROD_REDIRECT_URI",
+            "DIALPAD_REDIRECT_URI",
+            "REDIRECT_URI",
+        ] {
+            assert_eq!(public(&[(name, redirect)]), wanted, "{name}");
+        }
+        // The other meaning it had there, and our own key before both.
+        assert_eq!(
+            public(&[("CTI_SERVER_URL", "https://cti.example.nl/")]),
+            wanted
+        );
+        let production = [
+            ("NODE_ENV", "production"),
+            (
+                "DIALPAD_SANDBOX_REDIRECT_URI",
+                "https://localhost:4000/auth/dialpad/callback",
+            ),
+            ("DIALPAD_PROD_REDIRECT_URI", redirect),
+        ];
+        assert_eq!(public(&production), wanted);
+        let ours = ("SWITCHHOOK__SERVER__PUBLIC_URL", "https://own.example.nl");
+        let own = public(&[ours, ("DIALPAD_PROD_REDIRECT_URI", redirect)]);
+        assert_eq!(own.as_deref(), Some("https://own.example.nl"));
+    }
+
+    #[test]
+    fn the_databases_variables_make_an_address() {
+        let key = "ab".repeat(32);
+        let url = |more: &[(&str, &str)]| {
+            let own = [("SWITCHHOOK__SECURITY__MASTER_KEY", key.as_str())];
+            let config = load(&[&own, more].concat()).unwrap();
+            config.database_url.expose().to_owned()
+        };
+        let whole = [
+            ("PGHOST", "db"),
+            ("PGPORT", "5433"),
+            ("PGUSER", "cti"),
+            ("PGPASSWORD", "x"),
+            ("PGDATABASE", "CTI"),
+        ];
+        assert_eq!(url(&whole), "postgres://cti:x@db:5433/CTI");
+        let ours = [&whole[..], &[("DB_HOST", "other"), ("DB_PORT", "1")]].concat();
+        assert_eq!(url(&ours), "postgres://cti:x@other:1/CTI");
+        let tls = [("DB_USER", "u"), ("DB_NAME", "d"), ("DB_SSL", "true")];
+        assert_eq!(url(&tls), "postgres://u@localhost:5432/d?sslmode=require");
+        let slow = [
+            &tls[..2],
+            &[("DB_CONN_TIMEOUT", "2500"), ("DB_SSL", "false")],
+        ]
+        .concat();
+        let wanted = "postgres://u@localhost:5432/d?connect_timeout=3&sslmode=disable";
+        assert_eq!(url(&slow), wanted);
+        let given = [
+            ("DATABASE_URL", "postgres://u@h/d?sslmode=verify-full"),
+            ("DB_SSL", "true"),
+        ];
+        assert_eq!(url(&given), "postgres://u@h/d?sslmode=verify-full");
+        let bare = [("DATABASE_URL", "postgresql://u@h/d"), ("DB_SSL", "true")];
+        assert_eq!(url(&bare), "postgresql://u@h/d?sslmode=require");
+    }
+
+    #[test]
+    fn variables_that_mean_nothing_here_do_no_harm() {
+        let config = load(&[
+            ("SESSION_SECRET", "x"),
+            ("JWT_SECRET", "x"),
+            ("LOG_TRANSPORT", "console"),
+            ("WEBSOCKET_HEARTBEAT_INTERVAL", "30000"),
+            ("DB_MAX_CLIENTS", "10"),
+            ("DB_IDLE_TIMEOUT", "30000"),
+            ("DB_POOL_MIN", "2"),
+            ("DB_POOL_MAX", "10"),
+            ("LOG_LEVEL", "warn"),
+            ("PORT", "4100"),
+        ])
+        .unwrap();
+        assert_eq!(config.log_level, "warn");
+        assert_eq!(config.listen.port(), 4100);
+        let rest = Config {
+            log_level: "info".to_owned(),
+            listen: Config::default().listen,
+            ..config
+        };
+        assert_eq!(format!("{rest:?}"), format!("{:?}", Config::default()));
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub mod isolation;
 pub mod log;
 pub mod media;
 pub mod messages;
+pub mod orders;
 pub mod people;
 pub mod prune;
 pub mod states;
@@ -47,6 +48,8 @@ macro_rules! for_each_area {
             log::notifications_are_kept_with_their_verdict,
             calls::lists_page_both_ways,
             calls::filters_select,
+            orders::lists_go_by_start_and_by_length,
+            orders::a_call_is_found_by_its_names,
             calls::a_scan_is_bounded_and_can_go_on,
             calls::the_snapshot_has_the_open_calls,
             folding::signals_find_their_call_again,
@@ -63,6 +66,7 @@ macro_rules! for_each_area {
             contacts::contacts_are_found,
             contacts::a_caller_is_matched,
             messages::messages_move_forward,
+            messages::messages_are_filtered,
             messages::presence_is_told_when_it_changes,
             states::the_state_beneath_a_call_is_there,
             states::presence_is_read_back,
