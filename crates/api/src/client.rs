@@ -52,6 +52,24 @@ impl Client {
     }
 }
 
+impl Client {
+    /// The address that this client's failures are counted by.
+    pub(crate) fn countable(&self, config: &ApiConfig) -> Option<IpAddr> {
+        countable(self.address?, &config.trusted_proxies)
+    }
+}
+
+/// The address that failures and connections are counted by; none where many share it: a trusted
+/// proxy's own, and the loopback address while no proxy is named, since behind one that was
+/// forgotten everybody has it, and who guesses keys would lock all others out.
+#[must_use]
+pub fn countable(address: IpAddr, proxies: &[IpNet]) -> Option<IpAddr> {
+    let address = address.to_canonical();
+    let local = address.is_loopback() && proxies.is_empty();
+    let proxy = proxies.iter().any(|net| net.contains(&address));
+    (!local && !proxy).then_some(address)
+}
+
 /// The words of a header that is a list, over all its lines.
 fn words<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
     let lines = headers.get_all(name).iter();

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
     apps, audit, calls, click_to_dial, connections, contacts, control, diagnosis, dial_policy,
-    dials, docs, events, health, keys, mappings, me, messages, metrics, notifications, oauth,
+    dials, docs, events, guard, health, keys, mappings, me, messages, metrics, notifications, oauth,
     openapi, outer, own_connections, page, pbx_socket, presence, recordings, sign_in, transcripts,
     voicemails, webhooks, ws,
 };
@@ -104,5 +104,9 @@ pub fn router(state: ApiState) -> Router {
         )
         .fallback_service(files.with_state(shared.clone()))
         .layer(middleware::from_fn_with_state(shared.clone(), outer::outer))
+        .layer(middleware::from_fn_with_state(
+            guard::Guard::new(&shared.config),
+            guard::guard,
+        ))
         .with_state(shared)
 }

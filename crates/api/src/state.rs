@@ -28,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::Refusals;
+use crate::limits::hooks::Hooks;
+use crate::limits::{Limits, LimitsConfig};
 use crate::ws::limits::Sockets;
 use crate::ws::watch::Watch;
 
@@ -61,6 +63,12 @@ pub struct ApiConfig {
     pub timeout: Duration,
     /// Limits of the WebSocket.
     pub ws: WsConfig,
+    /// How much one caller may ask.
+    pub limits: LimitsConfig,
+    /// Origins whose pages may use the API, such as `https://crm.example.nl`.
+    pub cors_origins: Vec<String>,
+    /// Which pages may show ours in a frame: the value of `frame-ancestors`.
+    pub frame_ancestors: String,
 }
 
 impl Default for ApiConfig {
@@ -79,6 +87,9 @@ impl Default for ApiConfig {
             max_import: 4 * 1024 * 1024,
             timeout: Duration::from_secs(30),
             ws: WsConfig::default(),
+            limits: LimitsConfig::default(),
+            cors_origins: Vec::new(),
+            frame_ancestors: "'self'".to_owned(),
         }
     }
 }
@@ -183,10 +194,15 @@ pub(crate) struct Inner {
     pub(crate) counts: Sockets,
     pub(crate) audit: Audit,
     pub(crate) refusals: Refusals,
+    pub(crate) limits: Limits,
 }
 
 impl Inner {
-    pub(crate) fn new(api: ApiState) -> Shared {
+    pub(crate) fn new(mut api: ApiState) -> Shared {
+        let limits = Limits::new(&api.config.limits, &api.clock);
+        if let Some(hooks) = Hooks::new(&api.config.limits, &api.clock) {
+            api.intake = api.intake.with_pace(Arc::new(hooks));
+        }
         let watch = Watch::new(&api);
         let counts = Sockets::new(&api.config.ws, api.metrics.clone());
         let key = api.connections.master_key().clone();
@@ -197,6 +213,7 @@ impl Inner {
             counts,
             audit,
             refusals: Refusals::default(),
+            limits,
         })
     }
 

@@ -60,15 +60,15 @@ pub(crate) struct PipelinqError {
 }
 
 errors!(PipelinqErrors: [
-    BodyTooSlow, BodyTooLarge, InternalError, ConnectionUnusable, StoreUnavailable, TimedOut,
+    BodyTooSlow, BodyTooLarge, InternalError, ConnectionUnusable, BacklogFull, StoreUnavailable, TimedOut,
 ]);
 errors!(HookErrors: [
     WebhookMalformed, SignatureInvalid, HookNotFound, BodyTooSlow, BodyTooLarge, InternalError,
-    ConnectionUnusable, StoreUnavailable, TimedOut,
+    ConnectionUnusable, BacklogFull, StoreUnavailable, TimedOut,
 ]);
 errors!(InheritedErrors: [
     WebhookMalformed, SignatureInvalid, WebhookAppUnknown, KeyInvalid, BodyTooSlow, BodyTooLarge,
-    InternalError, ConnectionUnusable, StoreUnavailable, TimedOut,
+    InternalError, ConnectionUnusable, BacklogFull, StoreUnavailable, TimedOut,
 ]);
 
 /// Take in a notification
@@ -358,6 +358,11 @@ fn refused(error: IntakeError, unknown: Code) -> Result<Response, Problem> {
             Code::StoreUnavailable,
             "The database does not answer. Send it again in a moment.",
         ),
+        IntakeError::TooMany(wait) => {
+            let detail = "Too many notifications of this connection wait already. Send it again \
+                          after the time in Retry-After.";
+            Problem::new(Code::BacklogFull, detail).after(wait)
+        }
     })
 }
 
