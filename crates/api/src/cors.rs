@@ -13,6 +13,7 @@ use crate::auth::{KEY_HEADERS, is_same_origin};
 use crate::limits::pass::HEADERS;
 use crate::problem::{Code, Problem};
 use crate::state::ApiConfig;
+use crate::webhooks::is_hook;
 
 /// How long a browser may remember what it was allowed.
 const REMEMBERED: Duration = Duration::from_secs(600);
@@ -53,7 +54,7 @@ pub(crate) fn layer(origins: &[String]) -> Option<CorsLayer> {
 /// Whether the answer to this request is for pages of other origins at all.
 pub(crate) fn concerns(request: &Request) -> bool {
     let path = request.uri().path();
-    let open = path.starts_with("/api/") && !path.starts_with("/api/cti/webhook/");
+    let open = path.starts_with("/api/") && !is_hook(path);
     // `OPTIONS` that asks for nothing is no question of a browser.
     let asks = |name: HeaderName| request.headers().contains_key(name);
     let preflight = asks(header::ORIGIN) && asks(header::ACCESS_CONTROL_REQUEST_METHOD);

@@ -58,8 +58,8 @@ mod webhooks;
 mod ws;
 
 pub use client::{countable, networks};
-pub use limits::LimitsConfig;
 pub use cors::origin;
+pub use limits::LimitsConfig;
 pub use openapi::{openapi, openapi_json};
 pub use router::router;
 pub use state::{ApiConfig, ApiState, WsConfig};

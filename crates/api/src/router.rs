@@ -9,9 +9,9 @@ use utoipa_axum::routes;
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
     apps, audit, calls, click_to_dial, connections, contacts, control, diagnosis, dial_policy,
-    dials, docs, events, guard, health, keys, mappings, me, messages, metrics, notifications, oauth,
-    openapi, outer, own_connections, page, pbx_socket, presence, recordings, sign_in, transcripts,
-    voicemails, webhooks, ws,
+    dials, docs, events, guard, health, keys, mappings, me, messages, metrics, notifications,
+    oauth, openapi, outer, own_connections, page, pbx_socket, presence, recordings, sign_in,
+    transcripts, voicemails, webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.

@@ -19,6 +19,18 @@ use crate::openapi::errors;
 use crate::problem::{Code, Problem};
 use crate::state::Shared;
 
+/// Addresses that platforms post to.
+const HOOKS: [&str; 3] = [
+    "/webhooks/",
+    "/api/cti/webhook/",
+    "/index.php/apps/pipelinq/api/cti/webhook/",
+];
+
+/// Whether platforms post to this path.
+pub(crate) fn is_hook(path: &str) -> bool {
+    HOOKS.iter().any(|hook| path.starts_with(hook))
+}
+
 /// What became of a notification.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Receipt {

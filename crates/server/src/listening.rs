@@ -3,7 +3,6 @@
 //! API), and limits on what one caller asks.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
@@ -299,7 +298,9 @@ mod tests {
         let (address, _stop) = start(MaxConnections::default(), Vec::new()).await;
         let mut silent = TcpStream::connect(address).await.unwrap();
         let mut slow = TcpStream::connect(address).await.unwrap();
-        slow.write_all(b"GET / HTTP/1.1\r\nx-never: en").await.unwrap();
+        slow.write_all(b"GET / HTTP/1.1\r\nx-never: en")
+            .await
+            .unwrap();
         let start = tokio::time::Instant::now();
         for stream in [&mut silent, &mut slow] {
             let mut rest = Vec::new();

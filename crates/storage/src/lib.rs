@@ -21,6 +21,7 @@ mod columns;
 mod migrate;
 mod postgres;
 mod queue;
+mod shares;
 mod sqlite;
 mod working;
 

@@ -66,9 +66,11 @@ impl<K: Hash + Eq + Clone> Bucket<K> {
     /// Takes one, if there is one.
     pub(crate) fn take(&self, key: &K) -> Standing {
         let taken = self.taking.check_key(key);
-        self.standing(taken.map(|left| left.remaining_burst_capacity()).map_err(
-            |until| until.wait_time_from(self.taking.clock().now()),
-        ))
+        self.standing(
+            taken
+                .map(|left| left.remaining_burst_capacity())
+                .map_err(|until| until.wait_time_from(self.taking.clock().now())),
+        )
     }
 
     /// How long until there is one; `None` when there is one now. Takes nothing.

@@ -15,6 +15,7 @@ use crate::auth::Caller;
 use crate::client::Client;
 use crate::problem::{Carried, Code, Problem};
 use crate::state::ApiConfig;
+use crate::webhooks::is_hook;
 
 /// The headers of the limits, as the draft's sixth version names them.
 pub(crate) const HEADERS: [HeaderName; 4] = [
@@ -24,13 +25,14 @@ pub(crate) const HEADERS: [HeaderName; 4] = [
     HeaderName::from_static("ratelimit-reset"),
 ];
 /// Routes on which people sign in, here or at a platform.
-const SIGN_INS: [&str; 3] = ["/sign-in", "/auth/", "/authorize"];
-/// Where platforms post to: credentials there are never held against an address, which may be a
-/// platform's for all its customers.
-const HOOKS: [&str; 3] = [
-    "/webhooks/",
-    "/api/cti/webhook/",
-    "/index.php/apps/pipelinq/api/cti/webhook/",
+const SIGN_INS: [&str; 7] = [
+    "/sign-in",
+    "/auth/",
+    "/authorize",
+    "/api/sign-in",
+    "/api/set-up",
+    "/api/invitations/look",
+    "/api/invitations/accept",
 ];
 
 /// One request's way through the limits.
@@ -38,6 +40,8 @@ const HOOKS: [&str; 3] = [
 pub(crate) struct Pass {
     address: Option<IpAddr>,
     signs_in: bool,
+    /// Credentials on a hook are never held against an address, which may be a platform's for all
+    /// its customers.
     hook: bool,
     found: Arc<Mutex<Found>>,
 }
@@ -53,11 +57,10 @@ impl Pass {
     /// Gives the request its pass.
     pub(crate) fn new(request: &mut Request, client: Client, config: &ApiConfig) -> Self {
         let path = request.uri().path();
-        let begins = |prefix: &&str| path.starts_with(*prefix);
         let pass = Self {
             address: client.countable(config),
-            signs_in: SIGN_INS.iter().any(|prefix| begins(prefix)),
-            hook: HOOKS.iter().any(|prefix| begins(prefix)),
+            signs_in: SIGN_INS.iter().any(|prefix| path.starts_with(prefix)),
+            hook: is_hook(path),
             found: Arc::default(),
         };
         request.extensions_mut().insert(pass.clone());

@@ -171,9 +171,7 @@ pub(crate) async fn shown(shared: &Inner, pass: &Pass, key: &str) -> Result<Call
 pub(crate) fn refusal(problem: &Problem) -> Close {
     match problem.code() {
         Code::AppInactive => Close::InactiveApp,
-        Code::StoreUnavailable | Code::InternalError | Code::RateLimited => {
-            Close::TryAgainLater
-        },
+        Code::StoreUnavailable | Code::InternalError | Code::RateLimited => Close::TryAgainLater,
         _ => Close::Unauthorized,
     }
 }

@@ -206,7 +206,10 @@ impl Config {
     #[must_use]
     pub fn warnings(&self) -> Vec<&'static str> {
         let url = self.public_url.as_deref().unwrap_or_default();
-        let (production, https) = (self.environment == "production", url.starts_with("https://"));
+        let (production, https) = (
+            self.environment == "production",
+            url.starts_with("https://"),
+        );
         let mut warnings = Vec::new();
         if production && https && !self.require_https {
             warnings.push(

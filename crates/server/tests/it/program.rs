@@ -49,6 +49,8 @@ impl Server {
             .current_dir(folder)
             .env("INTERNAL_API_SECRET", OPERATOR)
             .env("SWITCHHOOK__LOG__LEVEL", "warn")
+            // They post as fast as they can.
+            .env("SWITCHHOOK__LIMITS__HOOK_NOTIFICATIONS", "0")
             .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .spawn()

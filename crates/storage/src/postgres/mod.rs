@@ -25,6 +25,7 @@ use tokio::task::JoinHandle;
 use crate::OpenOptions;
 use crate::migrate::{self, MigrationStatus};
 use crate::queue::{MAX_WAIT, closed};
+use crate::shares::Shares;
 use crate::working::Work;
 
 mod apps;
@@ -67,6 +68,9 @@ pub(crate) struct PostgresStore {
     readers: Readers,
     wakes: broadcast::Sender<Wake>,
     scan_limit: u32,
+    /// Of the pooled connections, and of the places in a writer's queue.
+    reading: Shares,
+    writing: Shares,
 }
 
 /// Opens the database.
@@ -112,6 +116,8 @@ pub(crate) async fn open(url: &str, options: OpenOptions) -> StoreResult<Postgre
         readers,
         wakes,
         scan_limit: options.scan_limit.max(1),
+        reading: Shares::of(options.readers.max(1) * POOL_PER_READER / 2),
+        writing: Shares::of(options.queue / count / 4),
     };
     store.ping().await?;
     Ok(store)
@@ -144,6 +150,7 @@ impl Store for PostgresStore {
     async fn commit(&self, changeset: Changeset) -> StoreResult<Committed> {
         let (reply, answer) = oneshot::channel();
         let writer = self.writer(changeset.app_id);
+        let _place = self.writing.turn(changeset.app_id).await?;
         let work = Arc::new(Work::new(changeset));
         let job = Job {
             work,
@@ -173,6 +180,7 @@ impl Store for PostgresStore {
         limit: u32,
         types: &[EventType],
     ) -> StoreResult<Vec<Arc<Event>>> {
+        let _turn = self.reading.turn(app).await?;
         events::after(&self.readers, app, after, limit, types).await
     }
 
@@ -181,10 +189,12 @@ impl Store for PostgresStore {
     }
 
     async fn snapshot(&self, app: AppId) -> StoreResult<Snapshot> {
+        let _turn = self.reading.turn(app).await?;
         calls::snapshot(&self.readers, app).await
     }
 
     async fn calls(&self, app: AppId, query: &CallQuery) -> StoreResult<CallPage> {
+        let _turn = self.reading.turn(app).await?;
         calls::list(&self.readers, app, query, self.scan_limit).await
     }
 
@@ -197,6 +207,7 @@ impl Store for PostgresStore {
         app: AppId,
         query: &MessageQuery,
     ) -> StoreResult<(Vec<StoredMessage>, u64)> {
+        let _turn = self.reading.turn(app).await?;
         messages::list(&self.readers, app, query).await
     }
 
@@ -210,6 +221,7 @@ impl Store for PostgresStore {
         limit: u32,
         before: Option<NotificationId>,
     ) -> StoreResult<Vec<Notification>> {
+        let _turn = self.reading.turn(app).await?;
         notifications::list(&self.readers, app, limit, before).await
     }
 
@@ -307,6 +319,7 @@ impl Store for PostgresStore {
     }
 
     async fn contacts(&self, app: AppId, query: &ContactQuery) -> StoreResult<(Vec<Contact>, u64)> {
+        let _turn = self.reading.turn(app).await?;
         contacts::list(&self.readers, app, query).await
     }
 
