@@ -72,7 +72,8 @@ pub(crate) struct PipelinqError {
 }
 
 errors!(PipelinqErrors: [
-    BodyTooSlow, BodyTooLarge, InternalError, ConnectionUnusable, BacklogFull, StoreUnavailable, TimedOut,
+    BodyTooSlow, BodyTooLarge, InternalError,
+    ConnectionUnusable, BacklogFull, StoreUnavailable, TimedOut,
 ]);
 errors!(HookErrors: [
     WebhookMalformed, SignatureInvalid, HookNotFound, BodyTooSlow, BodyTooLarge, InternalError,

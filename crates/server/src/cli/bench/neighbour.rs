@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::child::{Server, Tenant};
-use super::http::{Connection, get, post};
+use super::http::{Connection, get};
 use super::{Figure, accept, figure, millis, percentile};
 
 /// Calls of the noisy app before it begins, for its lists to be worth the name.
