@@ -12,12 +12,15 @@ use super::http::{Connection, get};
 use super::{Figure, accept, figure, millis, percentile};
 
 /// Calls of the noisy app before it begins, for its lists to be worth the name.
-const CALLS: u64 = 20_000;
+const CALLS: u64 = 10_000;
 /// Webhooks a second of the quiet app.
 const HOOKS: u32 = 10;
 /// Its keys, and reads a second with each.
 const KEYS: usize = 3;
 const READS: u32 = 4;
+/// What the flood reads. No call has this agent, and no index helps to find that out: as heavy as a
+/// list gets.
+const LIST: &str = "/api/calls?limit=100&agent=nobody";
 /// Connections of the flood that post, and that read.
 const POSTING: u32 = 48;
 const READING: u32 = 16;
@@ -62,6 +65,9 @@ pub(super) async fn measure(
     let requests = tokio::task::spawn_blocking(move || accept::calls(&maker, about)).await?;
     super::lists::fill(&server.address, &requests).await?;
     let requests = Arc::new(requests);
+    let mut probe = Connection::open(&server.address).await?;
+    let status = probe.request(&get(LIST, &noisy.key)).await?;
+    anyhow::ensure!(status == 200, "the list of the flood is answered {status}");
     let server = if flood.limits {
         server.again(true).await?
     } else {
@@ -235,8 +241,7 @@ fn noise(
     sent: &Arc<Sent>,
 ) -> tokio::task::JoinSet<()> {
     let mut workers = tokio::task::JoinSet::new();
-    // No call has this agent, and no index helps to find that out: as heavy as a list gets.
-    let list = Arc::new(vec![get("/api/calls?limit=200&agent=nobody", &noisy.key)]);
+    let list = Arc::new(vec![get(LIST, &noisy.key)]);
     let parts = [
         (POSTING, flood.hooks, requests),
         (READING, flood.reads, &list),
