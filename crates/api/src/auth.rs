@@ -11,6 +11,7 @@ use switchhook_engine::rights::Scope;
 use switchhook_engine::seal::digest;
 
 use crate::audit::Trace;
+use crate::limits::pass::Pass;
 use crate::problem::{Code, Problem, app_inactive};
 use crate::state::{Inner, Shared};
 
@@ -79,9 +80,11 @@ impl FromRequestParts<Shared> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
-        let trace = Trace::of(parts);
+        let (trace, pass) = (Trace::of(parts), Pass::of(parts));
         if let Some(key) = key_header(&parts.headers) {
+            pass.may_try(&shared.limits)?;
             let caller = by_key(shared, key).await?;
+            pass.caller(&shared.limits, &caller)?;
             trace.caller(&caller);
             return Ok(caller);
         }
@@ -95,6 +98,7 @@ impl FromRequestParts<Shared> for Caller {
             return Err(cross_site());
         }
         let caller = by_session(shared, token).await?;
+        pass.caller(&shared.limits, &caller)?;
         trace.caller(&caller);
         Ok(caller)
     }
@@ -227,7 +231,10 @@ impl FromRequestParts<Shared> for Operator {
                           <secret>";
             return Err(Problem::new(Code::OperatorSecretMissing, detail));
         };
+        let pass = Pass::of(parts);
+        pass.may_try(&shared.limits)?;
         if same_secret(given, expected) {
+            pass.operator(&shared.limits)?;
             Trace::of(parts).operator();
             return Ok(Self);
         }

@@ -13,6 +13,7 @@ use futures_util::FutureExt;
 use crate::audit::Witness;
 use crate::client::{Client, insist, remember_https};
 use crate::inherited::{Inherited, in_its_words};
+use crate::limits::pass::Pass;
 use crate::problem::{Carried, Code, Problem};
 use crate::state::{Inner, Shared};
 
@@ -43,11 +44,15 @@ pub(crate) async fn outer(
         .map(|_| request.uri().path().to_owned());
     let client = Client::of(&request, &shared.config);
     let witness = Witness::new(&mut request, client, &id);
-    let refused = too_large(&request).or_else(|| insist(&request, client, &shared.config));
+    let pass = Pass::new(&mut request, client, &shared.config);
+    let refused = too_large(&request)
+        .or_else(|| insist(&request, client, &shared.config))
+        .or_else(|| pass.at_the_door(&shared.limits));
     let mut response = match refused {
         Some(problem) => problem.into_response(),
         None => run(&shared, request, next).await,
     };
+    pass.note(&shared.limits, &response);
     response = witness.record(&shared, response).await;
     if let Some(Carried(problem)) = response.extensions_mut().remove::<Carried>() {
         let problem = match &inherited {
@@ -60,6 +65,7 @@ pub(crate) async fn outer(
         response = merged(problem.write(&id), &response);
     }
     remember_https(&mut response, client, &shared.config);
+    pass.tell(&mut response);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

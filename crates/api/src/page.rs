@@ -14,10 +14,11 @@ use crate::inherited::Inherited;
 use crate::openapi::errors;
 use crate::problem::{Code, Problem};
 
-/// What pages may do: nothing but load and talk to this server.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+/// What pages may do: nothing but load and talk to this server. Who may show them in a frame is
+/// added by `guard`, as configured.
+pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                       img-src 'self' data:; font-src 'self'; connect-src 'self'; \
-                      form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
+                      form-action 'self'; base-uri 'none'";
 /// Addresses of views inside the page; a browser that asks for one gets the page.
 const VIEWS: [&str; 1] = ["/"];
 /// Where the bundler puts files whose names change with their content.

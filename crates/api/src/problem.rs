@@ -88,6 +88,7 @@ codes! {
     OperatorSecretWrong = "operator_secret_wrong", FORBIDDEN, "Operator's secret is wrong";
     DialRefused = "dial_refused", FORBIDDEN, "Number may not be dialled";
     NotOwnExtension = "not_own_extension", FORBIDDEN, "Not the agent's own extension";
+    OriginNotAllowed = "origin_not_allowed", FORBIDDEN, "Origin is not allowed";
     HttpsRequired = "https_required", FORBIDDEN, "HTTPS is required";
     RouteNotFound = "route_not_found", NOT_FOUND, "Route not found";
     CallNotFound = "call_not_found", NOT_FOUND, "Call not found";
@@ -128,6 +129,7 @@ codes! {
     UpgradeRequired = "upgrade_required", UPGRADE_REQUIRED, "Upgrade to WebSocket required";
     TooManyConnections = "too_many_connections", TOO_MANY_REQUESTS,
         "Too many WebSocket connections";
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests";
     DialRateLimited = "dial_rate_limited", TOO_MANY_REQUESTS, "Too many calls by one agent";
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE,
         "Headers are too large";
@@ -136,6 +138,7 @@ codes! {
     PlatformUnreachable = "platform_unreachable", BAD_GATEWAY,
         "Phone platform cannot be reached";
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, "Database is away";
+    BacklogFull = "backlog_full", SERVICE_UNAVAILABLE, "Too many notifications wait";
     ConnectionUnusable = "connection_unusable", SERVICE_UNAVAILABLE, "Connection is not usable";
     OperatorSecretNotSet = "operator_secret_not_set", SERVICE_UNAVAILABLE,
         "Operator's secret is not set";

@@ -9,9 +9,9 @@ use utoipa_axum::routes;
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
     agents, apps, audit, audit_export, calls, click_to_dial, connections, contacts, control,
-    diagnosis, dial_policy, dials, docs, events, health, inherited, keys, mappings, me, messages,
-    metrics, notifications, oauth, openapi, outer, own_connections, page, pbx_socket, presence,
-    recordings, sign_in, transcripts, voicemails, webhooks, ws,
+    diagnosis, dial_policy, dials, docs, events, guard, health, inherited, keys, mappings, me,
+    messages, metrics, notifications, oauth, openapi, outer, own_connections, page, pbx_socket,
+    presence, recordings, sign_in, transcripts, voicemails, webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -134,6 +134,10 @@ pub fn router(state: ApiState) -> Router {
         )
         .fallback_service(files.with_state(shared.clone()))
         .layer(middleware::from_fn_with_state(shared.clone(), outer::outer))
+        .layer(middleware::from_fn_with_state(
+            guard::Guard::new(&shared.config),
+            guard::guard,
+        ))
         .with_state(shared);
     // Around the routes, because it decides which one is meant.
     Router::new()

@@ -12,7 +12,10 @@ use crate::params::Params;
 use crate::problem::Problem;
 use crate::state::{Inner, Shared};
 
-errors!(SignInErrors: [StoreUnavailable, TimedOut, InternalError]);
+/// Where a link leads that was used or is too old.
+pub(crate) const EXPIRED: &str = "/?link=expired";
+
+errors!(SignInErrors: [RateLimited, StoreUnavailable, TimedOut, InternalError]);
 errors!(SignOutErrors: [
     InvalidParameter, CrossSiteRequest, StoreUnavailable, TimedOut, InternalError,
 ]);
@@ -52,7 +55,7 @@ pub(crate) async fn sign_in(
         None => None,
     };
     let Some(session) = session else {
-        return Ok(see_other("/?link=expired"));
+        return Ok(see_other(EXPIRED));
     };
     trace.caller(&by_session(&shared, &session).await?);
     let mut response = see_other("/");

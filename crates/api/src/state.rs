@@ -29,6 +29,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::audit::Refusals;
 use crate::inherited::metrics::Requests;
+use crate::limits::hooks::Hooks;
+use crate::limits::{Limits, LimitsConfig};
 use crate::sightings::Sightings;
 use crate::ws::limits::Sockets;
 use crate::ws::watch::Watch;
@@ -68,6 +70,12 @@ pub struct ApiConfig {
     /// A header that names the app by its key at `/webhooks/dialpad`, beside the usual ones; in
     /// lower case.
     pub app_key_header: Option<String>,
+    /// How much one caller may ask.
+    pub limits: LimitsConfig,
+    /// Origins whose pages may use the API, such as `https://crm.example.nl`.
+    pub cors_origins: Vec<String>,
+    /// Which pages may show ours in a frame: the value of `frame-ancestors`.
+    pub frame_ancestors: String,
 }
 
 impl Default for ApiConfig {
@@ -88,6 +96,9 @@ impl Default for ApiConfig {
             ws: WsConfig::default(),
             inherited_webhook_secret: None,
             app_key_header: None,
+            limits: LimitsConfig::default(),
+            cors_origins: Vec::new(),
+            frame_ancestors: "'self'".to_owned(),
         }
     }
 }
@@ -194,10 +205,15 @@ pub(crate) struct Inner {
     pub(crate) refusals: Refusals,
     pub(crate) requests: Requests,
     pub(crate) sightings: Sightings,
+    pub(crate) limits: Limits,
 }
 
 impl Inner {
-    pub(crate) fn new(api: ApiState) -> Shared {
+    pub(crate) fn new(mut api: ApiState) -> Shared {
+        let limits = Limits::new(&api.config.limits, &api.clock);
+        if let Some(hooks) = Hooks::new(&api.config.limits, &api.clock) {
+            api.intake = api.intake.with_pace(Arc::new(hooks));
+        }
         let watch = Watch::new(&api);
         let counts = Sockets::new(&api.config.ws, api.metrics.clone());
         let key = api.connections.master_key().clone();
@@ -210,6 +226,7 @@ impl Inner {
             refusals: Refusals::default(),
             requests: Requests::default(),
             sightings: Sightings::default(),
+            limits,
         })
     }
 

@@ -19,6 +19,18 @@ use crate::openapi::errors;
 use crate::problem::{Code, Problem};
 use crate::state::Shared;
 
+/// Addresses that platforms post to.
+const HOOKS: [&str; 3] = [
+    "/webhooks/",
+    "/api/cti/webhook/",
+    "/index.php/apps/pipelinq/api/cti/webhook/",
+];
+
+/// Whether platforms post to this path.
+pub(crate) fn is_hook(path: &str) -> bool {
+    HOOKS.iter().any(|hook| path.starts_with(hook))
+}
+
 /// What became of a notification.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Receipt {
@@ -60,15 +72,16 @@ pub(crate) struct PipelinqError {
 }
 
 errors!(PipelinqErrors: [
-    BodyTooSlow, BodyTooLarge, InternalError, ConnectionUnusable, StoreUnavailable, TimedOut,
+    BodyTooSlow, BodyTooLarge, InternalError,
+    ConnectionUnusable, BacklogFull, StoreUnavailable, TimedOut,
 ]);
 errors!(HookErrors: [
     WebhookMalformed, SignatureInvalid, HookNotFound, BodyTooSlow, BodyTooLarge, InternalError,
-    ConnectionUnusable, StoreUnavailable, TimedOut,
+    ConnectionUnusable, BacklogFull, StoreUnavailable, TimedOut,
 ]);
 errors!(InheritedErrors: [
     WebhookMalformed, SignatureInvalid, WebhookAppUnknown, KeyInvalid, BodyTooSlow, BodyTooLarge,
-    InternalError, ConnectionUnusable, StoreUnavailable, TimedOut,
+    InternalError, ConnectionUnusable, BacklogFull, StoreUnavailable, TimedOut,
 ]);
 
 /// Take in a notification
@@ -375,6 +388,11 @@ fn refused(error: IntakeError, unknown: Code) -> Result<Response, Problem> {
             Code::StoreUnavailable,
             "The database does not answer. Send it again in a moment.",
         ),
+        IntakeError::TooMany(wait) => {
+            let detail = "Too many notifications of this connection wait already. Send it again \
+                          after the time in Retry-After.";
+            Problem::new(Code::BacklogFull, detail).after(wait)
+        }
     })
 }
 

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use switchhook_domain::Timestamp;
@@ -17,6 +18,7 @@ use crate::adapter::{Adoption, DecodeError, Decoded, Inbound, Rejection, Reply};
 use crate::agents::Agents;
 use crate::connections::{Connections, ReadyConnection};
 use crate::metrics::{EventLabels, Metrics, NotificationLabels};
+use crate::pace::Pace;
 use crate::ports::{Clock, Entropy};
 use crate::seal;
 use crate::store::{
@@ -72,6 +74,9 @@ pub enum IntakeError {
     /// The database is away; the platform should try again.
     #[error("{0}")]
     Unavailable(String),
+    /// Too many of this connection wait already; the platform should try again after this time.
+    #[error("too many notifications wait")]
+    TooMany(Duration),
 }
 
 /// The way in.
@@ -84,6 +89,7 @@ pub struct Intake {
     metrics: Metrics,
     agents: Agents,
     rejected: Arc<Mutex<HashMap<ConnectionId, (i64, u32)>>>,
+    pace: Option<Arc<dyn Pace>>,
 }
 
 impl std::fmt::Debug for Intake {
@@ -111,7 +117,15 @@ impl Intake {
             metrics,
             agents,
             rejected: Arc::default(),
+            pace: None,
         }
+    }
+
+    /// The same with a pace for webhooks.
+    #[must_use]
+    pub fn with_pace(mut self, pace: Arc<dyn Pace>) -> Self {
+        self.pace = Some(pace);
+        self
     }
 
     /// Takes in a webhook for a hook id.
@@ -128,7 +142,8 @@ impl Intake {
         let connection = connection
             .filter(|c| c.row.platform.eq_ignore_ascii_case(platform.trim()))
             .ok_or(IntakeError::UnknownHook)?;
-        self.for_connection(&connection, inbound).await
+        self.for_connection(&connection, inbound, self.pace.as_deref())
+            .await
     }
 
     /// Takes in a webhook that names no hook, as the predecessors' routes do: the connection is
@@ -161,8 +176,10 @@ impl Intake {
             .iter()
             .filter(|c| c.adapter.verify(inbound, &c.context).is_ok());
         match (fitting.next(), fitting.next(), candidates.as_slice()) {
-            (Some(only), None, _) => self.for_connection(only, inbound).await,
-            (None, None, [only]) => self.for_connection(only, inbound).await,
+            (Some(only), None, _) | (None, None, [only]) => {
+                self.for_connection(only, inbound, self.pace.as_deref())
+                    .await
+            }
             (None, None, []) => Err(IntakeError::UnknownHook),
             _ => Err(IntakeError::Rejected {
                 rejection: Rejection::BadSignature,
@@ -175,8 +192,8 @@ impl Intake {
         &self,
         connection: &ReadyConnection,
         inbound: &Inbound<'_>,
+        pace: Option<&dyn Pace>,
     ) -> Result<Received, IntakeError> {
-        let started = std::time::Instant::now();
         if !connection.app.active {
             return Err(IntakeError::InactiveApp);
         }
@@ -190,6 +207,11 @@ impl Intake {
             Ok(payload) => payload,
             Err(rejection) => return self.reject(connection, inbound, rejection).await,
         };
+        if let Some(pace) = pace {
+            let turn = pace.turn(connection.row.id).await;
+            turn.map_err(IntakeError::TooMany)?;
+        }
+        let started = std::time::Instant::now();
         let decoded = self.decoded(connection, &payload).await?;
         let reply = decoded.as_ref().ok().and_then(|decoded| {
             let (adapter, context) = (&connection.adapter, &connection.context);
@@ -219,7 +241,7 @@ impl Intake {
         connection: &ReadyConnection,
         inbound: &Inbound<'_>,
     ) -> Result<Received, IntakeError> {
-        self.for_connection(connection, inbound).await
+        self.for_connection(connection, inbound, None).await
     }
 
     /// Decodes one believed payload, and joins it to the dial it belongs to when the platform

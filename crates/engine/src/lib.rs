@@ -25,6 +25,7 @@ pub mod mappings;
 pub mod metrics;
 pub mod oauth;
 pub mod outbound;
+pub mod pace;
 pub mod ports;
 pub mod reaper;
 pub mod recordings;

@@ -1,14 +1,11 @@
 //! The one place where all parts meet: configuration in, a running server out.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axum::Router;
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener, ListenerExt};
+use axum::serve::ListenerExt;
 use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
 use prometheus_client::registry::Registry;
@@ -41,6 +38,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::config::Config;
+use crate::listening::{self, Doors};
 use crate::tls::Tls;
 
 /// How long a shutdown may take before what is left is dropped. Nothing acknowledged is lost by
@@ -236,6 +234,9 @@ impl Parts {
                 started_at: self.clock.now(),
                 inherited_webhook_secret: self.config.inherited.webhook_secret.clone(),
                 app_key_header: self.config.inherited.app_key_header.clone(),
+                limits: self.config.limits.clone(),
+                cors_origins: self.config.cors_origins.clone(),
+                frame_ancestors: self.config.frame_ancestors.clone(),
                 ws: WsConfig {
                     max_sockets: self.config.max_sockets,
                     max_sockets_per_app: self.config.max_sockets_per_app,
@@ -260,25 +261,32 @@ impl Parts {
         self.links.reconcile();
         let sockets = TaskTracker::new();
         let router = switchhook_api::router(self.api_state(stop.clone(), sockets.clone()));
+        let doors = Doors::new(
+            self.config.max_connections,
+            self.config.trusted_proxies.clone(),
+        );
         let mut server = match self.tls.clone() {
             None => {
                 let listener = listener.tap_io(quick);
-                listening(listener, router, stop.clone())
+                Box::pin(listening::serve(listener, router, doors, stop.clone()))
+                    as BoxFuture<'static, ()>
             }
             Some(tls) => {
                 let listener = tls
                     .listen(listener)
                     .tap_io(|stream| quick(stream.get_mut().0));
                 tasks.spawn(tls.watch(jobs.clone()));
-                listening(listener, router, stop.clone())
+                Box::pin(listening::serve(listener, router, doors, stop.clone()))
             }
         };
-        let served = tokio::select! {
-            served = &mut server => served,
+        tokio::select! {
+            () = &mut server => {}
             () = stop.cancelled() => {
-                tokio::time::timeout(SHUTDOWN_LIMIT, server).await.unwrap_or(Ok(()))
+                if tokio::time::timeout(SHUTDOWN_LIMIT, server).await.is_err() {
+                    tracing::warn!("some requests were not answered in time");
+                }
             }
-        };
+        }
         sockets.close();
         if tokio::time::timeout(SHUTDOWN_LIMIT, sockets.wait())
             .await
@@ -301,7 +309,7 @@ impl Parts {
             tracing::warn!("background work did not stop in time");
         }
         self.store.close().await;
-        served.context("the HTTP server stopped")
+        Ok(())
     }
 
     fn start_jobs(&self, tasks: &TaskTracker, stop: &CancellationToken) {
@@ -417,22 +425,6 @@ impl Asking {
 /// Without it small frames wait for one another; failing to set it is no fault.
 fn quick(stream: &mut TcpStream) {
     drop(stream.set_nodelay(true));
-}
-
-/// The HTTP server on any kind of listener.
-fn listening<L>(
-    listener: L,
-    router: Router,
-    stop: CancellationToken,
-) -> BoxFuture<'static, std::io::Result<()>>
-where
-    L: Listener<Addr = SocketAddr>,
-    SocketAddr: for<'a> Connected<IncomingStream<'a, L>>,
-{
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service)
-        .with_graceful_shutdown(async move { stop.cancelled().await });
-    Box::pin(async move { server.await })
 }
 
 /// Sleeps; false when it is time to stop.

@@ -2,7 +2,8 @@
 //! frame an event, with everything that server spread over two; its ids are numbers where they
 //! are numbers at the platform, and `timestamp` is when we committed the event.
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,24 +12,27 @@ use switchhook_domain::id::{ConnectionId, VoicemailId};
 use switchhook_domain::media::Message;
 
 use crate::answer;
-use crate::auth::{by_key, key_header};
+use crate::auth::key_header;
+use crate::limits::pass::Pass;
 use crate::params::Params;
 use crate::problem::{Code, Problem};
 use crate::state::Inner;
-use crate::ws::session::Visitor;
+use crate::ws::session::{Visitor, shown};
 
 /// Who stands at the door. The key in the query wins over one in a header, and one that is no
 /// good is refused with 403 before the socket opens. Without a key the socket opens, and the
 /// first message must bring it.
 pub(crate) async fn visitor(
     shared: &Inner,
-    headers: &HeaderMap,
+    parts: &Parts,
     params: &Params,
 ) -> Result<Visitor, Problem> {
-    let Some(key) = params.one("api_key")?.or_else(|| key_header(headers)) else {
-        return Ok(Visitor::Silent);
+    let pass = Pass::of(parts);
+    let header = key_header(&parts.headers);
+    let Some(key) = params.one("api_key")?.or(header) else {
+        return Ok(Visitor::Silent(pass));
     };
-    match by_key(shared, key).await {
+    match shown(shared, &pass, key).await {
         Ok(caller) => Ok(Visitor::Known(Box::new(caller))),
         Err(problem) if problem.code() == Code::KeyInvalid => {
             Err(problem.with_status(StatusCode::FORBIDDEN))
@@ -60,9 +64,11 @@ struct Told {
     voicemail: Option<Voicemail>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Agent {
     user_id: Option<String>,
+    crm_user_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -95,6 +101,8 @@ struct Frame {
     status: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_crm_user: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recording_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,9 +145,8 @@ pub(crate) fn of(event: &Event) -> Vec<Bytes> {
 }
 
 fn of_call(kind: EventType, call: Told) -> Vec<Frame> {
-    let user = call
-        .dialpad_user_id
-        .or_else(|| call.agent.and_then(|agent| agent.user_id));
+    let agent = call.agent.unwrap_or_default();
+    let (user, target) = (call.dialpad_user_id.or(agent.user_id), agent.crm_user_id);
     let frame = |status: Option<Value>| Frame {
         call_id: Some(id(&call.external_call_id)),
         direction: Some(call.direction.clone()),
@@ -147,6 +154,7 @@ fn of_call(kind: EventType, call: Told) -> Vec<Frame> {
         to_number: call.to_number.clone(),
         status,
         user_id: user.as_deref().map(id),
+        target_crm_user: target.clone(),
         ..Frame::default()
     };
     let ended = |status: Option<Value>| Frame {
@@ -178,6 +186,7 @@ fn of_call(kind: EventType, call: Told) -> Vec<Frame> {
                 from_number: call.from_number,
                 to_number: call.to_number,
                 user_id: user.as_deref().map(id),
+                target_crm_user: target,
                 recording_url: voicemail.url,
                 transcript: voicemail.transcript,
                 duration_seconds: Some(voicemail.duration_seconds.unwrap_or(0)),

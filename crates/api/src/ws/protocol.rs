@@ -25,6 +25,8 @@ pub(crate) enum Close {
     NotAllowed,
     /// The client does not keep up.
     TooSlow,
+    /// The client says too much.
+    TooMuch,
     /// The server is going down.
     GoingAway,
     /// A message is too large.
@@ -44,6 +46,7 @@ impl Close {
             Self::InactiveApp => Some((4403, "the app is not active")),
             Self::NotAllowed => Some((4403, "the scope events:read is missing")),
             Self::TooSlow => Some((4408, "too slow: resume with the last seq")),
+            Self::TooMuch => Some((4429, "too many messages: say less")),
             Self::GoingAway => Some((1001, "the server is going away: reconnect")),
             Self::TooLarge => Some((1009, "the message is too large")),
             Self::TryAgainLater => Some((1013, "try again later")),

@@ -25,6 +25,8 @@ use crate::answer;
 use crate::auth::{By, Caller, by_key};
 use crate::frame;
 use crate::inherited::frames;
+use crate::limits::Messages;
+use crate::limits::pass::Pass;
 use crate::problem::{Code, Problem};
 use crate::state::{Inner, Shared};
 
@@ -40,7 +42,7 @@ pub(crate) enum Visitor {
     /// Somebody whose credential is no good.
     Refused(Close),
     /// Somebody who will say it in the first message.
-    Silent,
+    Silent(Pass),
 }
 
 /// In which words a socket is spoken to.
@@ -63,6 +65,7 @@ struct Live {
     ticket: Ticket,
     /// When the client last had to be helped up from the log.
     lagged_at: Option<Instant>,
+    messages: Messages,
     _place: Place,
 }
 
@@ -97,10 +100,10 @@ async fn open(
     let (caller, resume) = match visitor {
         Visitor::Known(caller) => (*caller, resume),
         Visitor::Refused(why) => return Err(why),
-        Visitor::Silent => {
+        Visitor::Silent(pass) => {
             let wait = shared.config.ws.auth_timeout;
             let (caller, said) = tokio::select! {
-                said = introduce(socket, shared) => said?,
+                said = introduce(socket, shared, &pass) => said?,
                 () = shared.stop.cancelled() => return Err(Close::GoingAway),
                 () = tokio::time::sleep(wait) => return Err(Close::Unauthorized),
             };
@@ -137,6 +140,7 @@ async fn open(
         events,
         ticket,
         lagged_at: None,
+        messages: shared.limits.messages(),
         _place: place,
     };
     greet(socket, shared, &mut live, resume).await?;
@@ -144,13 +148,21 @@ async fn open(
 }
 
 /// Waits for the first message and checks the key in it.
-async fn introduce(socket: &mut Socket, shared: &Inner) -> Result<(Caller, Resume), Close> {
+async fn introduce(
+    socket: &mut Socket,
+    shared: &Inner,
+    pass: &Pass,
+) -> Result<(Caller, Resume), Close> {
+    let mut messages = shared.limits.messages();
     loop {
+        if !messages.may_say() {
+            return Err(Close::TooMuch);
+        }
         let Heard::Text(text) = socket.hear().await? else {
             continue;
         };
         let auth = protocol::auth(&text).ok_or(Close::BadFirstMessage)?;
-        let caller = by_key(shared, &auth.api_key)
+        let caller = shown(shared, pass, &auth.api_key)
             .await
             .map_err(|problem| refusal(&problem))?;
         let app = caller.app().to_string();
@@ -161,11 +173,23 @@ async fn introduce(socket: &mut Socket, shared: &Inner) -> Result<(Caller, Resum
     }
 }
 
+/// Checks a key that was shown for a socket, and counts it.
+pub(crate) async fn shown(shared: &Inner, pass: &Pass, key: &str) -> Result<Caller, Problem> {
+    pass.may_try(&shared.limits)?;
+    let checked = by_key(shared, key).await;
+    if let Err(problem) = &checked {
+        pass.refused(&shared.limits, problem);
+    }
+    let caller = checked?;
+    shared.limits.may_open_socket(&caller)?;
+    Ok(caller)
+}
+
 /// The close code for a credential that was refused.
 pub(crate) fn refusal(problem: &Problem) -> Close {
     match problem.code() {
         Code::AppInactive => Close::InactiveApp,
-        Code::StoreUnavailable | Code::InternalError => Close::TryAgainLater,
+        Code::StoreUnavailable | Code::InternalError | Code::RateLimited => Close::TryAgainLater,
         _ => Close::Unauthorized,
     }
 }
@@ -316,6 +340,7 @@ async fn listen(socket: &mut Socket, shared: &Shared, live: &mut Live) -> Close 
             said = socket.hear() => {
                 heard = Instant::now();
                 match said {
+                    Ok(_) if !live.messages.may_say() => Err(Close::TooMuch),
                     Ok(said) => Box::pin(reply(socket, shared, live, said)).await,
                     Err(end) => Err(end),
                 }

@@ -1,5 +1,6 @@
 //! A whole server in this process on a free port, and a few short ways to speak to it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use switchhook_adapters::dialpad::{Dialpad, sign_jwt};
 use switchhook_adapters::oauth::HttpTokens;
-use switchhook_api::{ApiConfig, ApiState, router};
+use switchhook_api::{ApiConfig, ApiState, LimitsConfig, router};
 use switchhook_engine::access::Gate;
 use switchhook_engine::adapter::{Adapter, Secret};
 use switchhook_engine::admin::Admin;
@@ -71,6 +72,8 @@ pub(crate) struct Hook {
 pub(crate) fn config() -> ApiConfig {
     ApiConfig {
         internal_secret: Some(Secret::new(OPERATOR)),
+        // They have tests of their own.
+        limits: LimitsConfig::off(),
         ..ApiConfig::default()
     }
 }
@@ -190,6 +193,7 @@ impl World {
             stop: stop.clone(),
             sockets: sockets.clone(),
         });
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, app).await });
         let http = reqwest::Client::builder()
             .timeout(PATIENCE)

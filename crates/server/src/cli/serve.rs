@@ -35,6 +35,9 @@ pub(super) async fn run(args: Args, mut context: Context) -> Outcome {
     if parts.config.internal_api_secret.is_none() {
         output::remark("INTERNAL_API_SECRET is not set: the operator routes are closed.");
     }
+    for warning in parts.config.warnings() {
+        tracing::warn!("{warning}");
+    }
     let address = listener.local_addr()?;
     let scheme = if parts.config.tls.is_some() {
         "https"

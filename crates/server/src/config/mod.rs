@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use switchhook_api::networks;
+use switchhook_api::{LimitsConfig, networks};
 use switchhook_domain::phone::NumberPlan;
 use switchhook_engine::adapter::Secret;
 use switchhook_engine::outbound::Policy;
@@ -19,10 +19,12 @@ use switchhook_engine::seal::{MasterKey, resolve};
 use crate::tls::TlsFiles;
 
 mod inherited;
+mod limits;
 pub mod mappings;
 mod source;
 
 pub use inherited::Inherited;
+pub use limits::MaxConnections;
 pub use source::{Environment, read_file};
 
 /// The default file, with every key explained.
@@ -47,6 +49,14 @@ pub struct Config {
     pub max_sockets: usize,
     /// The most sockets of one app.
     pub max_sockets_per_app: usize,
+    /// The most connections.
+    pub max_connections: MaxConnections,
+    /// How much one caller may ask.
+    pub limits: LimitsConfig,
+    /// Origins whose pages may use the API.
+    pub cors_origins: Vec<String>,
+    /// Which pages may show ours in a frame.
+    pub frame_ancestors: String,
     /// `sqlite://…` or `postgres://…`; may hold a password.
     pub database_url: Secret,
     /// The operators' bearer secret.
@@ -82,6 +92,10 @@ impl Default for Config {
             tls: None,
             max_sockets: 10_000,
             max_sockets_per_app: 2_000,
+            max_connections: MaxConnections::default(),
+            limits: LimitsConfig::default(),
+            cors_origins: Vec::new(),
+            frame_ancestors: "'self'".to_owned(),
             database_url: Secret::new("sqlite://switchhook.db"),
             internal_api_secret: None,
             master_key: None,
@@ -122,7 +136,7 @@ pub struct Raw {
 }
 
 /// Every key there is, as `section.key`.
-pub const KEYS: [&str; 20] = [
+pub const KEYS: [&str; 32] = [
     "server.listen",
     "server.public_url",
     "server.environment",
@@ -130,6 +144,18 @@ pub const KEYS: [&str; 20] = [
     "server.trusted_proxies",
     "server.max_sockets",
     "server.max_sockets_per_app",
+    "server.max_connections",
+    "server.max_connections_per_address",
+    "server.cors_origins",
+    "server.frame_ancestors",
+    "limits.key_requests",
+    "limits.app_requests",
+    "limits.operator_requests",
+    "limits.hook_notifications",
+    "limits.failed_keys",
+    "limits.failed_sign_ins",
+    "limits.socket_messages",
+    "limits.socket_opens",
     "tls.certificate",
     "tls.key",
     "database.url",
@@ -195,6 +221,42 @@ impl Config {
         })
     }
 
+    /// What is allowed but should not stay so.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let url = self.public_url.as_deref().unwrap_or_default();
+        let (production, https) = (
+            self.environment == "production",
+            url.starts_with("https://"),
+        );
+        let mut warnings = Vec::new();
+        if production && https && !self.require_https {
+            warnings.push(
+                "keys sent in the clear are taken: set server.require_https to true, since \
+                 server.public_url is https and this is production",
+            );
+        }
+        if production && !https && !self.listen.ip().is_loopback() && self.tls.is_none() {
+            warnings.push(
+                "this is production and listens to the network without TLS: set server.public_url \
+                 to the https address of the proxy before it, or give it a certificate in [tls]",
+            );
+        }
+        if self.require_https && !https {
+            warnings.push(
+                "server.require_https has nowhere to send browsers: set server.public_url to an \
+                 https address",
+            );
+        }
+        if self.require_https && self.tls.is_none() && self.trusted_proxies.is_empty() {
+            warnings.push(
+                "nobody is seen to come by https: name the proxy in server.trusted_proxies, or \
+                 server.require_https refuses everybody who is not on this machine",
+            );
+        }
+        warnings
+    }
+
     fn check(raw: &BTreeMap<String, Raw>, faults: Vec<Fault>) -> Result<Self, Vec<Fault>> {
         let mut reader = Reader { raw, faults };
         let default = Self::default();
@@ -213,6 +275,14 @@ impl Config {
                 "server.max_sockets_per_app",
                 default.max_sockets_per_app,
                 count,
+            ),
+            max_connections: MaxConnections::read(&mut reader),
+            limits: limits::read(&mut reader),
+            cors_origins: reader.read("server.cors_origins", Vec::new(), limits::origins),
+            frame_ancestors: reader.read(
+                "server.frame_ancestors",
+                default.frame_ancestors,
+                limits::frames,
             ),
             database_url: reader.read("database.url", default.database_url, database_url),
             internal_api_secret: reader.read("security.internal_api_secret", None, |text| {
@@ -559,6 +629,21 @@ mod tests {
             ..config
         };
         assert_eq!(format!("{rest:?}"), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn production_without_https_is_warned_about() {
+        let warnings = |variables: &[(&str, &str)]| load(variables).unwrap().warnings();
+        assert!(warnings(&[]).is_empty());
+        let url = ("SWITCHHOOK__SERVER__PUBLIC_URL", "https://cti.example.com");
+        let production = ("NODE_ENV", "production");
+        let required = ("SWITCHHOOK__SERVER__REQUIRE_HTTPS", "true");
+        let proxy = ("SWITCHHOOK__SERVER__TRUSTED_PROXIES", "10.0.0.1");
+        assert!(warnings(&[production, url])[0].contains("require_https"));
+        assert!(warnings(&[production, url, required])[0].contains("trusted_proxies"));
+        assert!(warnings(&[production, url, required, proxy]).is_empty());
+        assert!(warnings(&[production, ("PORT", "4000")])[0].contains("without TLS"));
+        assert!(warnings(&[required, proxy])[0].contains("public_url"));
     }
 
     #[test]

@@ -26,6 +26,7 @@ use tokio::task::JoinHandle;
 use crate::OpenOptions;
 use crate::migrate::{self, MigrationStatus};
 use crate::queue::{MAX_WAIT, closed};
+use crate::shares::Shares;
 use crate::working::Work;
 
 mod agents;
@@ -73,6 +74,9 @@ pub(crate) struct PostgresStore {
     readers: Readers,
     wakes: broadcast::Sender<Wake>,
     scan_limit: u32,
+    /// Of the pooled connections, and of the places in a writer's queue.
+    reading: Shares,
+    writing: Shares,
 }
 
 /// Opens the database.
@@ -121,6 +125,8 @@ pub(crate) async fn open(url: &str, options: OpenOptions) -> StoreResult<Postgre
         readers,
         wakes,
         scan_limit: options.scan_limit.max(1),
+        reading: Shares::of(options.readers.max(1) * POOL_PER_READER / 2),
+        writing: Shares::of(options.queue / count / 4),
     };
     store.ping().await?;
     store.warn_without_second_wall().await;
@@ -165,6 +171,7 @@ impl Store for PostgresStore {
     async fn commit(&self, changeset: Changeset) -> StoreResult<Committed> {
         let (reply, answer) = oneshot::channel();
         let writer = self.writer(changeset.app_id);
+        let _place = self.writing.turn(changeset.app_id).await?;
         let work = Arc::new(Work::new(changeset));
         let job = Job {
             work,
@@ -194,6 +201,7 @@ impl Store for PostgresStore {
         limit: u32,
         types: &[EventType],
     ) -> StoreResult<Vec<Arc<Event>>> {
+        let _turn = self.reading.turn(app).await?;
         events::after(&self.readers, app, after, limit, types).await
     }
 
@@ -202,10 +210,12 @@ impl Store for PostgresStore {
     }
 
     async fn snapshot(&self, app: AppId) -> StoreResult<Snapshot> {
+        let _turn = self.reading.turn(app).await?;
         calls::snapshot(&self.readers, app).await
     }
 
     async fn calls(&self, app: AppId, query: &CallQuery) -> StoreResult<CallPage> {
+        let _turn = self.reading.turn(app).await?;
         calls::list(&self.readers, app, query, self.scan_limit).await
     }
 
@@ -218,6 +228,7 @@ impl Store for PostgresStore {
         app: AppId,
         query: &MessageQuery,
     ) -> StoreResult<(Vec<StoredMessage>, u64)> {
+        let _turn = self.reading.turn(app).await?;
         messages::list(&self.readers, app, query).await
     }
 
@@ -231,6 +242,7 @@ impl Store for PostgresStore {
         limit: u32,
         before: Option<NotificationId>,
     ) -> StoreResult<Vec<Notification>> {
+        let _turn = self.reading.turn(app).await?;
         notifications::list(&self.readers, app, limit, before).await
     }
 
@@ -328,6 +340,7 @@ impl Store for PostgresStore {
     }
 
     async fn contacts(&self, app: AppId, query: &ContactQuery) -> StoreResult<(Vec<Contact>, u64)> {
+        let _turn = self.reading.turn(app).await?;
         contacts::list(&self.readers, app, query).await
     }
 
