@@ -4,7 +4,7 @@
 use std::io::Write as _;
 
 use anyhow::anyhow;
-use serde_json::json;
+use serde_json::{Value, json};
 use switchhook_domain::id::AppId;
 use switchhook_engine::audit::Deed;
 use switchhook_engine::store::{Actor, ActorKind, AuditEntry};
@@ -108,8 +108,19 @@ fn hex(hash: &[u8; 32]) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Puts on record what a command has changed.
+/// Puts on record what a command has done.
 pub(super) async fn note(parts: &Parts, app: AppId, action: &str, target: &str) -> Outcome {
+    note_change(parts, app, (action, target), None, None).await
+}
+
+/// Puts on record what a command has changed, with what was so before and is so now.
+pub(super) async fn note_change(
+    parts: &Parts,
+    app: AppId,
+    (action, target): (&str, &str),
+    before: Option<Value>,
+    after: Option<Value>,
+) -> Outcome {
     let deed = Deed {
         app_id: Some(app),
         actor: Actor {
@@ -122,8 +133,8 @@ pub(super) async fn note(parts: &Parts, app: AppId, action: &str, target: &str) 
         action: action.to_owned(),
         target: target.to_owned(),
         status: 0,
-        before: None,
-        after: None,
+        before,
+        after,
     };
     Ok(parts.audit.note(deed).await?)
 }
