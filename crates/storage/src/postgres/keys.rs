@@ -27,18 +27,21 @@ impl KeyStore for PostgresStore {
     async fn create_key(&self, key: &ApiKey) -> StoreResult<()> {
         let sql = format!("INSERT INTO api_keys ({COLUMNS}) VALUES ({VALUES})");
         let values = Values::of(key);
-        self.readers.execute(&sql, &values.params()).await.map(drop)
+        let db = self.readers.of(key.app_id);
+        db.execute(&sql, &values.params()).await.map(drop)
     }
 
     async fn key_by_lookup(&self, lookup: &str) -> StoreResult<Option<ApiKey>> {
         let sql = format!("SELECT {COLUMNS} FROM api_keys WHERE lookup = $1");
-        let row = self.readers.one(&sql, &[&clean(lookup)]).await?;
+        // Whose key it is, is the question.
+        let db = self.readers.everywhere();
+        let row = db.one(&sql, &[&clean(lookup)]).await?;
         row.as_ref().map(from_row).transpose()
     }
 
     async fn key(&self, app: AppId, id: KeyId) -> StoreResult<Option<ApiKey>> {
         let sql = format!("SELECT {COLUMNS} FROM api_keys WHERE id = $1 AND app_id = $2");
-        let row = self.readers.one(&sql, &[&id.0, &app.0]).await?;
+        let row = self.readers.of(app).one(&sql, &[&id.0, &app.0]).await?;
         row.as_ref().map(from_row).transpose()
     }
 
@@ -46,7 +49,7 @@ impl KeyStore for PostgresStore {
         let sql = format!(
             "SELECT {COLUMNS} FROM api_keys WHERE app_id = $1 ORDER BY created_at DESC, id DESC"
         );
-        let rows = self.readers.query(&sql, &[&app.0]).await?;
+        let rows = self.readers.of(app).query(&sql, &[&app.0]).await?;
         rows.iter().map(from_row).collect()
     }
 
@@ -54,13 +57,13 @@ impl KeyStore for PostgresStore {
         let sql = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3) \
                    WHERE id = $1 AND app_id = $2";
         let values: [&(dyn ToSql + Sync); 3] = [&id.0, &app.0, &At::from(at)];
-        found(self.readers.execute(sql, &values).await?)
+        found(self.readers.of(app).execute(sql, &values).await?)
     }
 
     async fn rename_key(&self, app: AppId, id: KeyId, name: &str) -> StoreResult<()> {
         let sql = "UPDATE api_keys SET name = $3 WHERE id = $1 AND app_id = $2";
         let values: [&(dyn ToSql + Sync); 3] = [&id.0, &app.0, &clean(name)];
-        found(self.readers.execute(sql, &values).await?)
+        found(self.readers.of(app).execute(sql, &values).await?)
     }
 
     async fn rotate_key(&self, new: &ApiKey, old_until: Timestamp) -> StoreResult<()> {
@@ -75,7 +78,7 @@ impl KeyStore for PostgresStore {
         let (values, until) = (Values::of(new), At::from(old_until));
         let mut params = values.params().to_vec();
         params.push(&until);
-        found(self.readers.execute(&sql, &params).await?)
+        found(self.readers.of(new.app_id).execute(&sql, &params).await?)
     }
 
     async fn unclaimed_keys(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<ApiKey>> {
@@ -84,7 +87,9 @@ impl KeyStore for PostgresStore {
              AND (expires_at IS NULL OR expires_at > $1) ORDER BY created_at, id LIMIT $2"
         );
         let (now, limit) = (At::from(now), i64::from(limit));
-        let rows = self.readers.query(&sql, &[&now, &limit]).await?;
+        // Whose key somebody shows, is the question.
+        let db = self.readers.everywhere();
+        let rows = db.query(&sql, &[&now, &limit]).await?;
         rows.iter().map(from_row).collect()
     }
 
@@ -94,7 +99,7 @@ impl KeyStore for PostgresStore {
         let hash = claim.hash.as_slice();
         let (lookup, hint) = (clean(&claim.lookup), clean(&claim.hint));
         let values: [&(dyn ToSql + Sync); 5] = [&id.0, &app.0, &lookup, &hash, &hint];
-        Ok(self.readers.execute(sql, &values).await? > 0)
+        Ok(self.readers.of(app).execute(sql, &values).await? > 0)
     }
 
     async fn keys_used(&self, uses: &[KeyUse]) -> StoreResult<()> {
@@ -106,7 +111,9 @@ impl KeyStore for PostgresStore {
         let ids: Vec<Uuid> = uses.iter().map(|one| one.key_id.0).collect();
         let times: Vec<At> = uses.iter().map(|one| At::from(one.at)).collect();
         let values: [&(dyn ToSql + Sync); 3] = [&apps, &ids, &times];
-        self.readers.execute(sql, &values).await.map(drop)
+        // Keys of all apps at once; each row is matched with its own app.
+        let db = self.readers.everywhere();
+        db.execute(sql, &values).await.map(drop)
     }
 }
 

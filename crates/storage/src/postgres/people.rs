@@ -4,6 +4,7 @@ use switchhook_domain::Timestamp;
 use switchhook_domain::id::{AgentId, AppId, KeyId, UserId};
 use switchhook_engine::store::{Grant, Role, StoreResult};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::reader::Readers;
@@ -25,6 +26,8 @@ pub(super) async fn take_sign_in_link(
     let now = At::from(now);
     // Of two at once, the one that deletes the row has it.
     let sql = format!("DELETE FROM sign_in_links WHERE token_hash = $1 RETURNING {GRANT}");
+    // A link does not say whose it is, and what is over goes for all apps.
+    let db = db.everywhere();
     let taken = db.one(&sql, &[&hash.as_slice()]).await?;
     db.execute("DELETE FROM sign_in_links WHERE expires_at <= $1", &[&now])
         .await?;
@@ -45,12 +48,16 @@ pub(super) async fn session(
     now: Timestamp,
 ) -> StoreResult<Option<Grant>> {
     let sql = format!("SELECT {GRANT} FROM sessions WHERE token_hash = $1 AND expires_at > $2");
-    let found = db.one(&sql, &[&hash.as_slice(), &At::from(now)]).await?;
+    // A cookie does not say whose it is.
+    let params: [&(dyn ToSql + Sync); 2] = [&hash.as_slice(), &At::from(now)];
+    let found = db.everywhere().one(&sql, &params).await?;
     found.map(|row| grant_from_row(&row, hash)).transpose()
 }
 
 pub(super) async fn delete_session(db: &Readers, hash: &[u8; 32]) -> StoreResult<()> {
     let sql = "DELETE FROM sessions WHERE token_hash = $1";
+    // A cookie does not say whose it is.
+    let db = db.everywhere();
     db.execute(sql, &[&hash.as_slice()]).await.map(drop)
 }
 
@@ -62,20 +69,21 @@ async fn put(db: &Readers, table: &str, grant: &Grant) -> StoreResult<()> {
          expires_at = excluded.expires_at"
     );
     let (hash, expires_at) = (grant.token_hash.as_slice(), At::from(grant.expires_at));
-    db.execute(
-        &sql,
-        &[
-            &hash,
-            &grant.app_id.0,
-            &grant.role.as_str(),
-            &grant.user_id.map(|id| id.0),
-            &grant.agent_id.map(|id| id.0),
-            &grant.key_id.map(|id| id.0),
-            &expires_at,
-        ],
-    )
-    .await
-    .map(drop)
+    db.of(grant.app_id)
+        .execute(
+            &sql,
+            &[
+                &hash,
+                &grant.app_id.0,
+                &grant.role.as_str(),
+                &grant.user_id.map(|id| id.0),
+                &grant.agent_id.map(|id| id.0),
+                &grant.key_id.map(|id| id.0),
+                &expires_at,
+            ],
+        )
+        .await
+        .map(drop)
 }
 
 fn grant_from_row(row: &Row, hash: &[u8; 32]) -> StoreResult<Grant> {

@@ -32,6 +32,7 @@ mod contacts;
 mod dials;
 mod events;
 mod flush;
+mod imports;
 mod keys;
 mod load;
 mod media;
