@@ -242,8 +242,7 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn change(
     State(shared): State<Shared>,
-    _: Operator,
-    trace: Trace,
+    (_, trace): (Operator, Trace),
     Path(app_id): Path<String>,
     uri: Uri,
     headers: HeaderMap,

@@ -221,8 +221,7 @@ fn named(key: Option<&str>) -> Result<Option<KeyId>, Problem> {
 )]
 pub(crate) async fn create(
     State(shared): State<Shared>,
-    _: Operator,
-    trace: Trace,
+    (_, trace): (Operator, Trace),
     Path(app_id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -247,8 +246,7 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn rotate(
     State(shared): State<Shared>,
-    _: Operator,
-    trace: Trace,
+    (_, trace): (Operator, Trace),
     Path(app_id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -329,8 +327,7 @@ async fn replace(
 )]
 pub(crate) async fn revoke(
     State(shared): State<Shared>,
-    _: Operator,
-    trace: Trace,
+    (_, trace): (Operator, Trace),
     Path(app_id): Path<String>,
     uri: Uri,
     headers: HeaderMap,

@@ -374,8 +374,7 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn rotate(
     State(shared): State<Shared>,
-    _: Operator,
-    trace: Trace,
+    (_, trace): (Operator, Trace),
     Path((app_id, key)): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
@@ -407,8 +406,7 @@ pub(crate) async fn rotate(
 )]
 pub(crate) async fn rename(
     State(shared): State<Shared>,
-    _: Operator,
-    trace: Trace,
+    (_, trace): (Operator, Trace),
     Path((app_id, key)): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
@@ -437,8 +435,7 @@ pub(crate) async fn rename(
 )]
 pub(crate) async fn revoke(
     State(shared): State<Shared>,
-    _: Operator,
-    trace: Trace,
+    (_, trace): (Operator, Trace),
     Path((app_id, key)): Path<(String, String)>,
     uri: Uri,
 ) -> Result<Response, Problem> {

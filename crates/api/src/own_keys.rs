@@ -85,8 +85,7 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn rotate(
     State(shared): State<Shared>,
-    caller: Caller,
-    trace: Trace,
+    (caller, trace): (Caller, Trace),
     Path(key): Path<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -116,8 +115,7 @@ pub(crate) async fn rotate(
 )]
 pub(crate) async fn rename(
     State(shared): State<Shared>,
-    caller: Caller,
-    trace: Trace,
+    (caller, trace): (Caller, Trace),
     Path(key): Path<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -143,8 +141,7 @@ pub(crate) async fn rename(
 )]
 pub(crate) async fn revoke(
     State(shared): State<Shared>,
-    caller: Caller,
-    trace: Trace,
+    (caller, trace): (Caller, Trace),
     Path(key): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {

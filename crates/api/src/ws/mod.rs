@@ -37,8 +37,8 @@ errors!(WsErrors: [InvalidParameter, CrossSiteRequest, UpgradeRequired, TooManyC
 /// come in several frames.
 ///
 /// Close codes: 4400 bad first message, 4401 key or session missing, wrong or revoked, 4403 app
-/// switched off or scope `events:read` missing, 4408 too slow (resume with the last `seq`), 1001 server going away, 1009 message
-/// too large, 1013 try again later.
+/// switched off or scope `events:read` missing, 4408 too slow (resume with the last `seq`), 1001
+/// server going away, 1009 message too large, 1013 try again later.
 #[utoipa::path(
     get, path = "/ws", tag = "Events", operation_id = "listen",
     params(

@@ -92,7 +92,7 @@ async fn walk(store: Arc<dyn Store>) {
 
 #[tokio::test]
 async fn what_ends_here_ends_there_within_a_second() {
-    walk(Arc::new(MemoryStore::default())).await;
+    Box::pin(walk(Arc::new(MemoryStore::default()))).await;
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn what_ends_here_ends_there_within_a_second_on_postgresql() {
     let store = switchhook_storage::open(&format!("{base}/{name}"), options)
         .await
         .unwrap();
-    walk(store.clone()).await;
+    Box::pin(walk(store.clone())).await;
     store.close().await;
     client.batch_execute(&drop).await.unwrap();
 }
