@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, Method, header};
 use switchhook_domain::id::AppId;
 use switchhook_engine::access::{Access, AccessError, same_secret};
 use switchhook_engine::agents::TOKEN_PREFIX;
-use switchhook_engine::rights::Scope;
+use switchhook_engine::rights::{Scope, Scopes};
 use switchhook_engine::seal::digest;
 
 use crate::audit::Trace;
@@ -51,8 +51,23 @@ impl Caller {
         if self.access.scopes.has(scope) {
             return Ok(());
         }
-        let scope = scope.as_str();
-        Err(match self.by {
+        Err(self.lacks(scope.as_str()))
+    }
+
+    /// Refuses to give away more than they have themselves.
+    pub(crate) fn may_give(&self, scopes: Scopes) -> Result<(), Problem> {
+        let own = self.access.scopes;
+        if own.covers(scopes) {
+            return Ok(());
+        }
+        let mut asked = Scope::ALL.iter().filter(|scope| scopes.has(**scope));
+        let lacking = asked.find(|scope| !own.has(**scope));
+        // Who has each scope by name has not what may be added later.
+        Err(self.lacks(lacking.map_or(Scopes::ALL_WORD, |scope| scope.as_str())))
+    }
+
+    fn lacks(&self, scope: &str) -> Problem {
+        match self.by {
             By::Key => {
                 let detail = format!("This API key lacks the scope {scope}. Use one that has it.");
                 Problem::new(Code::ScopeMissing, detail).with("scope", scope)
@@ -72,7 +87,7 @@ impl Caller {
                 );
                 Problem::new(Code::RoleNotAllowed, detail).with("scope", scope)
             }
-        })
+        }
     }
 }
 
@@ -130,6 +145,11 @@ fn refused(error: AccessError) -> Problem {
             "Invalid API key or session: it is wrong, has expired or was revoked.",
         ),
         AccessError::InactiveApp => app_inactive(),
+        AccessError::Busy => {
+            let detail = "Too many unknown keys are being checked at the moment. Try again in a \
+                          moment.";
+            Problem::new(Code::TimedOut, detail)
+        }
     }
 }
 

@@ -191,6 +191,10 @@ pub(crate) fn base() -> OpenApi {
             "Audit",
             "Who changed what, from where, and what was so before.",
         ),
+        (
+            "Keys",
+            "API keys of one's own app: several, named, with scopes.",
+        ),
         ("Session", "Who is asking, signing in and out."),
         ("Connections", "Whether the phone platforms can be reached."),
         (
@@ -331,6 +335,11 @@ const PARTIAL: &[&str] = &[
     "NewContact",
     "NewApp",
     "NewKey",
+    "AppChange",
+    "KeyChange",
+    "KeyReplacement",
+    "KeyRevocation",
+    "KeyRotation",
     "NewLink",
     "ConnectionChange",
     "ConnectionRequest",

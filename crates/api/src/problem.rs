@@ -111,6 +111,8 @@ codes! {
     WebhookNotFound = "webhook_not_found", NOT_FOUND, "Webhook not found";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
     BodyTooSlow = "body_too_slow", REQUEST_TIMEOUT, "Body came too slowly";
+    KeyOver = "key_over", CONFLICT, "Key is over";
+    TooManyKeys = "too_many_keys", CONFLICT, "App has too many keys";
     AlreadyExists = "already_exists", CONFLICT, "Exists already";
     PlatformInUse = "platform_in_use", CONFLICT, "Platform is in use";
     PlatformTaken = "platform_taken", CONFLICT, "Platform's name is taken";
@@ -267,7 +269,7 @@ impl Problem {
 
     /// The parameter or member at fault.
     #[must_use]
-    pub(crate) fn at_field(&self) -> Option<&str> {
+    pub fn field_name(&self) -> Option<&str> {
         self.0.field.as_deref()
     }
 
@@ -356,6 +358,16 @@ impl From<AdminError> for Problem {
             AdminError::Invalid { field, problem } => Self::field(&field, &problem),
             AdminError::NotFound(what) => not_found(what),
             AdminError::InactiveApp => app_inactive(),
+            AdminError::KeyOver => {
+                let detail = "The key no longer works or has been replaced already. Take its \
+                              successor from the list, or make a new key.";
+                Self::new(Code::KeyOver, detail)
+            }
+            AdminError::TooManyKeys => {
+                let detail = "The app has as many keys that work as it may have. Revoke one that \
+                              is not used.";
+                Self::new(Code::TooManyKeys, detail)
+            }
             AdminError::Store(error) => error.into(),
         }
     }

@@ -9,9 +9,10 @@ use utoipa_axum::routes;
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
     agents, apps, audit, audit_export, calls, click_to_dial, connections, contacts, control,
-    diagnosis, dial_policy, dials, docs, events, guard, health, inherited, keys, mappings, me,
-    messages, metrics, notifications, oauth, openapi, outer, own_connections, page, pbx_socket,
-    presence, recordings, sign_in, transcripts, voicemails, webhooks, ws,
+    diagnosis, dial_policy, dials, docs, events, guard, health, inherited, inherited_keys, keys,
+    mappings, me, messages, metrics, notifications, oauth, openapi, outer, own_connections,
+    own_keys, page, pbx_socket, presence, recordings, sign_in, transcripts, voicemails, webhooks,
+    ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -78,11 +79,19 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(webhooks::pipelinq))
         .routes(routes!(webhooks::pipelinq_in_nextcloud))
         .routes(routes!(apps::list, apps::create))
-        .routes(routes!(apps::get))
+        .routes(routes!(apps::get, apps::change))
         .routes(routes!(apps::sign_in_link))
-        .routes(routes!(keys::create))
-        .routes(routes!(keys::list))
-        .routes(routes!(keys::revoke))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::rename, keys::revoke))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(inherited_keys::create))
+        .routes(routes!(inherited_keys::rotate))
+        .routes(routes!(inherited_keys::revoke))
+        .routes(routes!(inherited_keys::status))
+        .routes(routes!(inherited_keys::audit))
+        .routes(routes!(own_keys::list, own_keys::create))
+        .routes(routes!(own_keys::rename, own_keys::revoke))
+        .routes(routes!(own_keys::rotate))
         .routes(routes!(connections::list, connections::create))
         .routes(routes!(connections::get, connections::delete))
         .routes(routes!(connections::change::update))

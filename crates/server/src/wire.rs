@@ -317,6 +317,8 @@ impl Parts {
         tasks.spawn(async move { hub.run(token).await });
         let (parts, token) = (self.clone(), stop.clone());
         tasks.spawn(async move { reaper::run(&*parts.store, &parts.intake, token).await });
+        let (gate, token) = (self.gate.clone(), stop.clone());
+        tasks.spawn(async move { gate.run(token).await });
         let (keeper, token) = (self.keeper.clone(), stop.clone());
         tasks.spawn(async move { keeper.run(token).await });
         let (parts, token) = (self.clone(), stop.clone());

@@ -122,7 +122,7 @@ pub(super) fn several(faults: Vec<(usize, AgentFault)>) -> Problem {
 
 fn fault(index: usize, problem: &Problem) -> Value {
     json!({
-        "index": index, "code": problem.code().as_str(), "field": problem.at_field(),
+        "index": index, "code": problem.code().as_str(), "field": problem.field_name(),
         "detail": problem.detail(),
     })
 }

@@ -275,7 +275,7 @@ pub(crate) async fn batch(
     let mut pairs = Vec::with_capacity(entries.len());
     for (index, entry) in entries.into_iter().enumerate() {
         let place = |problem: Problem| {
-            let field = problem.at_field().map(|field| format!(".{field}"));
+            let field = problem.field_name().map(|field| format!(".{field}"));
             problem.at(format!("mappings[{index}]{}", field.unwrap_or_default()))
         };
         let entry: UserMapRequest = match entry {

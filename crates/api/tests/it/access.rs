@@ -65,9 +65,17 @@ const OPERATIONS: &[(&str, Wants)] = &[
     ("list_apps", Wants::Operator),
     ("get_app", Wants::Operator),
     ("create_sign_in_link", Wants::Operator),
+    ("change_app", Wants::Operator),
     ("create_key", Wants::Operator),
     ("list_keys", Wants::Operator),
+    ("rename_key", Wants::Operator),
+    ("rotate_key", Wants::Operator),
     ("revoke_key", Wants::Operator),
+    ("create_or_rotate_api_key", Wants::Operator),
+    ("rotate_api_key", Wants::Operator),
+    ("revoke_api_keys", Wants::Operator),
+    ("get_api_key_status", Wants::Operator),
+    ("list_api_key_audit", Wants::Operator),
     ("create_connection", Wants::Operator),
     ("list_connections", Wants::Operator),
     ("get_connection", Wants::Operator),
@@ -103,6 +111,11 @@ const MORE: &[(&str, Wants)] = &[
     ("control_call", Wants::Caller),
     ("get_dial_policy", Wants::Caller),
     ("set_dial_policy", Wants::Caller),
+    ("list_own_keys", Wants::Caller),
+    ("create_own_key", Wants::Caller),
+    ("rename_own_key", Wants::Caller),
+    ("rotate_own_key", Wants::Caller),
+    ("revoke_own_key", Wants::Caller),
     ("list_audit", Wants::Caller),
     ("list_operator_audit", Wants::Operator),
     ("export_audit", Wants::Caller),
@@ -184,14 +197,14 @@ async fn agent(
     )
 }
 
-struct Route {
-    id: String,
-    method: Method,
-    path: String,
-    security: Value,
+pub(crate) struct Route {
+    pub(crate) id: String,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) security: Value,
 }
 
-fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route> {
     let api = serde_json::to_value(switchhook_api::openapi()).unwrap();
     let mut routes = Vec::new();
     for (path, item) in api["paths"].as_object().unwrap() {
@@ -208,10 +221,10 @@ fn routes() -> Vec<Route> {
 }
 
 /// Real ids of one app for every parameter of a path.
-struct Ids(BTreeMap<&'static str, String>);
+pub(crate) struct Ids(BTreeMap<&'static str, String>);
 
 impl Ids {
-    async fn of(world: &World, name: &str) -> (Self, crate::world::Tenant) {
+    pub(crate) async fn of(world: &World, name: &str) -> (Self, crate::world::Tenant) {
         let tenant = world.tenant(name).await;
         let hook = world.hook(&tenant).await;
         world.ring(&hook, 1).await;
@@ -256,7 +269,7 @@ impl Ids {
         (Self(ids), tenant)
     }
 
-    fn fill(&self, route: &Route) -> String {
+    pub(crate) fn fill(&self, route: &Route) -> String {
         let kinds = [
             "agent",
             "agent-token",
@@ -282,7 +295,7 @@ impl Ids {
     }
 }
 
-async fn send(request: RequestBuilder, route: &Route) -> Answer {
+pub(crate) async fn send(request: RequestBuilder, route: &Route) -> Answer {
     let request = match (route.method.as_str(), route.path.as_str()) {
         ("POST", "/api/contacts/import") => request.json(&json!([])),
         ("POST", path) if path.ends_with("/contacts") => {
@@ -468,7 +481,7 @@ async fn what_belongs_to_another_app_does_not_exist() {
         assert_eq!(answer.status, 404, "{}: {}", route.id, answer.text);
         assert!(answer.problem().ends_with("_not_found"), "{}", route.id);
     }
-    assert_eq!(covered, 28);
+    assert_eq!(covered, 33);
     // Theirs is still there.
     let call = &theirs.0["call"];
     assert_eq!(

@@ -16,13 +16,28 @@ use switchhook_testkit::memory::MemoryStore;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-/// The reference store behind a switch.
-#[derive(Default)]
+/// A store behind a switch; the reference store, if nothing else is said.
 pub(crate) struct Flaky {
-    pub(crate) inner: MemoryStore,
+    pub(crate) inner: Arc<dyn Store>,
     pub(crate) away: AtomicBool,
     /// How often the keys of an app were read.
     pub(crate) key_reads: AtomicUsize,
+}
+
+impl Default for Flaky {
+    fn default() -> Self {
+        Self::over(Arc::new(MemoryStore::default()))
+    }
+}
+
+impl Flaky {
+    pub(crate) fn over(inner: Arc<dyn Store>) -> Self {
+        Self {
+            inner,
+            away: AtomicBool::default(),
+            key_reads: AtomicUsize::default(),
+        }
+    }
 }
 
 macro_rules! pass {
@@ -58,10 +73,7 @@ pass! { Store {
     create_app(app: &App) -> ();
     app(id: AppId) -> Option<App>;
     apps() -> Vec<App>;
-    create_key(key: &ApiKey) -> ();
-    key_by_lookup(lookup: &str) -> Option<ApiKey>;
-    keys(app: AppId) -> Vec<ApiKey>;
-    revoke_key(app: AppId, id: KeyId, at: Timestamp) -> ();
+    update_app(app: &App) -> ();
     put_sign_in_link(grant: &Grant) -> ();
     take_sign_in_link(hash: &[u8; 32], now: Timestamp) -> Option<Grant>;
     put_session(grant: &Grant) -> ();
@@ -87,6 +99,19 @@ pass! { Store {
         self.inner.close().await;
     }
 }
+
+pass! { KeyStore {
+    create_key(key: &ApiKey) -> ();
+    key_by_lookup(lookup: &str) -> Option<ApiKey>;
+    key(app: AppId, id: KeyId) -> Option<ApiKey>;
+    keys(app: AppId) -> Vec<ApiKey>;
+    revoke_key(app: AppId, id: KeyId, at: Timestamp) -> ();
+    rename_key(app: AppId, id: KeyId, name: &str) -> ();
+    rotate_key(new: &ApiKey, old_until: Timestamp) -> ();
+    unclaimed_keys(now: Timestamp, limit: u32) -> Vec<ApiKey>;
+    claim_key(app: AppId, id: KeyId, claim: &KeyClaim) -> bool;
+    keys_used(uses: &[KeyUse]) -> ();
+} }
 
 pass! { DialStore {
     create_dial(dial: &Dial) -> Option<Dial>;

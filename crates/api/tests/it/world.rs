@@ -123,11 +123,16 @@ impl World {
         Self::with_adapters(config, vec![Arc::new(Dialpad)]).await
     }
 
-    pub(crate) async fn with_adapters(
+    pub(crate) async fn with_adapters(config: ApiConfig, adapters: Vec<Arc<dyn Adapter>>) -> Self {
+        Self::over(Arc::new(Flaky::default()), config, adapters).await
+    }
+
+    /// A node over a store that others may have too.
+    pub(crate) async fn over(
+        store: Arc<Flaky>,
         mut config: ApiConfig,
         adapters: Vec<Arc<dyn Adapter>>,
     ) -> Self {
-        let store = Arc::new(Flaky::default());
         let clock = Arc::new(TestClock::default());
         let entropy = Arc::new(SystemEntropy);
         let master = MasterKey::new([7; 32]);

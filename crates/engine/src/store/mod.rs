@@ -36,6 +36,7 @@ pub mod agents;
 pub mod audit;
 pub mod dials;
 pub mod imports;
+pub mod keys;
 pub mod media;
 pub mod states;
 pub mod vendors;
@@ -45,6 +46,7 @@ pub use agents::{AgentStore, AgentToken, RosterChange, StoredRoster};
 pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore};
 pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
 pub use imports::ImportStore;
+pub use keys::{ApiKey, KeyClaim, KeyProof, KeyStore, KeyUse};
 pub use media::{
     MediaCursor, MediaPage, MediaStore, RecordingCheck, RecordingQuery, RecordingRecord,
     StoredMessage, StoredPresence, StoredRecording, StoredVoicemail, VoicemailQuery,
@@ -209,29 +211,6 @@ pub struct App {
     pub epoch: Uuid,
     /// When it was made.
     pub created_at: Timestamp,
-}
-
-/// An API key as stored: never the key itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApiKey {
-    /// Its id.
-    pub id: KeyId,
-    /// Whose.
-    pub app_id: AppId,
-    /// What it is called.
-    pub name: String,
-    /// The part it is found by; unique over all apps.
-    pub lookup: String,
-    /// Keyed hash of the whole key.
-    pub hash: [u8; 32],
-    /// First and last characters, for people.
-    pub hint: String,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it stops working by itself.
-    pub expires_at: Option<Timestamp>,
-    /// When it was revoked.
-    pub revoked_at: Option<Timestamp>,
 }
 
 /// A connection as stored: secrets sealed.
@@ -470,6 +449,7 @@ pub trait Store:
     + AuditStore
     + DialStore
     + ImportStore
+    + KeyStore
     + MediaStore
     + StateStore
     + VendorStore
@@ -533,7 +513,7 @@ pub trait Store:
         limit: u32,
     ) -> StoreResult<(u64, u64)>;
 
-    // ---- apps, keys, people -----------------------------------------------------------------
+    // ---- apps, people -----------------------------------------------------------------------
 
     /// Stores a new app.
     async fn create_app(&self, app: &App) -> StoreResult<()>;
@@ -544,17 +524,8 @@ pub trait Store:
     /// All apps, oldest first.
     async fn apps(&self) -> StoreResult<Vec<App>>;
 
-    /// Stores a new key.
-    async fn create_key(&self, key: &ApiKey) -> StoreResult<()>;
-
-    /// The key of that look-up part, revoked ones included.
-    async fn key_by_lookup(&self, lookup: &str) -> StoreResult<Option<ApiKey>>;
-
-    /// The keys of an app, newest first.
-    async fn keys(&self, app: AppId) -> StoreResult<Vec<ApiKey>>;
-
-    /// Revokes a key. Revoking twice keeps the first time.
-    async fn revoke_key(&self, app: AppId, id: KeyId, at: Timestamp) -> StoreResult<()>;
+    /// Replaces name, country and whether it is switched on; everything else of it stays.
+    async fn update_app(&self, app: &App) -> StoreResult<()>;
 
     /// Stores a one-time sign-in link.
     async fn put_sign_in_link(&self, grant: &Grant) -> StoreResult<()>;

@@ -63,9 +63,9 @@ enum Command {
     Config(config::Args),
     /// Checks mapping files, and runs them over recorded notifications.
     Adapter(adapter::Args),
-    /// Makes and lists apps, and makes sign-in links.
+    /// Makes, lists and renames apps, switches them off and on, and makes sign-in links.
     App(app::Args),
-    /// Makes, lists and revokes API keys.
+    /// Makes, lists, replaces and revokes API keys.
     Key(key::Args),
     /// Adds, lists and removes connections to phone platforms.
     Connection(connection::Args),

@@ -13,10 +13,10 @@ use async_trait::async_trait;
 use switchhook_domain::Timestamp;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventType};
-use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, KeyId, NotificationId};
+use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, NotificationId};
 use switchhook_engine::store::{
-    ApiKey, App, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery, DueCall,
-    Grant, LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult,
+    App, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery, DueCall, Grant,
+    LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult,
     StoredMessage, Wake,
 };
 use tokio::sync::mpsc::error::SendTimeoutError;
@@ -39,6 +39,7 @@ mod dials;
 mod events;
 mod flush;
 mod imports;
+mod keys;
 mod listen;
 mod load;
 mod media;
@@ -267,20 +268,8 @@ impl Store for PostgresStore {
         apps::all(&self.readers).await
     }
 
-    async fn create_key(&self, key: &ApiKey) -> StoreResult<()> {
-        people::create_key(&self.readers, key).await
-    }
-
-    async fn key_by_lookup(&self, lookup: &str) -> StoreResult<Option<ApiKey>> {
-        people::key_by_lookup(&self.readers, lookup).await
-    }
-
-    async fn keys(&self, app: AppId) -> StoreResult<Vec<ApiKey>> {
-        people::keys(&self.readers, app).await
-    }
-
-    async fn revoke_key(&self, app: AppId, id: KeyId, at: Timestamp) -> StoreResult<()> {
-        people::revoke_key(&self.readers, app, id, at).await
+    async fn update_app(&self, app: &App) -> StoreResult<()> {
+        apps::update(&self.readers, app).await
     }
 
     async fn put_sign_in_link(&self, grant: &Grant) -> StoreResult<()> {

@@ -10,10 +10,10 @@ use rusqlite::Connection as Sql;
 use switchhook_domain::Timestamp;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventType};
-use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, KeyId, NotificationId};
+use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, NotificationId};
 use switchhook_engine::store::{
-    ApiKey, App, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery, DueCall,
-    Grant, LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult,
+    App, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery, DueCall, Grant,
+    LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult,
     StoredMessage, Wake,
 };
 use tokio::sync::{broadcast, oneshot};
@@ -35,6 +35,7 @@ mod dials;
 mod events;
 mod flush;
 mod imports;
+mod keys;
 mod load;
 mod media;
 mod messages;
@@ -305,23 +306,9 @@ impl Store for SqliteStore {
         self.read(apps::all).await
     }
 
-    async fn create_key(&self, key: &ApiKey) -> StoreResult<()> {
-        let key = key.clone();
-        self.write(move |c| people::create_key(c, &key)).await
-    }
-
-    async fn key_by_lookup(&self, lookup: &str) -> StoreResult<Option<ApiKey>> {
-        let lookup = lookup.to_owned();
-        self.read(move |c| people::key_by_lookup(c, &lookup)).await
-    }
-
-    async fn keys(&self, app: AppId) -> StoreResult<Vec<ApiKey>> {
-        self.read(move |c| people::keys(c, app)).await
-    }
-
-    async fn revoke_key(&self, app: AppId, id: KeyId, at: Timestamp) -> StoreResult<()> {
-        self.write(move |c| people::revoke_key(c, app, id, at))
-            .await
+    async fn update_app(&self, app: &App) -> StoreResult<()> {
+        let app = app.clone();
+        self.write(move |c| apps::update(c, &app)).await
     }
 
     async fn put_sign_in_link(&self, grant: &Grant) -> StoreResult<()> {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use switchhook_domain::agent::{Agent, Identity, IdentityKind, MappedBy, Roster};
 use switchhook_domain::id::{AgentId, AgentTokenId, AppId, IdMint, IdentityId, KeyId, UserId};
 use switchhook_engine::ports::Entropy;
-use switchhook_engine::store::{AgentToken, ApiKey, RosterChange, Store, StoreError, StoredRoster};
+use switchhook_engine::rights::Scopes;
+use switchhook_engine::store::{
+    AgentToken, ApiKey, KeyProof, RosterChange, Store, StoreError, StoredRoster,
+};
 use uuid::Uuid;
 
 use super::world::{START, Talk, World, at};
@@ -134,11 +137,14 @@ pub async fn a_token_ends_with_its_time_its_agent_and_its_key(store: Arc<dyn Sto
         app_id: us,
         name: "CRM".to_owned(),
         lookup: "aaaaaaaa".to_owned(),
-        hash: [3; 32],
+        proof: KeyProof::Hash([3; 32]),
+        scopes: Scopes::ALL,
         hint: "sh_ab…yz".to_owned(),
         created_at: at(0),
         expires_at: Some(at(50_000)),
         revoked_at: None,
+        last_used_at: None,
+        replaces: None,
     };
     store.create_key(&key).await.unwrap();
     let by_key = token(1, &world, &anna, Some(key.id));

@@ -24,6 +24,7 @@ pub mod dials;
 pub mod folding;
 pub mod imports;
 pub mod isolation;
+pub mod keys;
 pub mod log;
 pub mod media;
 pub mod messages;
@@ -58,7 +59,11 @@ macro_rules! for_each_area {
             folding::a_snapshot_of_the_platform_ends_what_is_gone,
             folding::the_reaper_finds_what_is_due,
             folding::any_text_is_accepted,
-            people::apps_and_keys,
+            people::apps_come_and_change,
+            keys::keys_come_and_go,
+            keys::a_key_is_replaced_once,
+            keys::an_imported_key_is_claimed_once,
+            keys::the_last_use_is_kept,
             people::links_work_once_and_sessions_until_they_end,
             connections::connections_come_and_go,
             connections::a_connection_is_changed,

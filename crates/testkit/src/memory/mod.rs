@@ -28,6 +28,7 @@ mod audit;
 mod commit;
 mod dials;
 mod imports;
+mod keys;
 mod lists;
 mod media;
 mod states;
@@ -259,52 +260,13 @@ impl Store for MemoryStore {
         Ok(apps)
     }
 
-    async fn create_key(&self, key: &ApiKey) -> StoreResult<()> {
+    async fn update_app(&self, app: &App) -> StoreResult<()> {
         let mut all = self.all();
-        all.app_must_exist(key.app_id)?;
-        if all
-            .keys
-            .values()
-            .any(|known| known.id == key.id || known.lookup == key.lookup)
-        {
-            return Err(StoreError::Conflict("key"));
-        }
-        let key = ApiKey {
-            created_at: micros(key.created_at),
-            expires_at: key.expires_at.map(micros),
-            revoked_at: key.revoked_at.map(micros),
-            ..key.clone()
-        };
-        all.keys.insert(key.id, key);
-        Ok(())
-    }
-
-    async fn key_by_lookup(&self, lookup: &str) -> StoreResult<Option<ApiKey>> {
-        Ok(self
-            .all()
-            .keys
-            .values()
-            .find(|key| key.lookup == lookup)
-            .cloned())
-    }
-
-    async fn keys(&self, app: AppId) -> StoreResult<Vec<ApiKey>> {
-        let all = self.all();
-        let mut keys: Vec<_> = all
-            .keys
-            .values()
-            .filter(|k| k.app_id == app)
-            .cloned()
-            .collect();
-        keys.sort_by_key(|key| std::cmp::Reverse((key.created_at, key.id)));
-        Ok(keys)
-    }
-
-    async fn revoke_key(&self, app: AppId, id: KeyId, at: Timestamp) -> StoreResult<()> {
-        let mut all = self.all();
-        let key = all.keys.get_mut(&id).filter(|key| key.app_id == app);
-        let key = key.ok_or(StoreError::NotFound("key"))?;
-        key.revoked_at = key.revoked_at.or(Some(micros(at)));
+        let known = all.apps.get_mut(&app.id);
+        let known = known.ok_or(StoreError::NotFound("app"))?;
+        known.name.clone_from(&app.name);
+        known.country.clone_from(&app.country);
+        known.active = app.active;
         Ok(())
     }
 
