@@ -34,6 +34,7 @@ use uuid::Uuid;
 pub mod audit;
 pub mod dials;
 pub mod media;
+pub mod people;
 pub mod states;
 pub mod vendors;
 
@@ -45,6 +46,7 @@ pub use media::{
     StoredMessage, StoredPresence, StoredRecording, StoredVoicemail, VoicemailQuery,
     VoicemailRecord, look_at, media_of,
 };
+pub use people::{LAST_ADMIN, OneTime, PeopleStore, Person, PersonChange, PersonSession, Purpose};
 pub use states::{PRESENCE_LIMIT, StateStore};
 pub use vendors::{OAuthStart, StoredMapping, StoredSubscription, StoredTokens, VendorStore};
 
@@ -419,7 +421,15 @@ pub struct DueCall {
 /// Everything that lasts. See the module documentation for the promises.
 #[async_trait]
 pub trait Store:
-    AuditStore + DialStore + MediaStore + StateStore + VendorStore + Send + Sync + 'static
+    AuditStore
+    + DialStore
+    + MediaStore
+    + PeopleStore
+    + StateStore
+    + VendorStore
+    + Send
+    + Sync
+    + 'static
 {
     // ---- the call path ----------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ use crate::migrate::{self, MigrationStatus};
 use crate::queue::{MAX_WAIT, closed};
 use crate::working::Work;
 
+mod accounts;
 mod apps;
 mod audit;
 mod calls;

@@ -23,6 +23,7 @@ use crate::queue::{Queue, closed};
 use crate::working::{Work, WorkingSet};
 use crate::{Durability, OpenOptions};
 
+mod accounts;
 mod apps;
 mod audit;
 mod calls;
