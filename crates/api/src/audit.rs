@@ -13,7 +13,7 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use switchhook_domain::id::AppId;
+use switchhook_domain::id::{AppId, UserId};
 use switchhook_engine::audit::Deed;
 use switchhook_engine::rights::Scope;
 use switchhook_engine::store::{Actor, ActorKind, AuditEntry, AuditQuery};
@@ -28,6 +28,8 @@ use crate::problem::{Carried, Code, Problem};
 use crate::schemas::All;
 use crate::state::{Inner, Shared};
 
+/// Routes that sign in although they are read.
+const LINKS: [&str; 2] = ["/sign-in", "/sign-in/oidc/callback"];
 /// Entries a minute for credentials and signatures that were refused.
 const REFUSED_PER_MINUTE: u32 = 60;
 /// The largest answer that is put on record, in bytes.
@@ -49,6 +51,7 @@ struct Found {
     actor: Option<Actor>,
     app: Option<AppId>,
     before: Option<Value>,
+    suspect: Option<(AppId, UserId)>,
 }
 
 impl Trace {
@@ -71,7 +74,9 @@ impl Trace {
             }
             By::Session(hash) => {
                 let id = hash.iter().take(4).map(|byte| format!("{byte:02x}"));
-                (ActorKind::Session, id.collect(), access.role.as_str())
+                let user = access.user_id.map(|user| user.to_string());
+                let id = user.unwrap_or_else(|| id.collect());
+                (ActorKind::Session, id, access.role.as_str())
             }
         };
         let name = name.to_owned();
@@ -94,6 +99,11 @@ impl Trace {
     /// The app it is about, where the credential does not say.
     pub(crate) fn about(&self, app: AppId) {
         self.with(|found| found.app = Some(app));
+    }
+
+    /// Whose account somebody tried to come into.
+    pub(crate) fn suspect(&self, app: AppId, user: UserId) {
+        self.with(|found| found.suspect = Some((app, user)));
     }
 
     /// What was so before the change.
@@ -158,7 +168,7 @@ impl Witness {
         let looks = matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS);
         let operators = self.route.starts_with("/internal/");
         let hook = self.route.contains("webhook") && !operators;
-        self.route == "/sign-in" || !looks && !hook && self.route != "-"
+        LINKS.contains(&&*self.route) || !looks && !hook && self.route != "-"
     }
 
     /// True for a credential, a sign-in link or a signature that was not good. Nothing at all is
@@ -168,8 +178,10 @@ impl Witness {
             Code::KeyInvalid,
             Code::OperatorSecretWrong,
             Code::SignatureInvalid,
+            Code::LinkExpired,
         ];
-        code.map_or(self.route == "/sign-in", |code| bad.contains(&code))
+        let password = code == Some(Code::SignInRefused) && self.route == "/api/sign-in";
+        password || code.map_or(LINKS.contains(&&*self.route), |code| bad.contains(&code))
     }
 
     /// The app in the path of an operator's request that worked: it is for that app to see.
@@ -183,9 +195,14 @@ impl Witness {
     pub(crate) async fn record(self, shared: &Inner, mut response: Response) -> Response {
         let code = response.extensions().get::<Carried>();
         let code = code.map(|Carried(problem)| problem.code());
-        let (actor, app, before) = {
+        let (actor, app, before, suspect) = {
             let mut found = self.trace.0.lock().unwrap_or_else(PoisonError::into_inner);
-            (found.actor.take(), found.app, found.before.take())
+            (
+                found.actor.take(),
+                found.app,
+                found.before.take(),
+                found.suspect,
+            )
         };
         let minute = shared.clock.now().as_second() / 60;
         let worth_it = match (&actor, code) {
@@ -202,11 +219,13 @@ impl Witness {
         };
         let stranger = actor.is_none();
         let deed = Deed {
-            app_id: app.or_else(|| self.app_of_path(status)),
+            app_id: app
+                .or(suspect.map(|(app, _)| app))
+                .or_else(|| self.app_of_path(status)),
             actor: actor.unwrap_or_else(|| Actor {
                 kind: ActorKind::Stranger,
-                id: String::new(),
-                name: "unknown".to_owned(),
+                id: suspect.map_or_else(String::new, |(_, user)| user.to_string()),
+                name: suspect.map_or("unknown", |_| "as this person").to_owned(),
             }),
             address: self.client.address.map(|address| address.to_string()),
             request_id: Some(self.request_id),

@@ -37,6 +37,7 @@ pub(crate) async fn outer(
     // The template, never the path itself: paths hold hook ids, queries hold keys.
     let route = request.extensions().get::<MatchedPath>().cloned();
     let client = Client::of(&request, &shared.config);
+    request.extensions_mut().insert(client);
     let witness = Witness::new(&mut request, client, &id);
     let refused = too_large(&request).or_else(|| insist(&request, client, &shared.config));
     let mut response = match refused {

@@ -10,7 +10,7 @@ use crate::state::{ApiState, Inner, Shared};
 use crate::{
     apps, audit, calls, click_to_dial, connections, contacts, control, diagnosis, dial_policy,
     dials, docs, events, health, keys, mappings, me, messages, metrics, notifications, oauth,
-    openapi, outer, own_connections, page, pbx_socket, presence, recordings, sign_in, transcripts,
+    openapi, outer, own_connections, page, pbx_socket, people, presence, recordings, sign_in, transcripts,
     voicemails, webhooks, ws,
 };
 
@@ -48,7 +48,23 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(own_connections::list))
         .routes(routes!(contacts::import))
         .routes(routes!(contacts::get, contacts::delete))
-        .routes(routes!(me::me))
+        .routes(routes!(me::me, people::own::rename))
+        .routes(routes!(people::own::password))
+        .routes(routes!(people::own::sessions, people::own::end_sessions))
+        .routes(routes!(people::own::end_session))
+        .routes(routes!(people::list, people::invite))
+        .routes(routes!(people::get, people::change, people::delete))
+        .routes(routes!(people::reset_link))
+        .routes(routes!(people::invite_as_operator))
+        .routes(routes!(sign_in::password::options))
+        .routes(routes!(sign_in::password::sign_in))
+        .routes(routes!(sign_in::links::set_up))
+        .routes(routes!(sign_in::links::look_at_invitation))
+        .routes(routes!(sign_in::links::accept_invitation))
+        .routes(routes!(sign_in::links::look_at_reset))
+        .routes(routes!(sign_in::links::reset_password))
+        .routes(routes!(sign_in::oidc::begin))
+        .routes(routes!(sign_in::oidc::finish))
         .routes(routes!(messages::get))
         .routes(routes!(recordings::get))
         .routes(routes!(voicemails::get, voicemails::delete))

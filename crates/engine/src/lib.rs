@@ -22,6 +22,7 @@ pub mod link;
 pub mod mappings;
 pub mod metrics;
 pub mod oauth;
+pub mod people;
 pub mod ports;
 pub mod reaper;
 pub mod recordings;

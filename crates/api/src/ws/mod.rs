@@ -108,7 +108,7 @@ async fn visitor(shared: &Inner, headers: &HeaderMap, params: &Params) -> Result
         by_key(shared, key).await
     } else if let Some(key) = params.one("api_key")? {
         by_key(shared, key).await
-    } else if let Some(token) = session_cookie(headers) {
+    } else if let Some(token) = session_cookie(headers, shared.is_https()) {
         if !is_same_origin(headers, shared.config.public_url.as_deref()) {
             return Err(cross_site());
         }

@@ -27,6 +27,8 @@ mod media;
 mod oauth;
 mod pages;
 mod pbx_socket;
+mod people;
+mod people_oidc;
 mod problems;
 mod schema;
 mod signing;

@@ -22,6 +22,7 @@ use switchhook_engine::keeper::Keeper;
 use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
 use switchhook_engine::oauth::Tokens;
+use switchhook_engine::people::{People, PeopleSettings};
 use switchhook_engine::ports::{Clock, SystemEntropy};
 use switchhook_engine::seal::MasterKey;
 use switchhook_engine::session::Sessions;
@@ -47,6 +48,7 @@ pub(crate) struct World {
     pub(crate) connections: Arc<Connections>,
     pub(crate) intake: Intake,
     pub(crate) dialler: Dialler,
+    pub(crate) people: People,
     pub(crate) stop: CancellationToken,
     pub(crate) sockets: TaskTracker,
     http: reqwest::Client,
@@ -120,8 +122,16 @@ impl World {
     }
 
     pub(crate) async fn with_adapters(
+        config: ApiConfig,
+        adapters: Vec<Arc<dyn Adapter>>,
+    ) -> Self {
+        Self::with_people(config, adapters, PeopleSettings::default()).await
+    }
+
+    pub(crate) async fn with_people(
         mut config: ApiConfig,
         adapters: Vec<Arc<dyn Adapter>>,
+        settings: PeopleSettings,
     ) -> Self {
         let store = Arc::new(Flaky::default());
         let clock = Arc::new(TestClock::default());
@@ -145,6 +155,7 @@ impl World {
             clock.clone(),
             entropy.clone(),
         ));
+        let people = People::new(store.clone(), clock.clone(), entropy.clone(), settings);
         let admin = Admin::new(
             store.clone(),
             connections.clone(),
@@ -173,6 +184,7 @@ impl World {
             intake: intake.clone(),
             hub,
             gate: gate.clone(),
+            people: people.clone(),
             admin,
             connections: connections.clone(),
             links: links.clone(),
@@ -206,6 +218,7 @@ impl World {
             connections,
             intake,
             dialler,
+            people,
             stop,
             sockets,
             http,

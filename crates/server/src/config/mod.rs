@@ -18,6 +18,7 @@ use switchhook_engine::seal::{MasterKey, resolve};
 use crate::tls::TlsFiles;
 
 pub mod mappings;
+pub mod people;
 mod source;
 
 pub use source::{Environment, read_file};
@@ -50,6 +51,8 @@ pub struct Config {
     pub internal_api_secret: Option<Secret>,
     /// The master key, unless it is in a file beside the database.
     pub master_key: Option<MasterKey>,
+    /// How people sign in.
+    pub people: people::PeopleConfig,
     /// ISO country of apps made without one.
     pub country: String,
     /// Folder of mapping files.
@@ -78,6 +81,7 @@ impl Default for Config {
             database_url: Secret::new("sqlite://switchhook.db"),
             internal_api_secret: None,
             master_key: None,
+            people: people::PeopleConfig::default(),
             country: "NL".to_owned(),
             mappings: None,
             notifications_days: 30,
@@ -113,7 +117,7 @@ pub struct Raw {
 }
 
 /// Every key there is, as `section.key`.
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 30] = [
     "server.listen",
     "server.public_url",
     "server.environment",
@@ -126,6 +130,18 @@ pub const KEYS: [&str; 18] = [
     "database.url",
     "security.internal_api_secret",
     "security.master_key",
+    "people.password",
+    "oidc.issuer",
+    "oidc.client_id",
+    "oidc.client_secret",
+    "oidc.name",
+    "oidc.scopes",
+    "oidc.app_id",
+    "oidc.allowed_domains",
+    "oidc.role_claim",
+    "oidc.roles",
+    "oidc.auto_create",
+    "oidc.default_role",
     "numbers.country",
     "mappings.dir",
     "retention.notifications_days",
@@ -209,6 +225,7 @@ impl Config {
                 key.map(|key| MasterKey::parse(key.expose()).map_err(|e| e.to_string()))
                     .transpose()
             }),
+            people: reader.people(),
             country: reader.read("numbers.country", default.country, |text| {
                 NumberPlan::for_country(text)
                     .map(|plan| plan.country)
