@@ -9,8 +9,10 @@
 #   status  prints running or stopped (exit 0 or 1)
 #   url     prints postgres://switchhook@127.0.0.1:15432/postgres
 #   log     prints its log
-# Everybody on loopback may connect as switchhook, a superuser, without a password. max_connections
-# 200, fsync on (durability is what the tests measure), PostgreSQL's defaults for the rest.
+# Everybody on loopback may connect without a password: as switchhook, an ordinary role as a server
+# should have, who may make databases and owns this one, so that row-level security holds for the
+# tests; or as admin, a superuser. max_connections 200, fsync on (durability is what the tests
+# measure), PostgreSQL's defaults for the rest.
 #
 # Environment:  TESTBED_PG_PORT (15432), TESTBED_OFFSET, SWITCHHOOK_TESTBED_DIR
 # Exit code:    0 done · 1 failed · 2 wrong use · 3 left out (no PostgreSQL here)
@@ -83,12 +85,17 @@ do_start() {
     say "the data is of another PostgreSQL: starting afresh"
     rm -rf "$DATA"
   fi
-  if [ ! -f "$DATA/.complete" ]; then
+  # the mark changes with what is made here: an older cluster is made anew
+  if [ ! -f "$DATA/.complete-2" ]; then
     rm -rf "$DATA"
-    as_owner "$BIN/initdb" -D "$DATA" -U switchhook --auth=trust -E UTF8 --locale=C.UTF-8 >"$HOME_DIR/initdb.log" 2>&1 8>&- || {
+    as_owner "$BIN/initdb" -D "$DATA" -U admin --auth=trust -E UTF8 --locale=C.UTF-8 >"$HOME_DIR/initdb.log" 2>&1 8>&- || {
       cat "$HOME_DIR/initdb.log" >&2
       die "initdb failed"
     }
+    as_owner "$BIN/postgres" --single -D "$DATA" postgres >>"$HOME_DIR/initdb.log" 2>&1 8>&- <<'END' || die "no role could be made: $HOME_DIR/initdb.log"
+CREATE ROLE switchhook LOGIN CREATEDB NOSUPERUSER NOBYPASSRLS
+ALTER DATABASE postgres OWNER TO switchhook
+END
     cat >>"$DATA/postgresql.conf" <<END
 
 # ---- testbed
@@ -98,7 +105,7 @@ unix_socket_directories = ''
 max_connections = 200
 fsync = on
 END
-    as_owner touch "$DATA/.complete"
+    as_owner touch "$DATA/.complete-2"
     made=", made anew"
   fi
   if ! as_owner "$BIN/pg_ctl" start -D "$DATA" -l "$LOG" -w -t 60 >/dev/null 2>&1 </dev/null 8>&-; then

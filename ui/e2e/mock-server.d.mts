@@ -22,10 +22,19 @@ export interface MockCommands {
   /** Every POST, in order. */
   asked: { path: string; body: Record<string, unknown>; key: string | null }[];
 }
+export interface MockEntry {
+  password: boolean;
+  oidc: { name: string; url: string } | null;
+  setUp: boolean;
+  apps: number;
+  throttled?: boolean;
+  /** Every attempt to come in, in order. */
+  asked: { path: string; body: Record<string, unknown> }[];
+}
 export interface Mock {
   url: string;
   /** `clock`: what the server says the time is; null for the real one. */
-  state: { signedIn: boolean; seq: number; refuse: boolean; down: boolean; silent?: boolean; clock: number | null; appName: string; commands: MockCommands };
+  state: { signedIn: boolean; seq: number; refuse: boolean; down: boolean; silent?: boolean; clock: number | null; appName: string; commands: MockCommands; entry: MockEntry | null };
   calls: Map<string, MockCall>;
   emit(event: string, call: MockCall | null, data?: object): void;
   ring(call: MockCall, pop?: object): MockCall;
@@ -34,4 +43,4 @@ export interface Mock {
   listeners(): number;
   stop(): Promise<void>;
 }
-export function startMock(options?: { port?: number; signedIn?: boolean; app?: string; rows?: (now: number) => MockCall[]; strict?: boolean }): Promise<Mock>;
+export function startMock(options?: { port?: number; signedIn?: boolean; app?: string; rows?: (now: number) => MockCall[]; strict?: boolean; entry?: Partial<MockEntry> | null }): Promise<Mock>;

@@ -8,6 +8,7 @@ import { dirname, extname, join, normalize } from "node:path";
 import { randomUUID } from "node:crypto";
 import { WebSocketServer } from "ws";
 import { actionsOf, carryOut, commandState, pending } from "./mock-commands.mjs";
+import { comeIn, entryState } from "./mock-entry.mjs";
 import { history, iso } from "./mock-data.mjs";
 import { play } from "./mock-script.mjs";
 
@@ -17,9 +18,9 @@ const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", "
 const LIVE = new Set(["ringing", "active", "held"]);
 
 /** `strict`: a cookie per browser and a link that works once, as the real server has them. */
-export async function startMock({ port = 0, signedIn = true, app = "Klantcontact", rows = history, strict = false } = {}) {
+export async function startMock({ port = 0, signedIn = true, app = "Klantcontact", rows = history, strict = false, entry = null } = {}) {
   const epoch = randomUUID();
-  const state = { signedIn, seq: 120, refuse: false, down: false, clock: null, appName: app, commands: commandState() };
+  const state = { signedIn, seq: 120, refuse: false, down: false, clock: null, appName: app, commands: commandState(), entry: entry && entryState(entry) };
   /** Requests that wait, by the beginning of their path: see `holdBack`. */
   const held = new Map();
   let linkUsed = false;
@@ -59,6 +60,8 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
     }
     if (url.pathname.startsWith("/api/")) {
       if (state.down) return problem(res, 503, "store_busy", "The store is busy.");
+      const came = comeIn(state.entry, url.pathname, req.method === "POST" ? await read(req) : {});
+      if (came) return answerEntry(res, came);
       if (!allowed(req)) return problem(res, 401, "key_missing", "Sign in by link first.");
       return req.method === "POST" ? command(req, res, url) : api(res, url);
     }
@@ -86,10 +89,22 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
     return problem(res, 404, "route_not_found", "There is no such route.");
   }
 
-  async function command(req, res, url) {
+  function answerEntry(res, [status, data]) {
+    if (status >= 400) return json(res, status, { success: false, status, detail: null, ...data });
+    if (data.signedIn) state.signedIn = true;
+    return json(res, status, { success: true, data });
+  }
+
+  /** The body, once: a request is read by the first who asks. */
+  async function read(req) {
+    if (req.said) return req.said;
     const chunks = [];
     for await (const chunk of req) chunks.push(chunk);
-    const body = JSON.parse(Buffer.concat(chunks).toString() || "{}");
+    return (req.said = JSON.parse(Buffer.concat(chunks).toString() || "{}"));
+  }
+
+  async function command(req, res, url) {
+    const body = await read(req);
     const commands = state.commands;
     commands.asked.push({ path: url.pathname, body, key: req.headers["idempotency-key"] ?? null });
     if (url.pathname === "/api/calls") {
@@ -110,7 +125,7 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
   }
 
   async function file(res, path) {
-    const name = normalize(path === "/" ? "/index.html" : path);
+    const name = normalize(["/", "/set-up", "/invitation"].includes(path) ? "/index.html" : path);
     try {
       const body = await readFile(join(DIST, name));
       res.writeHead(200, { "content-type": TYPES[extname(name)] ?? "application/octet-stream", "content-security-policy": CSP });

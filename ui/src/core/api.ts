@@ -6,7 +6,7 @@ export type Answer<T> = { ok: true; data: T; total: number; cursor: string | nul
 
 const TIMEOUT_MS = 10_000;
 
-async function get<T>(path: string): Promise<Answer<T>> {
+export async function get<T>(path: string): Promise<Answer<T>> {
   try {
     const response = await fetch(path, {
       headers: { accept: "application/json" },
@@ -50,13 +50,17 @@ export interface Refusal {
   code: string;
   /** The server's sentence, with the way out. */
   detail: string | null;
+  /** The field at fault. */
+  field?: string | undefined;
+  /** Everything the server said, for members of one code only. */
+  said?: Record<string, unknown>;
 }
 export type Done<T> = { ok: true; data: T } | ({ ok: false } & Refusal);
 
 /** Vendors are slow: a command may take as long as their answer. */
 const COMMAND_TIMEOUT_MS = 20_000;
 
-async function post<T>(path: string, body: object, headers: Record<string, string> = {}): Promise<Done<T>> {
+export async function post<T>(path: string, body: object, headers: Record<string, string> = {}): Promise<Done<T>> {
   try {
     const response = await fetch(path, {
       method: "POST",
@@ -66,9 +70,9 @@ async function post<T>(path: string, body: object, headers: Record<string, strin
       cache: "no-store",
     });
     const text = await response.text();
-    const answer = (text ? JSON.parse(text) : {}) as { data?: T; code?: string; detail?: string };
+    const answer = (text ? JSON.parse(text) : {}) as { data?: T; code?: string; detail?: string; field?: string };
     if (response.ok) return { ok: true, data: answer.data as T };
-    return { ok: false, code: answer.code ?? `http_${response.status}`, detail: answer.detail ?? null };
+    return { ok: false, code: answer.code ?? `http_${response.status}`, detail: answer.detail ?? null, field: answer.field, said: answer };
   } catch {
     return { ok: false, code: "unreachable", detail: null };
   }

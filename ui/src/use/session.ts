@@ -12,6 +12,8 @@ export const session = ref<Session>("loading");
 export const me = shallowRef<Me | null>(null);
 export const outReason = ref<OutReason>("new");
 export const downStatus = ref(0);
+/** What a single sign-on that failed said, as a code. */
+export const signInError = ref("");
 
 /** Asks the server again. True when signed in. */
 export async function checkSession(): Promise<boolean> {
@@ -43,10 +45,13 @@ export async function signOut(): Promise<void> {
 
 export function startSession(): void {
   const url = new URL(window.location.href);
-  if (url.searchParams.get("link") === "expired") {
-    outReason.value = "expired";
+  const error = url.searchParams.get("sign_in_error");
+  if (url.searchParams.get("link") === "expired" || error) {
+    if (error) signInError.value = error;
+    else outReason.value = "expired";
     // The address is kept clean, so that a reload after signing in does not show it again.
     url.searchParams.delete("link");
+    url.searchParams.delete("sign_in_error");
     window.history.replaceState(null, "", url.pathname + url.search);
   }
   void checkSession();

@@ -15,24 +15,26 @@ pub(super) async fn create(db: &Readers, app: &App) -> StoreResult<()> {
                VALUES ($1, $2, $3, $4, $5, $6)";
     let (name, country) = (clean(&app.name), clean(&app.country));
     let created_at = At::from(app.created_at);
-    db.execute(
-        sql,
-        &[
-            &app.id.0,
-            &name,
-            &country,
-            &app.active,
-            &app.epoch,
-            &created_at,
-        ],
-    )
-    .await
-    .map(drop)
+    db.of(app.id)
+        .execute(
+            sql,
+            &[
+                &app.id.0,
+                &name,
+                &country,
+                &app.active,
+                &app.epoch,
+                &created_at,
+            ],
+        )
+        .await
+        .map(drop)
 }
 
 pub(super) async fn one(db: &Readers, id: AppId) -> StoreResult<Option<App>> {
     let sql = format!("SELECT {COLUMNS} FROM apps WHERE id = $1");
-    db.one(&sql, &[&id.0])
+    db.of(id)
+        .one(&sql, &[&id.0])
         .await?
         .as_ref()
         .map(from_row)
@@ -41,7 +43,13 @@ pub(super) async fn one(db: &Readers, id: AppId) -> StoreResult<Option<App>> {
 
 pub(super) async fn all(db: &Readers) -> StoreResult<Vec<App>> {
     let sql = format!("SELECT {COLUMNS} FROM apps ORDER BY created_at, id");
-    db.query(&sql, &[]).await?.iter().map(from_row).collect()
+    // The list of all apps is what is asked for.
+    db.everywhere()
+        .query(&sql, &[])
+        .await?
+        .iter()
+        .map(from_row)
+        .collect()
 }
 
 fn from_row(row: &Row) -> StoreResult<App> {

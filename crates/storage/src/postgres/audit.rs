@@ -8,6 +8,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::PostgresStore;
+use super::reader::Scoped;
 use super::session::{At, column, column_count, column_time};
 use crate::columns::{bytes32, clean, damaged, from_json, to_json};
 
@@ -19,11 +20,18 @@ fn chain(app: Option<AppId>) -> Uuid {
     app.map_or(Uuid::nil(), |app| app.0)
 }
 
+impl PostgresStore {
+    /// The chain as the scope: the operators' own is guarded like an app's.
+    fn of_chain(&self, app: Option<AppId>) -> Scoped<'_> {
+        self.readers.of(AppId(chain(app)))
+    }
+}
+
 #[async_trait]
 impl AuditStore for PostgresStore {
     async fn audit_head(&self, app: Option<AppId>) -> StoreResult<Option<(u64, [u8; 32])>> {
         let sql = "SELECT no, hash FROM audit WHERE chain = $1 ORDER BY no DESC LIMIT 1";
-        let found = self.readers.one(sql, &[&chain(app)]).await?;
+        let found = self.of_chain(app).one(sql, &[&chain(app)]).await?;
         let head = found.map(|row| Ok((column_count(&row, "no")?, hash(&row)?)));
         head.transpose()
     }
@@ -49,7 +57,7 @@ impl AuditStore for PostgresStore {
             &entry.after,
             &&entry.hash[..],
         ];
-        Ok(self.readers.execute(&sql, &params).await? == 1)
+        Ok(self.of_chain(entry.app_id).execute(&sql, &params).await? == 1)
     }
 
     async fn audit(&self, app: Option<AppId>, query: &AuditQuery) -> StoreResult<Vec<AuditEntry>> {
@@ -69,7 +77,7 @@ impl AuditStore for PostgresStore {
             &until,
             &i64::from(query.limit),
         ];
-        let rows = self.readers.query(&sql, &params).await?;
+        let rows = self.of_chain(app).query(&sql, &params).await?;
         rows.iter().map(entry).collect()
     }
 
@@ -84,13 +92,14 @@ impl AuditStore for PostgresStore {
         );
         let after = i64::try_from(after).unwrap_or(i64::MAX);
         let params: [&(dyn ToSql + Sync); 3] = [&chain(app), &after, &i64::from(limit)];
-        let rows = self.readers.query(&sql, &params).await?;
+        let rows = self.of_chain(app).query(&sql, &params).await?;
         rows.iter().map(entry).collect()
     }
 
     async fn audit_chains(&self) -> StoreResult<Vec<Option<AppId>>> {
         let sql = "SELECT DISTINCT chain FROM audit ORDER BY chain";
-        let rows = self.readers.query(sql, &[]).await?;
+        // Which chains there are, of all apps, is what is asked for.
+        let rows = self.readers.everywhere().query(sql, &[]).await?;
         rows.iter()
             .map(|row| Ok(owner(column(row, "chain")?)))
             .collect()

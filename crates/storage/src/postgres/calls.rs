@@ -5,18 +5,17 @@
 //! [`switchhook_engine::store::SCAN_LIMIT`]). Lists are planned for their values each time: a
 //! plan for any value would be a bad one for some.
 
-use deadpool_postgres::Object;
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::{AppId, CallId, ConnectionId};
 use switchhook_engine::store::{
     COUNT_LIMIT, CallCursor, CallPage, CallQuery, DueCall, SNAPSHOT_LIMIT, Snapshot, StoreError,
     StoreResult,
 };
+use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Row, Transaction};
 
-use super::reader::{Readers, at_once};
-use super::session::{At, column, column_count, column_time, fault};
+use super::reader::{Readers, Transaction};
+use super::session::{At, column, column_count, column_time};
 use crate::columns::{clean, direction_name, key, open_statuses};
 
 type Value = (Box<dyn ToSql + Sync + Send>, Type);
@@ -151,13 +150,13 @@ impl Filter {
         format!("SELECT count(*) AS total FROM ({matching} LIMIT {COUNT_LIMIT}) n")
     }
 
-    async fn run(&self, reads: &Transaction<'_>, sql: &str) -> StoreResult<Vec<Row>> {
+    async fn run(&self, reads: &Transaction, sql: &str) -> StoreResult<Vec<Row>> {
         let params: Vec<(&(dyn ToSql + Sync), Type)> = self
             .values
             .iter()
             .map(|(value, kind)| (value.as_ref() as &(dyn ToSql + Sync), kind.clone()))
             .collect();
-        reads.query_typed(sql, &params).await.map_err(fault)
+        reads.query_typed(sql, &params).await
     }
 }
 
@@ -167,15 +166,14 @@ pub(super) async fn list(
     query: &CallQuery,
     scan_limit: u32,
 ) -> StoreResult<CallPage> {
-    let mut client = db.get().await?;
-    let reads = at_once(&mut client).await?;
+    let reads = db.of(app).read().await?;
     let page = read_page(&reads, app, query, scan_limit).await?;
-    reads.commit().await.map_err(fault)?;
+    reads.commit().await?;
     Ok(page)
 }
 
 async fn read_page(
-    reads: &Transaction<'_>,
+    reads: &Transaction,
     app: AppId,
     query: &CallQuery,
     scan_limit: u32,
@@ -219,7 +217,7 @@ fn cursor(row: &Row) -> StoreResult<CallCursor> {
 
 /// The last row looked at, when there were as many as may be.
 async fn end_of_scan(
-    reads: &Transaction<'_>,
+    reads: &Transaction,
     filter: &Filter,
     scan_limit: u32,
 ) -> StoreResult<Option<CallCursor>> {
@@ -242,17 +240,17 @@ async fn end_of_scan(
 
 pub(super) async fn one(db: &Readers, app: AppId, id: CallId) -> StoreResult<Option<String>> {
     let sql = "SELECT record FROM call_bodies WHERE app_id = $1 AND id = $2";
-    db.one(sql, &[&app.0, &id.0])
+    db.of(app)
+        .one(sql, &[&app.0, &id.0])
         .await?
         .map(|row| column(&row, "record"))
         .transpose()
 }
 
 pub(super) async fn snapshot(db: &Readers, app: AppId) -> StoreResult<Snapshot> {
-    let mut client: Object = db.get().await?;
-    let reads = at_once(&mut client).await?;
+    let reads = db.of(app).read().await?;
     let sql = "SELECT epoch, head_seq FROM apps WHERE id = $1";
-    let head = reads.query_opt(sql, &[&app.0]).await.map_err(fault)?;
+    let head = reads.query_opt(sql, &[&app.0]).await?;
     let head = head.ok_or(StoreError::NotFound("app"))?;
     let statuses = open_statuses().join("', '");
     let sql = format!(
@@ -261,8 +259,8 @@ pub(super) async fn snapshot(db: &Readers, app: AppId) -> StoreResult<Snapshot> 
          LIMIT {SNAPSHOT_LIMIT}) m JOIN call_bodies b ON b.app_id = m.app_id AND b.id = m.id \
          ORDER BY m.sort_at DESC, m.id DESC"
     );
-    let rows = reads.query(&sql, &[&app.0]).await.map_err(fault)?;
-    reads.commit().await.map_err(fault)?;
+    let rows = reads.query(&sql, &[&app.0]).await?;
+    reads.commit().await?;
     Ok(Snapshot {
         epoch: column(&head, "epoch")?,
         seq: column_count(&head, "head_seq")?,
@@ -278,6 +276,8 @@ pub(super) async fn due(db: &Readers, now: Timestamp, limit: u32) -> StoreResult
                FROM call_bodies b JOIN calls c ON c.app_id = b.app_id AND c.id = b.id \
                JOIN apps a ON a.id = b.app_id WHERE b.due_at <= $1 \
                ORDER BY b.due_at, b.id LIMIT $2";
+    // The reaper looks at the calls of all apps.
+    let db = db.everywhere();
     let rows = db.query(sql, &[&At::from(now), &i64::from(limit)]).await?;
     let due = rows.iter().map(|row| {
         Ok(DueCall {
@@ -294,6 +294,7 @@ pub(super) async fn due(db: &Readers, now: Timestamp, limit: u32) -> StoreResult
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::postgres::scope::{Mode, Scope};
     use crate::postgres::session::Target;
     use switchhook_domain::call::Status;
     use uuid::Uuid;
@@ -342,6 +343,8 @@ mod tests {
         );
         client.batch_execute(&own).await.unwrap();
         crate::migrate::run_postgres(&mut client).await.unwrap();
+        let nil = Scope::apps([AppId(Uuid::nil())]).begin(Mode::Write);
+        client.batch_execute(&nil).await.unwrap();
         client.batch_execute(FILL).await.unwrap();
         let some = CallQuery::default();
         let number = |text: &str| Some(text.to_owned());
@@ -403,6 +406,7 @@ mod tests {
             rows.iter()
                 .any(|row| row.get::<_, String>(0).contains("call_bodies_due"))
         );
+        client.batch_execute("COMMIT").await.unwrap();
         let away = format!("DROP SCHEMA {schema} CASCADE");
         client.batch_execute(&away).await.unwrap();
     }

@@ -29,24 +29,25 @@ pub(super) async fn create(db: &Readers, connection: &Connection) -> StoreResult
     let webhook_secrets = to_json(&connection.webhook_secrets, TABLE, "webhook_secrets")?;
     let created_at = At::from(connection.created_at);
     let last_heard_at = connection.last_heard_at.map(At::from);
-    db.execute(
-        &sql,
-        &[
-            &connection.id.0,
-            &connection.app_id.0,
-            &platform,
-            &name,
-            &hook_id,
-            &config,
-            &credentials,
-            &webhook_secrets,
-            &created_at,
-            &link,
-            &last_heard_at,
-        ],
-    )
-    .await
-    .map(drop)
+    db.of(connection.app_id)
+        .execute(
+            &sql,
+            &[
+                &connection.id.0,
+                &connection.app_id.0,
+                &platform,
+                &name,
+                &hook_id,
+                &config,
+                &credentials,
+                &webhook_secrets,
+                &created_at,
+                &link,
+                &last_heard_at,
+            ],
+        )
+        .await
+        .map(drop)
 }
 
 pub(super) async fn one(
@@ -55,7 +56,8 @@ pub(super) async fn one(
     id: ConnectionId,
 ) -> StoreResult<Option<Connection>> {
     let sql = format!("SELECT {COLUMNS} FROM connections WHERE id = $1 AND app_id = $2");
-    db.one(&sql, &[&id.0, &app.0])
+    db.of(app)
+        .one(&sql, &[&id.0, &app.0])
         .await?
         .as_ref()
         .map(from_row)
@@ -64,7 +66,9 @@ pub(super) async fn one(
 
 pub(super) async fn by_hook(db: &Readers, hook_id: &str) -> StoreResult<Option<Connection>> {
     let sql = format!("SELECT {COLUMNS} FROM connections WHERE hook_id = $1");
-    db.one(&sql, &[&clean(hook_id)])
+    // Whose hook it is, is the question.
+    db.everywhere()
+        .one(&sql, &[&clean(hook_id)])
         .await?
         .as_ref()
         .map(from_row)
@@ -77,11 +81,12 @@ pub(super) async fn list(db: &Readers, app: Option<AppId>) -> StoreResult<Vec<Co
             let sql = format!(
                 "SELECT {COLUMNS} FROM connections WHERE app_id = $1 ORDER BY created_at, id"
             );
-            db.query(&sql, &[&app.0]).await?
+            db.of(app).query(&sql, &[&app.0]).await?
         }
         None => {
             let sql = format!("SELECT {COLUMNS} FROM connections ORDER BY created_at, id");
-            db.query(&sql, &[]).await?
+            // The supervisor keeps the links of all apps.
+            db.everywhere().query(&sql, &[]).await?
         }
     };
     rows.iter().map(from_row).collect()
@@ -97,6 +102,7 @@ pub(super) async fn update(db: &Readers, connection: &Connection) -> StoreResult
     let webhook_secrets = to_json(&connection.webhook_secrets, TABLE, "webhook_secrets")?;
     let (id, app) = (&connection.id.0, &connection.app_id.0);
     let found = db
+        .of(connection.app_id)
         .execute(
             sql,
             &[id, app, &name, &config, &credentials, &webhook_secrets],
@@ -111,7 +117,7 @@ pub(super) async fn update(db: &Readers, connection: &Connection) -> StoreResult
 
 pub(super) async fn delete(db: &Readers, app: AppId, id: ConnectionId) -> StoreResult<()> {
     let sql = "DELETE FROM connections WHERE id = $1 AND app_id = $2";
-    let found = db.execute(sql, &[&id.0, &app.0]).await?;
+    let found = db.of(app).execute(sql, &[&id.0, &app.0]).await?;
     if found == 0 {
         Err(StoreError::NotFound("connection"))
     } else {

@@ -7,8 +7,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::reader::{Readers, at_once};
-use super::session::{column, column_count, fault};
+use super::reader::Readers;
+use super::session::{column, column_count};
 use crate::columns::{from_json, key, search_needle, search_text, sort_name, to_json};
 
 pub(super) async fn put(db: &Readers, app: AppId, contacts: &[Contact]) -> StoreResult<()> {
@@ -37,12 +37,10 @@ pub(super) async fn put(db: &Readers, app: AppId, contacts: &[Contact]) -> Store
             tails.push(entry.number.digits_tail());
         }
     }
-    let mut client = db.get().await?;
-    let transaction = client.transaction().await.map_err(fault)?;
+    let transaction = db.of(app).write().await?;
     let exists = transaction
         .query_opt("SELECT 1 FROM apps WHERE id = $1 FOR KEY SHARE", &[&app.0])
-        .await
-        .map_err(fault)?;
+        .await?;
     if exists.is_none() {
         return Err(StoreError::NotFound("app"));
     }
@@ -52,25 +50,21 @@ pub(super) async fn put(db: &Readers, app: AppId, contacts: &[Contact]) -> Store
         search = excluded.search, record = excluded.record";
     transaction
         .execute(upsert, &[&app.0, &ids, &names, &searches, &records])
-        .await
-        .map_err(fault)?;
+        .await?;
     let forget = "DELETE FROM contact_numbers WHERE app_id = $1 AND contact_id = ANY($2)";
-    transaction
-        .execute(forget, &[&app.0, &ids])
-        .await
-        .map_err(fault)?;
+    transaction.execute(forget, &[&app.0, &ids]).await?;
     let numbers = "INSERT INTO contact_numbers (app_id, contact_id, position, e164, tail) \
         SELECT $1, * FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[])";
     transaction
         .execute(numbers, &[&app.0, &owners, &positions, &exact, &tails])
-        .await
-        .map_err(fault)?;
-    transaction.commit().await.map_err(fault)
+        .await?;
+    transaction.commit().await
 }
 
 pub(super) async fn one(db: &Readers, app: AppId, id: ContactId) -> StoreResult<Option<Contact>> {
     let sql = "SELECT record FROM contacts WHERE app_id = $1 AND id = $2";
-    db.one(sql, &[&app.0, &id.0])
+    db.of(app)
+        .one(sql, &[&app.0, &id.0])
         .await?
         .as_ref()
         .map(from_row)
@@ -96,21 +90,20 @@ pub(super) async fn list(
         params.push(text);
         wheres.push_str(&format!(" AND position(${} IN search) > 0", params.len()));
     }
-    let mut client = db.get().await?;
-    let reads = at_once(&mut client).await?;
+    let reads = db.of(app).read().await?;
     let sql = format!(
         "SELECT count(*) AS total FROM (SELECT 1 FROM contacts WHERE {wheres} \
          LIMIT {COUNT_LIMIT}) n"
     );
-    let counted = reads.query_one(&sql, &params).await.map_err(fault)?;
+    let counted = reads.query_one(&sql, &params).await?;
     let total = column_count(&counted, "total")?;
     let sql = format!(
         "SELECT record FROM contacts WHERE {wheres} ORDER BY sort_name, id LIMIT {} OFFSET {}",
         query.limit.clamp(1, 100),
         query.offset
     );
-    let rows = reads.query(&sql, &params).await.map_err(fault)?;
-    reads.commit().await.map_err(fault)?;
+    let rows = reads.query(&sql, &params).await?;
+    reads.commit().await?;
     Ok((
         rows.iter().map(from_row).collect::<StoreResult<_>>()?,
         total,
@@ -119,7 +112,7 @@ pub(super) async fn list(
 
 pub(super) async fn delete(db: &Readers, app: AppId, id: ContactId) -> StoreResult<()> {
     let sql = "DELETE FROM contacts WHERE app_id = $1 AND id = $2";
-    let found = db.execute(sql, &[&app.0, &id.0]).await?;
+    let found = db.of(app).execute(sql, &[&app.0, &id.0]).await?;
     if found == 0 {
         Err(StoreError::NotFound("contact"))
     } else {

@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::PostgresStore;
-use super::reader::Readers;
+use super::reader::Scoped;
 use super::session::{At, column, column_count, column_time, column_time_opt};
 use crate::columns::{bytes32, clean, damaged, from_json, key, to_json};
 
@@ -25,19 +25,23 @@ const OPEN_LIMIT: i64 = 100;
 #[async_trait]
 impl DialStore for PostgresStore {
     async fn create_dial(&self, dial: &Dial) -> StoreResult<Option<Dial>> {
-        create(&self.readers, dial).await
+        create(&self.readers.of(dial.app_id), dial).await
     }
 
     async fn dial(&self, app: AppId, id: DialId) -> StoreResult<Option<Dial>> {
         let sql = format!("SELECT {COLUMNS} FROM dials WHERE id = $1 AND app_id = $2");
-        Ok(query(&self.readers, &sql, &[&id.0, &app.0]).await?.pop())
+        Ok(query(&self.readers.of(app), &sql, &[&id.0, &app.0])
+            .await?
+            .pop())
     }
 
     async fn dial_of_call(&self, app: AppId, call: CallId) -> StoreResult<Option<Dial>> {
         let sql = format!(
             "SELECT {COLUMNS} FROM dials WHERE app_id = $1 AND call_id = $2 ORDER BY id LIMIT 1"
         );
-        Ok(query(&self.readers, &sql, &[&app.0, &call.0]).await?.pop())
+        Ok(query(&self.readers.of(app), &sql, &[&app.0, &call.0])
+            .await?
+            .pop())
     }
 
     async fn update_dial(&self, dial: &Dial, from: &[DialState]) -> StoreResult<bool> {
@@ -60,7 +64,7 @@ impl DialStore for PostgresStore {
             &times[1],
             &times[2],
         ];
-        Ok(self.readers.execute(sql, &params).await? == 1)
+        Ok(self.readers.of(dial.app_id).execute(sql, &params).await? == 1)
     }
 
     async fn open_dials(
@@ -75,7 +79,12 @@ impl DialStore for PostgresStore {
              ORDER BY requested_at DESC, id DESC LIMIT {OPEN_LIMIT}"
         );
         let since = At::from(since);
-        query(&self.readers, &sql, &[&connection.0, &app.0, &since]).await
+        query(
+            &self.readers.of(app),
+            &sql,
+            &[&connection.0, &app.0, &since],
+        )
+        .await
     }
 
     async fn due_dials(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<Dial>> {
@@ -83,21 +92,27 @@ impl DialStore for PostgresStore {
             "SELECT {COLUMNS} FROM dials WHERE due_at IS NOT NULL AND due_at <= $1 \
              ORDER BY due_at, id LIMIT $2"
         );
-        query(&self.readers, &sql, &[&At::from(now), &i64::from(limit)]).await
+        // Whoever watches dials watches those of all apps.
+        let db = self.readers.everywhere();
+        query(&db, &sql, &[&At::from(now), &i64::from(limit)]).await
     }
 
     async fn dials_since(&self, app: AppId, agent: &str, since: Timestamp) -> StoreResult<u32> {
         let sql = "SELECT count(*) AS total FROM dials WHERE app_id = $1 \
                    AND requested_at >= $2 AND (agent_extension = $3 OR agent_user_id = $3)";
         let (since, agent) = (At::from(since), clean(agent));
-        let found = self.readers.one(sql, &[&app.0, &since, &agent]).await?;
+        let found = self
+            .readers
+            .of(app)
+            .one(sql, &[&app.0, &since, &agent])
+            .await?;
         let count = found.map_or(Ok(0), |row| column_count(&row, "total"))?;
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
     async fn dial_policy(&self, app: AppId) -> StoreResult<Option<DialPolicy>> {
         let sql = "SELECT policy FROM dial_policies WHERE app_id = $1";
-        let found = self.readers.one(sql, &[&app.0]).await?;
+        let found = self.readers.of(app).one(sql, &[&app.0]).await?;
         found
             .map(|row| from_json(column(&row, "policy")?, "dial_policies", "policy"))
             .transpose()
@@ -108,6 +123,7 @@ impl DialStore for PostgresStore {
                    ON CONFLICT (app_id) DO UPDATE SET policy = excluded.policy";
         let policy = to_json(policy, "dial_policies", "policy")?;
         self.readers
+            .of(app)
             .execute(sql, &[&app.0, &policy])
             .await
             .map(drop)
@@ -116,7 +132,7 @@ impl DialStore for PostgresStore {
 
 /// Of several at once with one idempotency key, the unique index lets one in; the others wait
 /// for it and then find it.
-async fn create(db: &Readers, dial: &Dial) -> StoreResult<Option<Dial>> {
+async fn create(db: &Scoped<'_>, dial: &Dial) -> StoreResult<Option<Dial>> {
     let sql = format!(
         "INSERT INTO dials ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
          $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT DO NOTHING"
@@ -184,7 +200,11 @@ impl Failure {
     }
 }
 
-async fn query(db: &Readers, sql: &str, params: &[&(dyn ToSql + Sync)]) -> StoreResult<Vec<Dial>> {
+async fn query(
+    db: &Scoped<'_>,
+    sql: &str,
+    params: &[&(dyn ToSql + Sync)],
+) -> StoreResult<Vec<Dial>> {
     db.query(sql, params).await?.iter().map(from_row).collect()
 }
 

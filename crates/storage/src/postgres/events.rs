@@ -24,6 +24,7 @@ pub(super) async fn position(db: &Readers, app: AppId) -> StoreResult<LogPositio
                (SELECT min(seq) FROM events e WHERE e.app_id = a.id) AS oldest \
                FROM apps a WHERE a.id = $1";
     let row = db
+        .of(app)
         .one(sql, &[&app.0])
         .await?
         .ok_or(StoreError::NotFound("app"))?;
@@ -52,7 +53,10 @@ pub(super) async fn after(
         let sql = format!(
             "SELECT {COLUMNS} FROM events WHERE app_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"
         );
-        let rows = db.query(&sql, &[&app.0, &from, &i64::from(limit)]).await?;
+        let rows = db
+            .of(app)
+            .query(&sql, &[&app.0, &from, &i64::from(limit)])
+            .await?;
         return rows.iter().map(|row| from_row(row, app)).collect();
     }
     let kinds: Vec<&str> = types.iter().map(|kind| kind.as_str()).collect();
@@ -75,6 +79,7 @@ pub(super) async fn after(
             break;
         }
         for row in db
+            .of(app)
             .query(&sql, &[&app.0, &from, &until, &kinds, &room])
             .await?
         {

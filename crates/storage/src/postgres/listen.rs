@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{broadcast, mpsc};
 use tokio_postgres::{AsyncMessage, Client, Connection, NoTls};
 
+use super::scope::EVERYWHERE_FOR_SESSION;
 use super::session::{CONNECT, Target, column, column_count, fault, in_time};
 
 /// How long to wait before connecting anew.
@@ -48,7 +49,8 @@ impl Listener {
         let client = in_time(CONNECT, self.connect(texts)).await?;
         in_time(CONNECT, async {
             client
-                .batch_execute("LISTEN switchhook")
+                // The heads of all logs; this connection does nothing else.
+                .batch_execute(&format!("{EVERYWHERE_FOR_SESSION}; LISTEN switchhook"))
                 .await
                 .map_err(fault)
         })

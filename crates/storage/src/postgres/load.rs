@@ -12,6 +12,7 @@ use switchhook_engine::store::{CANDIDATE_LIMIT, StoreResult};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::scope::{Mode, Scope};
 use super::session::{column, column_count};
 use super::writer::{Session, Step, XID};
 use crate::columns::{from_json, key};
@@ -148,8 +149,10 @@ pub(super) async fn begin<'a>(
     let messages = columns(&wanted.messages);
     let presence = columns(&wanted.presence);
     let numbers = Numbers::new(&wanted.numbers);
+    // A mistake in a statement of many rows cannot reach an app that is not in the batch.
+    let begin = Scope::apps(wanted.apps.iter().map(|app| AppId(*app))).begin(Mode::Write);
     let steps = [
-        Step::Run("BEGIN"),
+        Step::Run(&begin),
         Step::when(true, LOCK, [&apps]),
         Step::when(true, XID, []),
         Step::when(!connections.is_empty(), CONNECTIONS, [&connections]),

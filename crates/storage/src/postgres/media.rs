@@ -16,8 +16,8 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::PostgresStore;
-use super::reader::{Readers, at_once};
-use super::session::{At, column, column_count, column_time, column_time_opt, fault};
+use super::reader::Scoped;
+use super::session::{At, column, column_count, column_time, column_time_opt};
 use super::writer::Step;
 use crate::columns::{clean, damaged, from_json, to_json};
 use crate::working::{Noted, Pending};
@@ -184,7 +184,7 @@ impl MediaStore for PostgresStore {
             wanted,
             page: (query.limit, query.offset, query.after),
         };
-        list.read(&self.readers, &params, recording_from_row, |found| {
+        list.read(self.readers.of(app), &params, recording_from_row, |found| {
             (found.record.sort_at, found.record.id.0)
         })
         .await
@@ -192,7 +192,7 @@ impl MediaStore for PostgresStore {
 
     async fn recording(&self, app: AppId, id: RecordingId) -> StoreResult<Option<StoredRecording>> {
         let sql = format!("SELECT {RECORDING} FROM recordings WHERE id = $1 AND app_id = $2");
-        let found = self.readers.one(&sql, &[&id.0, &app.0]).await?;
+        let found = self.readers.of(app).one(&sql, &[&id.0, &app.0]).await?;
         found.as_ref().map(recording_from_row).transpose()
     }
 
@@ -206,7 +206,8 @@ impl MediaStore for PostgresStore {
              ORDER BY due_at, id LIMIT $2"
         );
         let params: [&(dyn ToSql + Sync); 2] = [&At::from(now), &i64::from(limit)];
-        let rows = self.readers.query(&sql, &params).await?;
+        // Those of all apps are asked about again.
+        let rows = self.readers.everywhere().query(&sql, &params).await?;
         rows.iter().map(recording_from_row).collect()
     }
 
@@ -222,7 +223,7 @@ impl MediaStore for PostgresStore {
         let due_at = check.due_at.map(At::from);
         let failures = i64::from(check.failures);
         let params: [&(dyn ToSql + Sync); 5] = [&id.0, &app.0, &checked_at, &due_at, &failures];
-        Ok(self.readers.execute(sql, &params).await? == 1)
+        Ok(self.readers.of(app).execute(sql, &params).await? == 1)
     }
 
     async fn voicemails(
@@ -243,7 +244,7 @@ impl MediaStore for PostgresStore {
             wanted,
             page: (query.limit, query.offset, query.after),
         };
-        list.read(&self.readers, &params, voicemail_from_row, |found| {
+        list.read(self.readers.of(app), &params, voicemail_from_row, |found| {
             (found.record.sort_at, found.record.id.0)
         })
         .await
@@ -254,14 +255,14 @@ impl MediaStore for PostgresStore {
             "SELECT {VOICEMAIL} FROM voicemails \
              WHERE id = $1 AND app_id = $2 AND record IS NOT NULL"
         );
-        let found = self.readers.one(&sql, &[&id.0, &app.0]).await?;
+        let found = self.readers.of(app).one(&sql, &[&id.0, &app.0]).await?;
         found.as_ref().map(voicemail_from_row).transpose()
     }
 
     async fn delete_voicemail(&self, app: AppId, id: VoicemailId) -> StoreResult<()> {
         let sql = "UPDATE voicemails SET record = NULL, agent_extension = NULL, \
                    agent_user = NULL WHERE id = $1 AND app_id = $2 AND record IS NOT NULL";
-        match self.readers.execute(sql, &[&id.0, &app.0]).await? {
+        match self.readers.of(app).execute(sql, &[&id.0, &app.0]).await? {
             0 => Err(StoreError::NotFound("voicemail")),
             _ => Ok(()),
         }
@@ -269,7 +270,7 @@ impl MediaStore for PostgresStore {
 
     async fn message(&self, app: AppId, id: MessageId) -> StoreResult<Option<StoredMessage>> {
         let sql = "SELECT connection_id, record FROM messages WHERE app_id = $2 AND id = $1";
-        let found = self.readers.one(sql, &[&id.0, &app.0]).await?;
+        let found = self.readers.of(app).one(sql, &[&id.0, &app.0]).await?;
         found.as_ref().map(message_from_row).transpose()
     }
 
@@ -281,17 +282,16 @@ impl MediaStore for PostgresStore {
     ) -> StoreResult<(Vec<StoredPresence>, u64)> {
         let from = "FROM presence p JOIN connections c ON c.id = p.connection_id \
                     WHERE c.app_id = $1";
-        let mut client = self.readers.get().await?;
-        let reads = at_once(&mut client).await?;
+        let reads = self.readers.of(app).read().await?;
         let sql = format!("SELECT count(*) AS total FROM (SELECT 1 {from} LIMIT {COUNT_LIMIT}) n");
-        let counted = reads.query_one(&sql, &[&app.0]).await.map_err(fault)?;
+        let counted = reads.query_one(&sql, &[&app.0]).await?;
         let sql = format!(
             "SELECT p.connection_id, c.platform, p.state {from} \
              ORDER BY p.key, p.connection_id LIMIT {} OFFSET {offset}",
             limit.clamp(1, 100)
         );
-        let rows = reads.query(&sql, &[&app.0]).await.map_err(fault)?;
-        reads.commit().await.map_err(fault)?;
+        let rows = reads.query(&sql, &[&app.0]).await?;
+        reads.commit().await?;
         let found = rows.iter().map(presence_from_row);
         Ok((
             found.collect::<StoreResult<_>>()?,
@@ -313,7 +313,7 @@ impl List<'_> {
     /// The page, the total and where to go on.
     async fn read<T>(
         self,
-        db: &Readers,
+        db: Scoped<'_>,
         params: &[&(dyn ToSql + Sync)],
         from_row: impl Fn(&Row) -> StoreResult<T>,
         place: impl Fn(&T) -> (Timestamp, Uuid),
@@ -324,13 +324,12 @@ impl List<'_> {
             wanted,
             page: (limit, offset, after),
         } = self;
-        let mut client = db.get().await?;
-        let reads = at_once(&mut client).await?;
+        let reads = db.read().await?;
         let sql = format!(
             "SELECT count(*) AS total FROM (SELECT 1 FROM {from} WHERE {wanted} \
              LIMIT {COUNT_LIMIT}) n"
         );
-        let counted = reads.query_one(&sql, params).await.map_err(fault)?;
+        let counted = reads.query_one(&sql, params).await?;
         let (sort_at, id) = (after.map(|a| At::from(a.sort_at)), after.map(|a| a.id));
         let mut params = params.to_vec();
         let after = match after {
@@ -348,8 +347,8 @@ impl List<'_> {
              ORDER BY sort_at DESC, id DESC LIMIT {} OFFSET {offset}",
             limit + 1
         );
-        let rows = reads.query(&sql, &params).await.map_err(fault)?;
-        reads.commit().await.map_err(fault)?;
+        let rows = reads.query(&sql, &params).await?;
+        reads.commit().await?;
         let more = rows.len() > limit as usize;
         let shown = rows.iter().take(limit as usize).map(from_row);
         let items: Vec<T> = shown.collect::<StoreResult<_>>()?;

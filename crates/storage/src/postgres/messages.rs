@@ -7,7 +7,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::media::message_from_row;
-use super::reader::{Readers, at_once};
+use super::reader::Readers;
 use super::session::{At, column, column_count, fault};
 
 /// Every condition that is not given is true of all.
@@ -20,8 +20,7 @@ pub(super) async fn list(
     app: AppId,
     query: &MessageQuery,
 ) -> StoreResult<(Vec<StoredMessage>, u64)> {
-    let mut client = db.get().await?;
-    let reads = at_once(&mut client).await?;
+    let reads = db.of(app).read().await?;
     let direction = query.direction.map(|direction| direction.as_str());
     let (since, until) = (query.since.map(At::from), query.until.map(At::from));
     let params: [&(dyn ToSql + Sync); 4] = [&app.0, &direction, &since, &until];
@@ -29,7 +28,7 @@ pub(super) async fn list(
         "SELECT count(*) AS total FROM (SELECT 1 FROM messages WHERE {WANTED} \
          LIMIT {COUNT_LIMIT}) n"
     );
-    let counted = reads.query_one(&sql, &params).await.map_err(fault)?;
+    let counted = reads.query_one(&sql, &params).await?;
     let total = column_count(&counted, "total")?;
     let sql = format!(
         "SELECT connection_id, record FROM messages WHERE {WANTED} \
@@ -37,8 +36,8 @@ pub(super) async fn list(
         query.limit.clamp(1, 100),
         query.offset
     );
-    let rows = reads.query(&sql, &params).await.map_err(fault)?;
-    reads.commit().await.map_err(fault)?;
+    let rows = reads.query(&sql, &params).await?;
+    reads.commit().await?;
     let found = rows.iter().map(message_from_row);
     Ok((found.collect::<StoreResult<_>>()?, total))
 }

@@ -1,7 +1,8 @@
 //! The store on PostgreSQL: see the crate's documentation for the shape.
 //!
-//! Row-level security has its seam in one place each: [`writer::Session`] for the call path and
-//! [`reader::Readers`] for everything else are the only ones that hold connections.
+//! Row-level security is the second wall between apps: every transaction states whose rows it is
+//! about ([`scope`]). [`writer::Session`] for the call path and [`reader::Readers`] for everything
+//! else are the only ones that hold connections.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -44,9 +45,12 @@ mod notifications;
 mod people;
 mod prune;
 mod reader;
+mod scope;
 mod session;
 mod states;
 mod vendors;
+#[cfg(test)]
+mod walls;
 mod writer;
 
 use listen::Listener;
@@ -75,6 +79,9 @@ pub(crate) async fn open(url: &str, options: OpenOptions) -> StoreResult<Postgre
     let target = Target::parse(url)?;
     if options.migrate {
         let mut client = target.connect().await?;
+        // What migrations change, they change for all apps.
+        let all = client.batch_execute(scope::EVERYWHERE_FOR_SESSION).await;
+        all.map_err(session::fault)?;
         migrate::run_postgres(&mut client).await?;
         messages::name_unnamed(&client).await?;
     }
@@ -115,6 +122,7 @@ pub(crate) async fn open(url: &str, options: OpenOptions) -> StoreResult<Postgre
         scan_limit: options.scan_limit.max(1),
     };
     store.ping().await?;
+    store.warn_without_second_wall().await;
     Ok(store)
 }
 
@@ -131,6 +139,17 @@ impl PostgresStore {
         let tail = u64::from_be_bytes([0, 0, 0, 0, 0, 0, 0, app.0.as_bytes()[15]]);
         let index = usize::try_from(tail).unwrap_or(0) % self.writers.len();
         &self.writers[index]
+    }
+
+    /// Says so when the second wall does not stand.
+    async fn warn_without_second_wall(&self) {
+        if matches!(self.readers.second_wall_stands().await, Ok(false)) {
+            tracing::warn!(
+                "row-level security does not hold for the role of the database address: it is a \
+                 superuser or has BYPASSRLS; give Switchhook an ordinary role \
+                 (docs/guide/operating.md, The database role)"
+            );
+        }
     }
 }
 
@@ -316,7 +335,7 @@ impl Store for PostgresStore {
     }
 
     async fn ping(&self) -> StoreResult<()> {
-        self.readers.query("SELECT 1", &[]).await.map(drop)
+        self.readers.no_app().query("SELECT 1", &[]).await.map(drop)
     }
 
     async fn close(&self) {

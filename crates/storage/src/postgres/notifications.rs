@@ -19,7 +19,10 @@ pub(super) async fn list(
     let sql = "SELECT id, connection_id, received_at, verdict, reason, event, content_type, \
                digest, body FROM notifications WHERE app_id = $1 AND id < $2 \
                ORDER BY id DESC LIMIT $3";
-    let rows = db.query(sql, &[&app.0, &before, &i64::from(limit)]).await?;
+    let rows = db
+        .of(app)
+        .query(sql, &[&app.0, &before, &i64::from(limit)])
+        .await?;
     rows.iter().map(from_row).collect()
 }
 

@@ -4,6 +4,7 @@ use switchhook_domain::Timestamp;
 use switchhook_domain::id::{AgentId, AppId, KeyId, UserId};
 use switchhook_engine::store::{ApiKey, Grant, Role, StoreError, StoreResult};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::reader::Readers;
@@ -19,27 +20,30 @@ pub(super) async fn create_key(db: &Readers, key: &ApiKey) -> StoreResult<()> {
     let hash = key.hash.as_slice();
     let created_at = At::from(key.created_at);
     let (expires_at, revoked_at) = (key.expires_at.map(At::from), key.revoked_at.map(At::from));
-    db.execute(
-        &sql,
-        &[
-            &key.id.0,
-            &key.app_id.0,
-            &name,
-            &lookup,
-            &hash,
-            &hint,
-            &created_at,
-            &expires_at,
-            &revoked_at,
-        ],
-    )
-    .await
-    .map(drop)
+    db.of(key.app_id)
+        .execute(
+            &sql,
+            &[
+                &key.id.0,
+                &key.app_id.0,
+                &name,
+                &lookup,
+                &hash,
+                &hint,
+                &created_at,
+                &expires_at,
+                &revoked_at,
+            ],
+        )
+        .await
+        .map(drop)
 }
 
 pub(super) async fn key_by_lookup(db: &Readers, lookup: &str) -> StoreResult<Option<ApiKey>> {
     let sql = format!("SELECT {KEY} FROM api_keys WHERE lookup = $1");
-    db.one(&sql, &[&clean(lookup)])
+    // Whose key it is, is the question.
+    db.everywhere()
+        .one(&sql, &[&clean(lookup)])
         .await?
         .as_ref()
         .map(key_from_row)
@@ -49,7 +53,8 @@ pub(super) async fn key_by_lookup(db: &Readers, lookup: &str) -> StoreResult<Opt
 pub(super) async fn keys(db: &Readers, app: AppId) -> StoreResult<Vec<ApiKey>> {
     let sql =
         format!("SELECT {KEY} FROM api_keys WHERE app_id = $1 ORDER BY created_at DESC, id DESC");
-    db.query(&sql, &[&app.0])
+    db.of(app)
+        .query(&sql, &[&app.0])
         .await?
         .iter()
         .map(key_from_row)
@@ -64,7 +69,10 @@ pub(super) async fn revoke_key(
 ) -> StoreResult<()> {
     let sql = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3) \
                WHERE id = $1 AND app_id = $2";
-    let found = db.execute(sql, &[&id.0, &app.0, &At::from(at)]).await?;
+    let found = db
+        .of(app)
+        .execute(sql, &[&id.0, &app.0, &At::from(at)])
+        .await?;
     if found == 0 {
         Err(StoreError::NotFound("key"))
     } else {
@@ -85,6 +93,8 @@ pub(super) async fn take_sign_in_link(
     let now = At::from(now);
     // Of two at once, the one that deletes the row has it.
     let sql = format!("DELETE FROM sign_in_links WHERE token_hash = $1 RETURNING {GRANT}");
+    // A link does not say whose it is, and what is over goes for all apps.
+    let db = db.everywhere();
     let taken = db.one(&sql, &[&hash.as_slice()]).await?;
     db.execute("DELETE FROM sign_in_links WHERE expires_at <= $1", &[&now])
         .await?;
@@ -105,12 +115,16 @@ pub(super) async fn session(
     now: Timestamp,
 ) -> StoreResult<Option<Grant>> {
     let sql = format!("SELECT {GRANT} FROM sessions WHERE token_hash = $1 AND expires_at > $2");
-    let found = db.one(&sql, &[&hash.as_slice(), &At::from(now)]).await?;
+    // A cookie does not say whose it is.
+    let params: [&(dyn ToSql + Sync); 2] = [&hash.as_slice(), &At::from(now)];
+    let found = db.everywhere().one(&sql, &params).await?;
     found.map(|row| grant_from_row(&row, hash)).transpose()
 }
 
 pub(super) async fn delete_session(db: &Readers, hash: &[u8; 32]) -> StoreResult<()> {
     let sql = "DELETE FROM sessions WHERE token_hash = $1";
+    // A cookie does not say whose it is.
+    let db = db.everywhere();
     db.execute(sql, &[&hash.as_slice()]).await.map(drop)
 }
 
@@ -122,20 +136,21 @@ async fn put(db: &Readers, table: &str, grant: &Grant) -> StoreResult<()> {
          expires_at = excluded.expires_at"
     );
     let (hash, expires_at) = (grant.token_hash.as_slice(), At::from(grant.expires_at));
-    db.execute(
-        &sql,
-        &[
-            &hash,
-            &grant.app_id.0,
-            &grant.role.as_str(),
-            &grant.user_id.map(|id| id.0),
-            &grant.agent_id.map(|id| id.0),
-            &grant.key_id.map(|id| id.0),
-            &expires_at,
-        ],
-    )
-    .await
-    .map(drop)
+    db.of(grant.app_id)
+        .execute(
+            &sql,
+            &[
+                &hash,
+                &grant.app_id.0,
+                &grant.role.as_str(),
+                &grant.user_id.map(|id| id.0),
+                &grant.agent_id.map(|id| id.0),
+                &grant.key_id.map(|id| id.0),
+                &expires_at,
+            ],
+        )
+        .await
+        .map(drop)
 }
 
 fn grant_from_row(row: &Row, hash: &[u8; 32]) -> StoreResult<Grant> {

@@ -31,7 +31,7 @@ pub(super) async fn prune(
 async fn old_notifications(db: &Readers, app: AppId, before: At, room: u64) -> StoreResult<u64> {
     let sql = "SELECT id, received_at AS at FROM notifications WHERE app_id = $1 \
                ORDER BY id LIMIT $2";
-    let rows = db.query(sql, &[&app.0, &sql_limit(room)]).await?;
+    let rows = db.of(app).query(sql, &[&app.0, &sql_limit(room)]).await?;
     let mut old: Vec<Uuid> = Vec::new();
     for row in &rows {
         if column::<At>(row, "at")?.0 >= before.0 {
@@ -42,17 +42,18 @@ async fn old_notifications(db: &Readers, app: AppId, before: At, room: u64) -> S
     if old.is_empty() {
         return Ok(0);
     }
-    db.execute(
-        "DELETE FROM notifications WHERE app_id = $1 AND id = ANY($2)",
-        &[&app.0, &old],
-    )
-    .await
+    db.of(app)
+        .execute(
+            "DELETE FROM notifications WHERE app_id = $1 AND id = ANY($2)",
+            &[&app.0, &old],
+        )
+        .await
 }
 
 /// The same for events: the log loses its beginning, never its middle.
 async fn old_events(db: &Readers, app: AppId, before: At, room: u64) -> StoreResult<u64> {
     let sql = "SELECT seq, recorded_at AS at FROM events WHERE app_id = $1 ORDER BY seq LIMIT $2";
-    let rows = db.query(sql, &[&app.0, &sql_limit(room)]).await?;
+    let rows = db.of(app).query(sql, &[&app.0, &sql_limit(room)]).await?;
     let mut last: Option<i64> = None;
     for row in &rows {
         if column::<At>(row, "at")?.0 >= before.0 {
@@ -61,11 +62,12 @@ async fn old_events(db: &Readers, app: AppId, before: At, room: u64) -> StoreRes
         last = Some(column(row, "seq")?);
     }
     let Some(last) = last else { return Ok(0) };
-    db.execute(
-        "DELETE FROM events WHERE app_id = $1 AND seq <= $2",
-        &[&app.0, &last],
-    )
-    .await
+    db.of(app)
+        .execute(
+            "DELETE FROM events WHERE app_id = $1 AND seq <= $2",
+            &[&app.0, &last],
+        )
+        .await
 }
 
 fn sql_limit(limit: u64) -> i64 {

@@ -1,12 +1,17 @@
-//! Reading, and the writes that are not on the call path: pooled connections.
+//! Reading, and the writes that are not on the call path: pooled connections. Nothing runs on them
+//! but under a stated [`Scope`]: only this file has the connections.
+
+use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
-use std::time::Duration;
+use futures_util::FutureExt;
+use switchhook_domain::id::AppId;
 use switchhook_engine::store::{StoreError, StoreResult};
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{IsolationLevel, NoTls, Row, Transaction};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{NoTls, Row};
 
-use super::session::{CONNECT, Target, fault, pool_fault};
+use super::scope::{Mode, Scope};
+use super::session::{CONNECT, Target, column, fault, pool_fault};
 
 /// How long a caller waits for a connection.
 const WAIT: Duration = Duration::from_secs(5);
@@ -39,9 +44,56 @@ impl Readers {
             .map_err(|_| StoreError::Unusable("no pool of connections".to_owned()))
     }
 
-    /// A connection.
-    pub(super) async fn get(&self) -> StoreResult<Object> {
-        self.0.get().await.map_err(pool_fault)
+    /// Only rows of this app.
+    pub(super) fn of(&self, app: AppId) -> Scoped<'_> {
+        self.within(Scope::apps([app]))
+    }
+
+    /// Rows of all apps. Only for what really crosses them, and each use says why.
+    pub(super) fn everywhere(&self) -> Scoped<'_> {
+        self.within(Scope::everywhere())
+    }
+
+    /// Rows of no app: for tables of the whole server.
+    pub(super) fn no_app(&self) -> Scoped<'_> {
+        self.within(Scope::no_app())
+    }
+
+    /// Whether the policies hold for our role: superusers and roles with `BYPASSRLS` go through
+    /// them.
+    pub(super) async fn second_wall_stands(&self) -> StoreResult<bool> {
+        let sql = "SELECT row_security_active('apps') AS stands";
+        match self.no_app().one(sql, &[]).await? {
+            Some(row) => column(&row, "stands"),
+            None => Ok(false),
+        }
+    }
+
+    fn within(&self, scope: Scope) -> Scoped<'_> {
+        Scoped { db: self, scope }
+    }
+
+    /// A connection as it comes out of the pool, without a scope.
+    #[cfg(test)]
+    pub(super) async fn bare(&self) -> Object {
+        self.0.get().await.unwrap()
+    }
+
+    /// Lets no connection out any more.
+    pub(super) fn close(&self) {
+        self.0.close();
+    }
+}
+
+/// The pool, under a scope.
+pub(super) struct Scoped<'a> {
+    db: &'a Readers,
+    scope: Scope,
+}
+
+impl Scoped<'_> {
+    async fn get(&self) -> StoreResult<Object> {
+        self.db.0.get().await.map_err(pool_fault)
     }
 
     /// One prepared statement.
@@ -52,7 +104,7 @@ impl Readers {
     ) -> StoreResult<Vec<Row>> {
         let client = self.get().await?;
         let statement = client.prepare_cached(sql).await.map_err(fault)?;
-        client.query(&statement, params).await.map_err(fault)
+        self.run(&client, client.query(&statement, params)).await
     }
 
     /// One prepared statement that gives at most one row.
@@ -72,25 +124,117 @@ impl Readers {
     ) -> StoreResult<u64> {
         let client = self.get().await?;
         let statement = client.prepare_cached(sql).await.map_err(fault)?;
-        client.execute(&statement, params).await.map_err(fault)
+        self.run(&client, client.execute(&statement, params)).await
     }
 
-    /// Lets no connection out any more.
-    pub(super) fn close(&self) {
-        self.0.close();
+    /// One statement in a transaction of its own, in one round trip. All three commands are sent
+    /// when they are first polled, in this order and without an await between them: whoever
+    /// drops this future leaves no transaction open behind it.
+    async fn run<T>(
+        &self,
+        client: &Object,
+        statement: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> StoreResult<T> {
+        let begin = self.scope.begin(Mode::Write);
+        let (begun, done, ended) = futures_util::join!(
+            client.batch_execute(&begin),
+            statement,
+            client.batch_execute("COMMIT")
+        );
+        begun.map_err(fault)?;
+        let done = done.map_err(fault)?;
+        ended.map_err(fault)?;
+        Ok(done)
+    }
+
+    /// Several reads at one instant.
+    pub(super) async fn read(&self) -> StoreResult<Transaction> {
+        self.begin(Mode::Read).await
+    }
+
+    /// Several statements, all or none.
+    pub(super) async fn write(&self) -> StoreResult<Transaction> {
+        self.begin(Mode::Write).await
+    }
+
+    async fn begin(&self, mode: Mode) -> StoreResult<Transaction> {
+        // First the guard: it also ends a transaction whose beginning was not waited for.
+        let transaction = Transaction {
+            client: self.get().await?,
+            over: false,
+        };
+        let begin = self.scope.begin(mode);
+        let begun = transaction.client.batch_execute(&begin).await;
+        begun.map_err(fault)?;
+        Ok(transaction)
     }
 }
 
-/// Several reads at one instant.
-pub(super) async fn at_once(client: &mut Object) -> StoreResult<Transaction<'_>> {
-    let builder: tokio_postgres::TransactionBuilder<'_> = {
-        let client: &mut tokio_postgres::Client = client;
-        client.build_transaction()
-    };
-    builder
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .await
-        .map_err(fault)
+/// A transaction under a scope. Dropped without a commit it is rolled back.
+pub(super) struct Transaction {
+    client: Object,
+    over: bool,
+}
+
+impl Transaction {
+    /// A statement's rows.
+    pub(super) async fn query(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> StoreResult<Vec<Row>> {
+        self.client.query(sql, params).await.map_err(fault)
+    }
+
+    /// The row of a statement that gives one.
+    pub(super) async fn query_one(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> StoreResult<Row> {
+        self.client.query_one(sql, params).await.map_err(fault)
+    }
+
+    /// The row of a statement that gives at most one.
+    pub(super) async fn query_opt(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> StoreResult<Option<Row>> {
+        self.client.query_opt(sql, params).await.map_err(fault)
+    }
+
+    /// A statement's rows; planned for these values, without being prepared.
+    pub(super) async fn query_typed(
+        &self,
+        sql: &str,
+        params: &[(&(dyn ToSql + Sync), Type)],
+    ) -> StoreResult<Vec<Row>> {
+        self.client.query_typed(sql, params).await.map_err(fault)
+    }
+
+    /// How many rows a statement changed.
+    pub(super) async fn execute(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> StoreResult<u64> {
+        self.client.execute(sql, params).await.map_err(fault)
+    }
+
+    /// Makes it last.
+    pub(super) async fn commit(mut self) -> StoreResult<()> {
+        // The command is sent at once, below, whether or not somebody waits for its answer.
+        self.over = true;
+        self.client.batch_execute("COMMIT").await.map_err(fault)
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if !self.over {
+            // Polled once it is sent; nobody needs the answer.
+            drop(self.client.batch_execute("ROLLBACK").now_or_never());
+        }
+    }
 }

@@ -221,6 +221,12 @@ pub(super) fn fault(error: tokio_postgres::Error) -> StoreError {
         let connection = constraint.is_some_and(|name| name.ends_with("_connection_id_fkey"));
         return StoreError::NotFound(if connection { "connection" } else { "app" });
     }
+    // A row of an app that the transaction did not name. Trying again would not help.
+    if *state == SqlState::INSUFFICIENT_PRIVILEGE {
+        return StoreError::Damaged(
+            "PostgreSQL refused access to a row or table (42501)".to_owned(),
+        );
+    }
     // Class 22: data the server refuses; 54: over one of its limits.
     if state.code().starts_with("22") || state.code().starts_with("54") {
         return StoreError::Damaged(format!("PostgreSQL refused a value ({})", state.code()));

@@ -14,6 +14,7 @@ impl StateStore for PostgresStore {
     async fn call_state(&self, app: AppId, id: CallId) -> StoreResult<Option<CallState>> {
         let sql = "SELECT state FROM call_bodies WHERE app_id = $1 AND id = $2";
         self.readers
+            .of(app)
             .one(sql, &[&app.0, &id.0])
             .await?
             .map(|row| from_json(column(&row, "state")?, "call_bodies", "state"))
@@ -30,6 +31,7 @@ impl StateStore for PostgresStore {
         let limit = i64::from(PRESENCE_LIMIT);
         let rows = self
             .readers
+            .of(app)
             .query(sql, &[&app.0, &connection.0, &limit])
             .await?;
         rows.iter()

@@ -13,8 +13,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::PostgresStore;
-use super::connections;
-use super::reader::Readers;
+use super::reader::Scoped;
 use super::session::{At, column, column_time, column_time_opt};
 use crate::columns::{bytes32, clean, damaged, from_json, key, micros, to_json};
 
@@ -28,17 +27,21 @@ impl VendorStore for PostgresStore {
     async fn tokens(&self, app: AppId, id: ConnectionId) -> StoreResult<Option<StoredTokens>> {
         let sql =
             format!("SELECT {TOKENS} FROM oauth_tokens WHERE connection_id = $1 AND app_id = $2");
-        let found = self.readers.one(&sql, &[&id.0, &app.0]).await?;
+        let found = self.readers.of(app).one(&sql, &[&id.0, &app.0]).await?;
         found.as_ref().map(tokens_from_row).transpose()
     }
 
     async fn put_tokens(&self, tokens: &StoredTokens, expected: u64) -> StoreResult<bool> {
-        put_tokens(&self.readers, tokens, expected).await
+        put_tokens(&self.readers.of(tokens.app_id), tokens, expected).await
     }
 
     async fn delete_tokens(&self, app: AppId, id: ConnectionId) -> StoreResult<()> {
         let sql = "DELETE FROM oauth_tokens WHERE connection_id = $1 AND app_id = $2";
-        self.readers.execute(sql, &[&id.0, &app.0]).await.map(drop)
+        self.readers
+            .of(app)
+            .execute(sql, &[&id.0, &app.0])
+            .await
+            .map(drop)
     }
 
     async fn expiring_tokens(
@@ -52,7 +55,8 @@ impl VendorStore for PostgresStore {
              ORDER BY expires_at, connection_id LIMIT $2"
         );
         let params: [&(dyn ToSql + Sync); 2] = [&At::from(before), &i64::from(limit)];
-        let rows = self.readers.query(&sql, &params).await?;
+        // The keeper renews those of all apps.
+        let rows = self.readers.everywhere().query(&sql, &params).await?;
         rows.iter().map(tokens_from_row).collect()
     }
 
@@ -64,17 +68,21 @@ impl VendorStore for PostgresStore {
         let sql = format!(
             "SELECT {SUBSCRIPTIONS} FROM subscriptions WHERE connection_id = $1 AND app_id = $2"
         );
-        let found = self.readers.one(&sql, &[&id.0, &app.0]).await?;
+        let found = self.readers.of(app).one(&sql, &[&id.0, &app.0]).await?;
         found.as_ref().map(subscription_from_row).transpose()
     }
 
     async fn put_subscription(&self, new: &StoredSubscription) -> StoreResult<()> {
-        put_subscription(&self.readers, new).await
+        put_subscription(&self.readers.of(new.app_id), new).await
     }
 
     async fn delete_subscription(&self, app: AppId, id: ConnectionId) -> StoreResult<()> {
         let sql = "DELETE FROM subscriptions WHERE connection_id = $1 AND app_id = $2";
-        self.readers.execute(sql, &[&id.0, &app.0]).await.map(drop)
+        self.readers
+            .of(app)
+            .execute(sql, &[&id.0, &app.0])
+            .await
+            .map(drop)
     }
 
     async fn due_subscriptions(
@@ -87,7 +95,8 @@ impl VendorStore for PostgresStore {
              ORDER BY due_at, connection_id LIMIT $2"
         );
         let params: [&(dyn ToSql + Sync); 2] = [&At::from(now), &i64::from(limit)];
-        let rows = self.readers.query(&sql, &params).await?;
+        // The keeper renews those of all apps.
+        let rows = self.readers.everywhere().query(&sql, &params).await?;
         rows.iter().map(subscription_from_row).collect()
     }
 
@@ -104,19 +113,25 @@ impl VendorStore for PostgresStore {
                    WHERE l.owner = excluded.owner OR l.held_until <= $4";
         let (name, now, until) = (key(name), At::from(now), At::from(until));
         let params: [&(dyn ToSql + Sync); 4] = [&name, &owner, &until, &now];
-        Ok(self.readers.execute(sql, &params).await? == 1)
+        Ok(self.readers.no_app().execute(sql, &params).await? == 1)
     }
 
     async fn release_lease(&self, name: &str, owner: Uuid) -> StoreResult<()> {
         let sql = "DELETE FROM leases WHERE name = $1 AND owner = $2";
-        let released = self.readers.execute(sql, &[&key(name), &owner]).await;
+        let released = self
+            .readers
+            .no_app()
+            .execute(sql, &[&key(name), &owner])
+            .await;
         released.map(drop)
     }
 
     async fn put_oauth_start(&self, start: &OAuthStart, now: Timestamp) -> StoreResult<()> {
         let sql = "DELETE FROM oauth_starts WHERE expires_at <= $1";
-        self.readers.execute(sql, &[&At::from(now)]).await?;
-        put_oauth_start(&self.readers, start).await
+        // What is over goes for all apps.
+        let all = self.readers.everywhere();
+        all.execute(sql, &[&At::from(now)]).await?;
+        put_oauth_start(&self.readers.of(start.app_id), start).await
     }
 
     async fn take_oauth_start(
@@ -126,14 +141,16 @@ impl VendorStore for PostgresStore {
     ) -> StoreResult<Option<OAuthStart>> {
         // Of two at once, the one that deletes the row has it.
         let sql = format!("DELETE FROM oauth_starts WHERE state_hash = $1 RETURNING {STARTS}");
-        let taken = self.readers.one(&sql, &[&state_hash.as_slice()]).await?;
+        // A state does not say whose it is.
+        let db = self.readers.everywhere();
+        let taken = db.one(&sql, &[&state_hash.as_slice()]).await?;
         let start = taken.as_ref().map(start_from_row).transpose()?;
         Ok(start.filter(|start| micros(start.expires_at) > micros(now)))
     }
 
     async fn mappings(&self) -> StoreResult<Vec<StoredMapping>> {
         let sql = "SELECT platform, text, updated_at FROM mappings ORDER BY platform";
-        let rows = self.readers.query(sql, &[]).await?;
+        let rows = self.readers.no_app().query(sql, &[]).await?;
         let read = |row: &Row| {
             Ok(StoredMapping {
                 platform: column(row, "platform")?,
@@ -151,6 +168,7 @@ impl VendorStore for PostgresStore {
         let (platform, text) = (clean(&mapping.platform), clean(&mapping.text));
         let updated_at = At::from(mapping.updated_at);
         self.readers
+            .no_app()
             .execute(sql, &[&platform, &text, &updated_at])
             .await
             .map(drop)
@@ -158,11 +176,16 @@ impl VendorStore for PostgresStore {
 
     async fn delete_mapping(&self, platform: &str) -> StoreResult<bool> {
         let sql = "DELETE FROM mappings WHERE platform = $1";
-        Ok(self.readers.execute(sql, &[&clean(platform)]).await? == 1)
+        Ok(self
+            .readers
+            .no_app()
+            .execute(sql, &[&clean(platform)])
+            .await?
+            == 1)
     }
 }
 
-async fn put_tokens(db: &Readers, tokens: &StoredTokens, expected: u64) -> StoreResult<bool> {
+async fn put_tokens(db: &Scoped<'_>, tokens: &StoredTokens, expected: u64) -> StoreResult<bool> {
     // Both ways the old version is compared where the row is locked.
     let sql = if expected == 0 {
         format!(
@@ -197,7 +220,7 @@ async fn put_tokens(db: &Readers, tokens: &StoredTokens, expected: u64) -> Store
     Ok(false)
 }
 
-async fn put_subscription(db: &Readers, new: &StoredSubscription) -> StoreResult<()> {
+async fn put_subscription(db: &Scoped<'_>, new: &StoredSubscription) -> StoreResult<()> {
     let sql = format!(
         "INSERT INTO subscriptions ({SUBSCRIPTIONS}) SELECT id, app_id, $3::text, \
          $4::timestamptz, $5::timestamptz, $6::text, $7::bigint FROM connections \
@@ -221,7 +244,7 @@ async fn put_subscription(db: &Readers, new: &StoredSubscription) -> StoreResult
     stored(db.execute(&sql, &params).await?)
 }
 
-async fn put_oauth_start(db: &Readers, start: &OAuthStart) -> StoreResult<()> {
+async fn put_oauth_start(db: &Scoped<'_>, start: &OAuthStart) -> StoreResult<()> {
     let sql = format!(
         "INSERT INTO oauth_starts ({STARTS}) SELECT $3::bytea, app_id, id, $4::bytea, \
          $5::text, $6::text, $7::text, $8::timestamptz FROM connections \
@@ -255,8 +278,9 @@ fn stored(rows: u64) -> StoreResult<()> {
 }
 
 /// Fails unless the app has this connection.
-async fn connection_must_exist(db: &Readers, app: AppId, id: ConnectionId) -> StoreResult<()> {
-    let found = connections::one(db, app, id).await?;
+async fn connection_must_exist(db: &Scoped<'_>, app: AppId, id: ConnectionId) -> StoreResult<()> {
+    let sql = "SELECT 1 FROM connections WHERE id = $1 AND app_id = $2";
+    let found = db.one(sql, &[&id.0, &app.0]).await?;
     found.map(drop).ok_or(StoreError::NotFound("connection"))
 }
 

@@ -41,6 +41,11 @@ const STRIDE: usize = 32;
 /// The number of the transaction, by which its fate can be asked.
 pub(super) const XID: &str = "SELECT pg_current_xact_id()::text AS xid";
 
+/// Every statement of a batch finds its rows by key. Left alone, a plan made while a new database
+/// is empty reads whole tables, and is kept until they are analysed for the first time.
+pub(super) const PLANS: &str =
+    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
+
 /// A changeset, and who waits for it.
 pub(super) struct Job {
     pub(super) work: Arc<Work>,
@@ -59,13 +64,14 @@ pub(super) struct Session {
 }
 
 impl Session {
-    async fn connect(target: &Target) -> StoreResult<Self> {
+    pub(super) async fn connect(target: &Target) -> StoreResult<Self> {
         let client = target.connect().await?;
         // A node that hangs must not hold the lock of an app for ever.
         let settings = "SET lock_timeout = '6s'; SET statement_timeout = '30s'; \
                         SET idle_in_transaction_session_timeout = '10s'; \
                         SET default_transaction_isolation = 'read committed'";
         client.batch_execute(settings).await.map_err(fault)?;
+        client.batch_execute(PLANS).await.map_err(fault)?;
         let row = client
             .query_one("SELECT pg_backend_pid() AS pid", &[])
             .await

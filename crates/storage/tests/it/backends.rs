@@ -155,6 +155,13 @@ async fn make_template(server: &str) -> String {
             drop(client.batch_execute(&sql).await);
         }
     }
+    let sql = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user";
+    let bypasses: bool = client.query_one(sql, &[]).await.unwrap().get(0);
+    assert!(
+        !bypasses,
+        "SWITCHHOOK_TEST_POSTGRES must name an ordinary role, or row-level security is not tested; \
+         testbed/postgres.sh makes one"
+    );
     let name = format!("{}template", prefix());
     client
         .batch_execute(&format!("CREATE DATABASE {name}"))

@@ -19,3 +19,4 @@ mod history;
 mod migrations;
 mod model;
 mod proxy;
+mod second_wall;
