@@ -317,7 +317,6 @@ const PARTIAL: &[&str] = &[
     "NewApp",
     "NewKey",
     "NewLink",
-    "NewPasswordRequest",
     "NewPerson",
     "OwnChange",
     "PasswordChange",

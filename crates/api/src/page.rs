@@ -16,7 +16,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                       img-src 'self' data:; font-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
 /// Addresses of views inside the page; a browser that asks for one gets the page.
-const VIEWS: [&str; 4] = ["/", "/set-up", "/invitation", "/reset"];
+const VIEWS: [&str; 3] = ["/", "/set-up", "/invitation"];
 /// Where the bundler puts files whose names change with their content.
 const HASHED: &str = "/assets/";
 

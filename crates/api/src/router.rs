@@ -61,8 +61,6 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(sign_in::links::set_up))
         .routes(routes!(sign_in::links::look_at_invitation))
         .routes(routes!(sign_in::links::accept_invitation))
-        .routes(routes!(sign_in::links::look_at_reset))
-        .routes(routes!(sign_in::links::reset_password))
         .routes(routes!(sign_in::oidc::begin))
         .routes(routes!(sign_in::oidc::finish))
         .routes(routes!(messages::get))

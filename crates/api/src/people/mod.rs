@@ -191,7 +191,7 @@ pub(crate) async fn invite(
         .invite(caller.app(), &new.email, new.name.as_deref(), role)
         .await?;
     shared.watch.look();
-    linked(&shared, &headers, "/invitation", link)
+    linked(&shared, &headers, link)
 }
 
 /// Invite somebody as operator
@@ -226,7 +226,7 @@ pub(crate) async fn invite_as_operator(
         .invite(app.id, &new.email, new.name.as_deref(), role)
         .await?;
     shared.watch.look();
-    linked(&shared, &headers, "/invitation", link)
+    linked(&shared, &headers, link)
 }
 
 /// Get a person
@@ -339,18 +339,13 @@ pub(crate) async fn reset_link(
     let known = shared.people.person(caller.app(), id).await?;
     may_give(&caller, known.role)?;
     let link = shared.people.reset_link(caller.app(), id).await?;
-    linked(&shared, &headers, "/reset", link)
+    linked(&shared, &headers, link)
 }
 
-fn linked(
-    shared: &Shared,
-    headers: &HeaderMap,
-    page: &str,
-    link: NewLink,
-) -> Result<Response, Problem> {
+fn linked(shared: &Shared, headers: &HeaderMap, link: NewLink) -> Result<Response, Problem> {
     let answer = PersonLink {
         person: link.person.into(),
-        url: absolute(shared, headers, &format!("{page}?token={}", link.token)),
+        url: absolute(shared, headers, &format!("/invitation?token={}", link.token)),
         expires_at: answer::time(link.expires_at),
     };
     answer::one(StatusCode::CREATED, &answer)

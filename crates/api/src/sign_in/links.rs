@@ -8,7 +8,6 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use switchhook_engine::people::SetUp;
-use switchhook_engine::store::Purpose;
 use utoipa::ToSchema;
 
 use super::{Visited, Welcome, refused, welcome};
@@ -59,22 +58,12 @@ pub(crate) struct SetUpRequest {
 pub(crate) struct AcceptRequest {
     /// What stands in the link after `token=`.
     token: String,
-    /// The person's name; that of the invitation when left out.
+    /// The person's name; that of the invitation when left out. It stays where the link only sets
+    /// a new password.
     #[serde(default)]
     #[schema(example = "Jan Jansen", max_length = 200)]
     name: Option<String>,
     /// Their password, 12 to 128 characters.
-    #[schema(example = "vier woorden op een rij")]
-    password: String,
-}
-
-/// A new password.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewPasswordRequest {
-    /// What stands in the link after `token=`.
-    token: String,
-    /// The new password, 12 to 128 characters.
     #[schema(example = "vier woorden op een rij")]
     password: String,
 }
@@ -100,6 +89,9 @@ pub(crate) struct LinkView {
     /// As what.
     #[schema(example = "agent")]
     role: &'static str,
+    /// `invitation`, or `reset` when it only sets a new password.
+    #[schema(example = "invitation")]
+    purpose: &'static str,
     /// When it stops working.
     #[schema(value_type = String, format = DateTime)]
     expires_at: String,
@@ -155,7 +147,7 @@ pub(crate) async fn set_up(
 
 /// Look at an invitation
 ///
-/// What the link is for. Uses nothing up.
+/// What the link is for: an invitation, or a new password. Uses nothing up.
 #[utoipa::path(
     post, path = "/api/invitations/look", tag = "Session", operation_id = "look_at_invitation",
     request_body = TokenRequest,
@@ -172,12 +164,31 @@ pub(crate) async fn look_at_invitation(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    look(&shared, Purpose::Invitation, &uri, &headers, body).await
+    Params::none(&uri)?;
+    let Object(asked): Object<TokenRequest> =
+        body::json(&headers, body, shared.config.max_json).await?;
+    let looked = shared.people.look(&asked.token).await?;
+    let view = LinkView {
+        app: NamedApp {
+            name: looked.app.name,
+        },
+        email: looked.person.email,
+        name: looked.person.name,
+        role: looked.person.role.as_str(),
+        purpose: if looked.is_reset {
+            "reset"
+        } else {
+            "invitation"
+        },
+        expires_at: answer::time(looked.expires_at),
+    };
+    answer::one(StatusCode::OK, &view)
 }
 
 /// Take up an invitation
 ///
-/// Name and password, and the first session. Works once.
+/// Name and password, and the first session. With the link of a new password only the password is
+/// set, and every session of before ends. Works once.
 #[utoipa::path(
     post, path = "/api/invitations/accept", tag = "Session", operation_id = "accept_invitation",
     request_body = AcceptRequest,
@@ -205,82 +216,6 @@ pub(crate) async fn accept_invitation(
         .accept(&asked.token, name, &asked.password, &visit)
         .await;
     let signed_in = signed_in.map_err(|error| refused(&trace, error))?;
-    welcome(&shared, &trace, signed_in).await
-}
-
-/// Look at a password link
-///
-/// Whose password it sets. Uses nothing up.
-#[utoipa::path(
-    post, path = "/api/password-reset/look", tag = "Session",
-    operation_id = "look_at_password_reset",
-    request_body = TokenRequest,
-    responses(
-        (status = 200, description = "What it is for.", body = One<LinkView>),
-        LookErrors,
-    ),
-    security(()),
-)]
-pub(crate) async fn look_at_reset(
-    State(shared): State<Shared>,
-    _: Visited,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    look(&shared, Purpose::Reset, &uri, &headers, body).await
-}
-
-/// Set a new password by link
-///
-/// All sessions of the person end, and a new one begins. Works once.
-#[utoipa::path(
-    post, path = "/api/password-reset", tag = "Session", operation_id = "reset_password",
-    request_body = NewPasswordRequest,
-    responses(
-        (status = 200, description = "Set, and signed in.", body = One<Welcome>,
-            headers(("set-cookie" = String, description = "The session."))),
-        UseErrors,
-    ),
-    security(()),
-)]
-pub(crate) async fn reset_password(
-    State(shared): State<Shared>,
-    trace: Trace,
-    Visited(visit): Visited,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    Params::none(&uri)?;
-    let Object(asked): Object<NewPasswordRequest> =
-        body::json(&headers, body, shared.config.max_json).await?;
-    let signed_in = shared
-        .people
-        .reset(&asked.token, &asked.password, &visit)
-        .await;
-    let signed_in = signed_in.map_err(|error| refused(&trace, error))?;
     shared.watch.look();
     welcome(&shared, &trace, signed_in).await
-}
-
-async fn look(
-    shared: &Shared,
-    purpose: Purpose,
-    uri: &Uri,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    Params::none(uri)?;
-    let Object(asked): Object<TokenRequest> =
-        body::json(headers, body, shared.config.max_json).await?;
-    let (app, person, expires_at) = shared.people.look(purpose, &asked.token).await?;
-    let view = LinkView {
-        app: NamedApp { name: app.name },
-        email: person.email,
-        name: person.name,
-        role: person.role.as_str(),
-        expires_at: answer::time(expires_at),
-    };
-    answer::one(StatusCode::OK, &view)
 }

@@ -1,5 +1,7 @@
 //! Signing in with address and password, and which ways there are.
 
+use std::collections::BTreeMap;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -7,14 +9,15 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use switchhook_domain::id::AppId;
 use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
 
 use super::{Visited, Welcome, refused, welcome};
 use crate::answer;
 use crate::audit::Trace;
 use crate::body::{self, Object};
-use crate::openapi::errors;
+use crate::openapi::{errors, problems};
 use crate::params::{Params, uuid};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::schemas::One;
 use crate::state::Shared;
 
@@ -53,6 +56,16 @@ pub(crate) struct SignInRequest {
     /// The app, for those who are in several.
     #[serde(default)]
     app_id: Option<String>,
+}
+
+/// The refusal, with the status it has here.
+struct Unauthorized;
+
+impl utoipa::IntoResponses for Unauthorized {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        let described = problems(&[&[Code::SignInRefused]]).into_values();
+        described.map(|one| ("401".to_owned(), one)).collect()
+    }
 }
 
 errors!(OptionErrors: [InvalidParameter, StoreUnavailable, TimedOut, InternalError]);
@@ -96,8 +109,7 @@ pub(crate) async fn options(
     responses(
         (status = 200, description = "Signed in.", body = One<Welcome>,
             headers(("set-cookie" = String, description = "The session."))),
-        (status = 401, description = "`sign_in_refused`",
-            body = crate::schemas::ProblemBody, content_type = "application/problem+json"),
+        Unauthorized,
         SignInErrors,
     ),
     security(()),

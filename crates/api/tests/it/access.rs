@@ -82,8 +82,6 @@ const MORE: &[(&str, Wants)] = &[
     ("set_up", Wants::Nothing),
     ("look_at_invitation", Wants::Nothing),
     ("accept_invitation", Wants::Nothing),
-    ("look_at_password_reset", Wants::Nothing),
-    ("reset_password", Wants::Nothing),
     ("begin_oidc_sign_in", Wants::Nothing),
     ("finish_oidc_sign_in", Wants::Nothing),
     ("update_me", Wants::Caller),

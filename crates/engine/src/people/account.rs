@@ -21,6 +21,19 @@ pub struct Edit {
     pub active: Option<bool>,
 }
 
+/// What a link is for.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// Into which app it leads.
+    pub app: App,
+    /// For whom.
+    pub person: Person,
+    /// True when it sets a new password; else it is an invitation.
+    pub is_reset: bool,
+    /// When it stops working.
+    pub expires_at: Timestamp,
+}
+
 impl People {
     /// Invites somebody, or invites them anew: then the links of before are worthless.
     ///
@@ -70,35 +83,39 @@ impl People {
         })
     }
 
-    /// Whom a link is for, without using it.
+    /// Whom a link is for, and what it does, without using it: an invitation, or a new password.
     ///
     /// # Errors
     /// [`PeopleError::LinkExpired`], the database.
-    pub async fn look(
-        &self,
-        purpose: Purpose,
-        token: &str,
-    ) -> Result<(App, Person, Timestamp), PeopleError> {
-        let hash = digest(token.as_bytes());
-        let found = self
-            .store
-            .one_time(purpose, &hash, self.clock.now())
-            .await?;
+    pub async fn look(&self, token: &str) -> Result<Looked, PeopleError> {
+        let (hash, now) = (digest(token.as_bytes()), self.clock.now());
+        let invitation = self.store.one_time(Purpose::Invitation, &hash, now).await?;
+        let found = match invitation {
+            Some(found) => Some(found),
+            None => self.store.one_time(Purpose::Reset, &hash, now).await?,
+        };
         let found = found.ok_or(PeopleError::LinkExpired)?;
         let (app, id) = found.person.ok_or(PeopleError::LinkExpired)?;
         let person = self.store.person(app, id).await?;
         // Who came in by the identity provider meanwhile has no use for an invitation.
-        let open = |one: &Person| one.active && (purpose == Purpose::Reset || one.joined_at.is_none());
+        let is_reset = found.purpose == Purpose::Reset;
+        let open = |one: &Person| one.active && (is_reset || one.joined_at.is_none());
         let person = person.filter(open).ok_or(PeopleError::LinkExpired)?;
         let app = self.store.app(app).await?;
         let app = app.ok_or(PeopleError::LinkExpired)?;
         if !app.active {
             return Err(PeopleError::InactiveApp);
         }
-        Ok((app, person, found.expires_at))
+        Ok(Looked {
+            app,
+            person,
+            is_reset,
+            expires_at: found.expires_at,
+        })
     }
 
-    /// Takes an invitation up: name and password, and the first session.
+    /// Uses a link. An invitation is taken up, with name and password; a new password ends every
+    /// session of before, and the name stays. Either way a session begins.
     ///
     /// # Errors
     /// See [`PeopleError`]; the link goes on working after a field was refused.
@@ -109,28 +126,29 @@ impl People {
         password: &str,
         visit: &Visit,
     ) -> Result<SignedIn, PeopleError> {
-        let (app, person, _) = self.look(Purpose::Invitation, token).await?;
-        let name = text(name.unwrap_or(&person.name), "name")?;
+        let looked = self.look(token).await?;
+        let (app, person) = (looked.app, looked.person);
+        let name = match name.filter(|_| !looked.is_reset) {
+            Some(name) => text(name, "name")?,
+            None => person.name,
+        };
         self.check_password(password, "password", &[&person.email, &name, &app.name])?;
         let change = PersonChange {
             name: Some(name),
             password: Some(self.passwords.hash(password).await?),
             joined_at: Some(self.clock.now()),
+            ends_sessions: true,
             ..PersonChange::default()
         };
-        let person = self.redeem(Purpose::Invitation, token, &change).await?;
-        self.begin_session(person, "invitation", visit).await
-    }
-
-    async fn redeem(
-        &self,
-        purpose: Purpose,
-        token: &str,
-        change: &PersonChange,
-    ) -> Result<Person, PeopleError> {
+        let (purpose, way) = if looked.is_reset {
+            (Purpose::Reset, "reset")
+        } else {
+            (Purpose::Invitation, "invitation")
+        };
         let (hash, now) = (digest(token.as_bytes()), self.clock.now());
-        let redeemed = self.store.redeem(purpose, &hash, now, change).await?;
-        redeemed.ok_or(PeopleError::LinkExpired)
+        let redeemed = self.store.redeem(purpose, &hash, now, &change).await?;
+        let person = redeemed.ok_or(PeopleError::LinkExpired)?;
+        self.begin_session(person, way, visit).await
     }
 
     /// Makes a link with which somebody sets a new password.
@@ -154,28 +172,6 @@ impl People {
             token,
             expires_at,
         })
-    }
-
-    /// Sets a new password by a link: every session ends, a new one begins.
-    ///
-    /// # Errors
-    /// See [`PeopleError`].
-    pub async fn reset(
-        &self,
-        token: &str,
-        password: &str,
-        visit: &Visit,
-    ) -> Result<SignedIn, PeopleError> {
-        let (app, person, _) = self.look(Purpose::Reset, token).await?;
-        let personal = [&*person.email, &person.name, &app.name];
-        self.check_password(password, "password", &personal)?;
-        let change = PersonChange {
-            password: Some(self.passwords.hash(password).await?),
-            ends_sessions: true,
-            ..PersonChange::default()
-        };
-        let person = self.redeem(Purpose::Reset, token, &change).await?;
-        self.begin_session(person, "reset", visit).await
     }
 
     /// One person.

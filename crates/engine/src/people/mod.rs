@@ -22,7 +22,7 @@ pub mod oidc;
 pub mod passwords;
 pub mod throttle;
 
-pub use account::{Edit, session_name};
+pub use account::{Edit, Looked, session_name};
 use oidc::{IdentityProvider, OidcRules};
 use passwords::{Busy, Passwords};
 use throttle::Throttle;

@@ -70,7 +70,7 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
             let link = parts.people.invite(app, &email, name.as_deref(), role).await;
             let link = link.map_err(told)?;
             note(parts, app, "user invite", &link.person).await?;
-            show(parts, "/invitation", &link);
+            show(parts, &link);
             output::remark("The link works once, within seven days. It is shown this once.");
         }
         Command::List => list(parts, app).await?,
@@ -79,7 +79,7 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
             let link = parts.people.reset_link(app, person.id).await;
             let link = link.map_err(told)?;
             note(parts, app, "user reset-link", &person).await?;
-            show(parts, "/reset", &link);
+            show(parts, &link);
             output::remark("The link works once, within an hour. It is shown this once.");
         }
         Command::Disable { who } => switch(parts, app, &who, false).await?,
@@ -166,9 +166,9 @@ async fn note(parts: &Parts, app: AppId, action: &str, person: &Person) -> Outco
     Ok(())
 }
 
-fn show(parts: &Parts, page: &str, link: &NewLink) {
+fn show(parts: &Parts, link: &NewLink) {
     let base = app::base_url(parts);
-    output::say(&format!("{base}{page}?token={}", link.token));
+    output::say(&format!("{base}/invitation?token={}", link.token));
 }
 
 /// What whoever typed the command can do something about is their fault, not ours.

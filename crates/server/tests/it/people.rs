@@ -115,5 +115,5 @@ async fn whoever_has_the_machine_looks_after_people() {
     out(&run(folder.path(), &["user", "enable", "piet@example.nl"]));
     let link = out(&run(folder.path(), &["user", "reset-link", "jan@example.nl"]));
     let body = json!({ "token": token(&link), "password": "een heel ander wachtwoord" });
-    assert_eq!(post(&url, "/api/password-reset", &body).await.0, 200);
+    assert_eq!(post(&url, "/api/invitations/accept", &body).await.0, 200);
 }

@@ -8,11 +8,12 @@ use switchhook_engine::store::{
     StoreError, StoreResult,
 };
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::PostgresStore;
-use super::session::{At, column, column_count, column_time, column_time_opt, fault};
+use super::reader::Transaction;
+use super::session::{At, column, column_count, column_time, column_time_opt};
 use crate::columns::{bytes32, clean, damaged};
 
 const PERSON: &str = "id, app_id, email, name, role, active, password, issuer, subject, \
@@ -26,7 +27,8 @@ const SET_UP_LOCK: i64 = 0x7377_6863_7365_7475;
 #[async_trait]
 impl PeopleStore for PostgresStore {
     async fn is_untouched(&self) -> StoreResult<bool> {
-        let row = self.readers.one(UNTOUCHED, &[]).await?;
+        // Whether there is any app at all.
+        let row = self.readers.everywhere().one(UNTOUCHED, &[]).await?;
         row.as_ref().map_or(Ok(false), |row| column(row, "untouched"))
     }
 
@@ -37,8 +39,8 @@ impl PeopleStore for PostgresStore {
         app: &App,
         person: &Person,
     ) -> StoreResult<bool> {
-        let mut client = self.readers.get().await?;
-        let work = client.transaction().await.map_err(fault)?;
+        // There is no app yet.
+        let work = self.readers.everywhere().write().await?;
         execute(&work, "SELECT pg_advisory_xact_lock($1)", &[&SET_UP_LOCK]).await?;
         let untouched = query(&work, UNTOUCHED, &[]).await?;
         let untouched = untouched.first().map(|row| column(row, "untouched"));
@@ -62,20 +64,19 @@ impl PeopleStore for PostgresStore {
         insert(&work, person).await?;
         let sql = "DELETE FROM one_time_tokens WHERE purpose = $1";
         execute(&work, sql, &[&Purpose::SetUp.as_str()]).await?;
-        work.commit().await.map_err(fault)?;
+        work.commit().await?;
         Ok(true)
     }
 
     async fn create_person(&self, person: &Person) -> StoreResult<()> {
-        let mut client = self.readers.get().await?;
-        let work = client.transaction().await.map_err(fault)?;
+        let work = self.readers.of(person.app_id).write().await?;
         insert(&work, person).await?;
-        work.commit().await.map_err(fault)
+        work.commit().await
     }
 
     async fn person(&self, app: AppId, id: UserId) -> StoreResult<Option<Person>> {
         let sql = format!("SELECT {PERSON} FROM people WHERE id = $1 AND app_id = $2");
-        let found = self.readers.one(&sql, &[&id.0, &app.0]).await?;
+        let found = self.readers.of(app).one(&sql, &[&id.0, &app.0]).await?;
         found.as_ref().map(person).transpose()
     }
 
@@ -91,12 +92,13 @@ impl PeopleStore for PostgresStore {
              ORDER BY email COLLATE \"C\" LIMIT $2 OFFSET $3"
         );
         let (limit, offset) = (i64::from(limit), i64::from(offset));
-        let rows = self.readers.query(&sql, &[&app.0, &limit, &offset]).await?;
+        let db = self.readers.of(app);
+        let rows = db.query(&sql, &[&app.0, &limit, &offset]).await?;
         let total = match rows.first() {
             Some(row) => column_count(row, "total")?,
             None => {
                 let sql = "SELECT count(*) AS total FROM people WHERE app_id = $1";
-                let row = self.readers.one(sql, &[&app.0]).await?;
+                let row = db.one(sql, &[&app.0]).await?;
                 row.as_ref()
                     .map_or(Ok(0), |row| column_count(row, "total"))?
             }
@@ -107,7 +109,9 @@ impl PeopleStore for PostgresStore {
 
     async fn people_by_email(&self, email: &str) -> StoreResult<Vec<Person>> {
         let sql = format!("SELECT {PERSON} FROM people WHERE email = $1 ORDER BY app_id");
-        let rows = self.readers.query(&sql, &[&clean(email)]).await?;
+        // Who signs in does not say into which app.
+        let db = self.readers.everywhere();
+        let rows = db.query(&sql, &[&clean(email)]).await?;
         rows.iter().map(person).collect()
     }
 
@@ -116,7 +120,8 @@ impl PeopleStore for PostgresStore {
             "SELECT {PERSON} FROM people WHERE issuer = $1 AND subject = $2 ORDER BY app_id"
         );
         let values: [&(dyn ToSql + Sync); 2] = [&clean(issuer), &clean(subject)];
-        let rows = self.readers.query(&sql, &values).await?;
+        // Who signs in does not say into which app.
+        let rows = self.readers.everywhere().query(&sql, &values).await?;
         rows.iter().map(person).collect()
     }
 
@@ -126,16 +131,14 @@ impl PeopleStore for PostgresStore {
         id: UserId,
         change: &PersonChange,
     ) -> StoreResult<Person> {
-        let mut client = self.readers.get().await?;
-        let work = client.transaction().await.map_err(fault)?;
+        let work = self.readers.of(app).write().await?;
         let new = update(&work, app, id, change).await?;
-        work.commit().await.map_err(fault)?;
+        work.commit().await?;
         Ok(new)
     }
 
     async fn delete_person(&self, app: AppId, id: UserId) -> StoreResult<()> {
-        let mut client = self.readers.get().await?;
-        let work = client.transaction().await.map_err(fault)?;
+        let work = self.readers.of(app).write().await?;
         let (known, another) = locked(&work, app, id).await?;
         if known.keeps_the_app() && !another {
             return Err(StoreError::Conflict(LAST_ADMIN));
@@ -145,12 +148,12 @@ impl PeopleStore for PostgresStore {
             execute(&work, &sql, &[&id.0]).await?;
         }
         execute(&work, "DELETE FROM people WHERE id = $1", &[&id.0]).await?;
-        work.commit().await.map_err(fault)
+        work.commit().await
     }
 
     async fn put_one_time(&self, token: &OneTime, now: Timestamp) -> StoreResult<()> {
-        let mut client = self.readers.get().await?;
-        let work = client.transaction().await.map_err(fault)?;
+        // What is over goes for all apps, and not everything here is of one.
+        let work = self.readers.everywhere().write().await?;
         let sql = "DELETE FROM one_time_tokens WHERE expires_at <= $1";
         execute(&work, sql, &[&At::from(now)]).await?;
         if let Some((app, id)) = token.person {
@@ -170,7 +173,7 @@ impl PeopleStore for PostgresStore {
         execute(&work, &sql, &values)
             .await
             .map_err(named("token"))?;
-        work.commit().await.map_err(fault)
+        work.commit().await
     }
 
     async fn one_time(
@@ -179,8 +182,8 @@ impl PeopleStore for PostgresStore {
         hash: &[u8; 32],
         now: Timestamp,
     ) -> StoreResult<Option<OneTime>> {
-        let mut client = self.readers.get().await?;
-        let work = client.transaction().await.map_err(fault)?;
+        // A link does not say whose it is.
+        let work = self.readers.everywhere().read().await?;
         one_time(&work, purpose, hash, now).await
     }
 
@@ -190,10 +193,10 @@ impl PeopleStore for PostgresStore {
         hash: &[u8; 32],
         now: Timestamp,
     ) -> StoreResult<Option<OneTime>> {
-        let mut client = self.readers.get().await?;
-        let work = client.transaction().await.map_err(fault)?;
+        // A link does not say whose it is.
+        let work = self.readers.everywhere().write().await?;
         let taken = take_one_time(&work, purpose, hash, now).await?;
-        work.commit().await.map_err(fault)?;
+        work.commit().await?;
         Ok(taken)
     }
 
@@ -204,8 +207,8 @@ impl PeopleStore for PostgresStore {
         now: Timestamp,
         change: &PersonChange,
     ) -> StoreResult<Option<Person>> {
-        let mut client = self.readers.get().await?;
-        let work = client.transaction().await.map_err(fault)?;
+        // A link does not say whose it is.
+        let work = self.readers.everywhere().write().await?;
         let link = take_one_time(&work, purpose, hash, now).await?;
         let Some((app, id)) = link.and_then(|link| link.person) else {
             return Ok(None);
@@ -215,15 +218,14 @@ impl PeopleStore for PostgresStore {
             return Ok(None);
         }
         let new = update(&work, app, id, change).await?;
-        work.commit().await.map_err(fault)?;
+        work.commit().await?;
         Ok(Some(new))
     }
 
     async fn start_session(&self, session: &PersonSession) -> StoreResult<bool> {
-        let mut client = self.readers.get().await?;
-        let work = client.transaction().await.map_err(fault)?;
+        let work = self.readers.of(session.app_id).write().await?;
         let started = start_session(&work, session).await?;
-        work.commit().await.map_err(fault)?;
+        work.commit().await?;
         Ok(started)
     }
 
@@ -244,7 +246,9 @@ impl PeopleStore for PostgresStore {
             &At::from(expires_at),
             &seconds,
         ];
-        self.readers.execute(sql, &values).await.map(drop)
+        // A cookie does not say whose it is.
+        let db = self.readers.everywhere();
+        db.execute(sql, &values).await.map(drop)
     }
 
     async fn person_sessions(
@@ -259,14 +263,14 @@ impl PeopleStore for PostgresStore {
              ORDER BY started_at DESC, token_hash"
         );
         let values: [&(dyn ToSql + Sync); 3] = [&id.0, &app.0, &At::from(now)];
-        let rows = self.readers.query(&sql, &values).await?;
+        let rows = self.readers.of(app).query(&sql, &values).await?;
         rows.iter().map(session).collect()
     }
 
     async fn end_session(&self, app: AppId, id: UserId, hash: &[u8; 32]) -> StoreResult<bool> {
         let sql = "DELETE FROM sessions WHERE token_hash = $1 AND user_id = $2 AND app_id = $3";
         let values: [&(dyn ToSql + Sync); 3] = [&hash.as_slice(), &id.0, &app.0];
-        Ok(self.readers.execute(sql, &values).await? > 0)
+        Ok(self.readers.of(app).execute(sql, &values).await? > 0)
     }
 
     async fn end_sessions(
@@ -277,7 +281,7 @@ impl PeopleStore for PostgresStore {
     ) -> StoreResult<u64> {
         let keep = keep.as_ref().map(<[u8; 32]>::as_slice);
         let values: [&(dyn ToSql + Sync); 3] = [&id.0, &app.0, &keep];
-        self.readers.execute(END_SESSIONS, &values).await
+        self.readers.of(app).execute(END_SESSIONS, &values).await
     }
 }
 
@@ -287,19 +291,19 @@ const END_SESSIONS: &str = "DELETE FROM sessions WHERE user_id = $1 AND app_id =
                             AND ($3::bytea IS NULL OR token_hash <> $3)";
 
 async fn query(
-    work: &Transaction<'_>,
+    work: &Transaction,
     sql: &str,
     values: &[&(dyn ToSql + Sync)],
 ) -> StoreResult<Vec<Row>> {
-    work.query(sql, values).await.map_err(fault)
+    work.query(sql, values).await
 }
 
 async fn execute(
-    work: &Transaction<'_>,
+    work: &Transaction,
     sql: &str,
     values: &[&(dyn ToSql + Sync)],
 ) -> StoreResult<u64> {
-    work.execute(sql, values).await.map_err(fault)
+    work.execute(sql, values).await
 }
 
 /// Says what a broken uniqueness is about.
@@ -310,7 +314,7 @@ fn named(what: &'static str) -> impl Fn(StoreError) -> StoreError {
     }
 }
 
-async fn insert(work: &Transaction<'_>, person: &Person) -> StoreResult<()> {
+async fn insert(work: &Transaction, person: &Person) -> StoreResult<()> {
     let sql = format!(
         "INSERT INTO people ({PERSON}) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
@@ -349,7 +353,7 @@ fn split(person: &Person) -> (Option<String>, Option<String>) {
 
 /// The person, and whether somebody else keeps the app; both stay so until the end of the
 /// transaction. The administrators are always locked first and in one order.
-async fn locked(work: &Transaction<'_>, app: AppId, id: UserId) -> StoreResult<(Person, bool)> {
+async fn locked(work: &Transaction, app: AppId, id: UserId) -> StoreResult<(Person, bool)> {
     let sql = "SELECT id FROM people WHERE app_id = $1 AND role = 'admin' AND active \
                AND joined_at IS NOT NULL ORDER BY id FOR UPDATE";
     let admins = query(work, sql, &[&app.0]).await?;
@@ -364,7 +368,7 @@ async fn locked(work: &Transaction<'_>, app: AppId, id: UserId) -> StoreResult<(
 }
 
 async fn update(
-    work: &Transaction<'_>,
+    work: &Transaction,
     app: AppId,
     id: UserId,
     change: &PersonChange,
@@ -404,7 +408,7 @@ async fn update(
 }
 
 async fn one_time(
-    work: &Transaction<'_>,
+    work: &Transaction,
     purpose: Purpose,
     hash: &[u8; 32],
     now: Timestamp,
@@ -420,7 +424,7 @@ async fn one_time(
 
 /// Of two at once, the one that deletes the row has it.
 async fn take_one_time(
-    work: &Transaction<'_>,
+    work: &Transaction,
     purpose: Purpose,
     hash: &[u8; 32],
     now: Timestamp,
@@ -433,7 +437,7 @@ async fn take_one_time(
     Ok(taken.filter(|token| At::from(token.expires_at).0 > At::from(now).0))
 }
 
-async fn start_session(work: &Transaction<'_>, new: &PersonSession) -> StoreResult<bool> {
+async fn start_session(work: &Transaction, new: &PersonSession) -> StoreResult<bool> {
     // The person's row is held, so that a change of them waits for this session and ends it.
     let sql = "SELECT 1 FROM people WHERE app_id = $1 AND id = $2 AND role = $3 AND active \
                FOR UPDATE";
