@@ -10,8 +10,8 @@ use crate::state::{ApiState, Inner, Shared};
 use crate::{
     apps, audit, calls, click_to_dial, connections, contacts, control, diagnosis, dial_policy,
     dials, docs, events, health, keys, mappings, me, messages, metrics, notifications, oauth,
-    openapi, outer, own_connections, page, pbx_socket, people, presence, recordings, sign_in, transcripts,
-    voicemails, webhooks, ws,
+    openapi, outer, own_connections, page, pbx_socket, people, presence, recordings, sign_in,
+    transcripts, voicemails, webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.

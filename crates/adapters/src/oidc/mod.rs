@@ -103,14 +103,16 @@ impl OidcProvider {
         };
         let needed = |name: &str| {
             address(name).ok_or_else(|| {
-                tracing::warn!(endpoint = name, "the identity provider names no such address");
+                tracing::warn!(
+                    endpoint = name,
+                    "the identity provider names no such address"
+                );
                 OidcFault::Unreachable
             })
         };
         let methods = json["token_endpoint_auth_methods_supported"].as_array();
-        let takes = |method: &str| {
-            methods.is_none_or(|methods| methods.iter().any(|one| one == method))
-        };
+        let takes =
+            |method: &str| methods.is_none_or(|methods| methods.iter().any(|one| one == method));
         Ok(About {
             authorize: needed("authorization_endpoint")?,
             token: needed("token_endpoint")?,
@@ -294,12 +296,27 @@ mod tests {
         };
         let read = |issuer: &str, json: &Value| provider(issuer).read_about(json).is_ok();
         let good = "https://id.example/token";
-        assert!(read("https://id.example", &about("https://id.example", good)));
-        assert!(!read("https://id.example", &about("https://evil.example", good)));
-        assert!(!read("https://id.example", &about("https://id.example/", good)));
+        assert!(read(
+            "https://id.example",
+            &about("https://id.example", good)
+        ));
+        assert!(!read(
+            "https://id.example",
+            &about("https://evil.example", good)
+        ));
+        assert!(!read(
+            "https://id.example",
+            &about("https://id.example/", good)
+        ));
         let plain = about("https://id.example", "http://id.example/token");
-        assert!(!read("https://id.example", &plain), "no step down to plain HTTP");
-        assert!(!read("https://id.example", &json!({ "issuer": "https://id.example" })));
+        assert!(
+            !read("https://id.example", &plain),
+            "no step down to plain HTTP"
+        );
+        assert!(!read(
+            "https://id.example",
+            &json!({ "issuer": "https://id.example" })
+        ));
     }
 
     #[test]

@@ -96,10 +96,14 @@ impl Expected<'_> {
             return Err(Verdict::Audience);
         }
         let now = self.now.as_second();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "saturates, and then is refused"
+        )]
+        let whole = |at: f64| at as i64;
         let time = |name: &str| {
             let value = &claims[name];
-            #[expect(clippy::cast_possible_truncation, reason = "saturates, and then is refused")]
-            value.as_i64().or_else(|| value.as_f64().map(|at| at as i64))
+            value.as_i64().or_else(|| value.as_f64().map(whole))
         };
         if time("exp").is_none_or(|at| at.saturating_add(SKEW) <= now) {
             return Err(Verdict::Expired);
@@ -165,7 +169,10 @@ fn find<'k>(keys: &'k JwkSet, kid: Option<&str>, algorithm: Algorithm) -> Option
 /// A claim by its name, or by the path to it.
 pub(super) fn claim<'c>(claims: &'c Value, name: &str) -> Option<&'c Value> {
     let whole = claims.get(name);
-    let inside = || name.split('.').try_fold(claims, |value, part| value.get(part));
+    let inside = || {
+        name.split('.')
+            .try_fold(claims, |value, part| value.get(part))
+    };
     whole.or_else(inside).filter(|value| !value.is_null())
 }
 
@@ -285,7 +292,10 @@ mod tests {
     fn a_signature_proves_what_it_should() {
         let good = signed(Some("one"), &claims());
         let verdict = |token: &str| expected().verify(token, &keys()).unwrap_err();
-        assert_eq!(verdict(&signed(Some("two"), &claims())), Verdict::UnknownKey);
+        assert_eq!(
+            verdict(&signed(Some("two"), &claims())),
+            Verdict::UnknownKey
+        );
         let (head, signature) = good.rsplit_once('.').unwrap();
         let other = signed(Some("one"), &json!({ "sub": "other" }));
         let (_, wrong) = other.rsplit_once('.').unwrap();
@@ -294,7 +304,10 @@ mod tests {
         let (header, _) = head.split_once('.').unwrap();
         let (_, body) = other.split_once('.').unwrap();
         let (body, _) = body.split_once('.').unwrap();
-        assert_eq!(verdict(&format!("{header}.{body}.{signature}")), Verdict::Signature);
+        assert_eq!(
+            verdict(&format!("{header}.{body}.{signature}")),
+            Verdict::Signature
+        );
         for bad in ["", "x", "..", "a.b.c", &"x".repeat(MAX_TOKEN + 1)] {
             assert_eq!(verdict(bad), Verdict::Malformed, "{bad:.10}");
         }

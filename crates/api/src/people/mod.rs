@@ -2,7 +2,7 @@
 //! What everybody does to their own account is in `own`; coming in is in [`crate::sign_in`].
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -178,8 +178,7 @@ pub(crate) async fn invite(
 ) -> Result<Response, Problem> {
     caller.needs(Scope::People)?;
     Params::none(&uri)?;
-    let Object(new): Object<NewPerson> =
-        body::json(&headers, body, shared.config.max_json).await?;
+    let Object(new): Object<NewPerson> = body::json(&headers, body, shared.config.max_json).await?;
     let role = role(&new.role)?;
     may_give(&caller, role)?;
     let email = address(&new.email).unwrap_or_default();
@@ -218,8 +217,7 @@ pub(crate) async fn invite_as_operator(
 ) -> Result<Response, Problem> {
     Params::none(&uri)?;
     let app = apps::find(&shared, &app_id).await?;
-    let Object(new): Object<NewPerson> =
-        body::json(&headers, body, shared.config.max_json).await?;
+    let Object(new): Object<NewPerson> = body::json(&headers, body, shared.config.max_json).await?;
     let role = role(&new.role)?;
     let link = shared
         .people
@@ -265,15 +263,14 @@ pub(crate) async fn change(
     caller: Caller,
     trace: Trace,
     Path(id): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::People)?;
-    Params::none(&uri)?;
+    let (parts, body) = request.into_parts();
+    Params::none(&parts.uri)?;
     let id = UserId(path_id(&id, "person")?);
     let Object(asked): Object<PersonEdit> =
-        body::json(&headers, body, shared.config.max_json).await?;
+        body::json(&parts.headers, body, shared.config.max_json).await?;
     let edit = Edit {
         role: asked.role.as_deref().map(role).transpose()?,
         name: asked.name,
@@ -345,7 +342,11 @@ pub(crate) async fn reset_link(
 fn linked(shared: &Shared, headers: &HeaderMap, link: NewLink) -> Result<Response, Problem> {
     let answer = PersonLink {
         person: link.person.into(),
-        url: absolute(shared, headers, &format!("/invitation?token={}", link.token)),
+        url: absolute(
+            shared,
+            headers,
+            &format!("/invitation?token={}", link.token),
+        ),
         expires_at: answer::time(link.expires_at),
     };
     answer::one(StatusCode::CREATED, &answer)

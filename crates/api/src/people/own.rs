@@ -1,6 +1,5 @@
 //! What everybody may do to their own account: name, password, sessions.
 
-use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -144,15 +143,13 @@ pub(crate) async fn password(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let parts_visit = visit(&parts);
     Params::none(&parts.uri)?;
     let (person, hash) = own(&shared, &caller).await?;
-    let body: Body = body;
     let Object(asked): Object<PasswordChange> =
         body::json(&parts.headers, body, shared.config.max_json).await?;
     shared
         .people
-        .change_password(&person, &asked.current, &asked.new, hash, &parts_visit)
+        .change_password(&person, &asked.current, &asked.new, hash, &visit(&parts))
         .await?;
     shared.watch.look();
     Ok(StatusCode::NO_CONTENT.into_response())

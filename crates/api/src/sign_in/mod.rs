@@ -2,8 +2,8 @@
 //! people get (`links`), at an identity provider (`oidc`). Here too: the session's cookie. Whose
 //! session it is says [`crate::auth`].
 
-use axum::extract::State;
 use axum::extract::FromRequestParts;
+use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -64,11 +64,7 @@ pub(crate) struct Welcome {
 }
 
 /// Lets somebody in: the cookie, and the sign-in on record as theirs.
-async fn welcome(
-    shared: &Inner,
-    trace: &Trace,
-    signed_in: SignedIn,
-) -> Result<Response, Problem> {
+async fn welcome(shared: &Inner, trace: &Trace, signed_in: SignedIn) -> Result<Response, Problem> {
     trace.caller(&by_session(shared, &signed_in.token).await?);
     let welcome = Welcome {
         app: AppName {
@@ -79,7 +75,12 @@ async fn welcome(
         user: signed_in.person.into(),
     };
     let mut response = answer::one(StatusCode::OK, &welcome)?;
-    set_cookie(shared, &mut response, &signed_in.token, SESSION_MOST.as_secs());
+    set_cookie(
+        shared,
+        &mut response,
+        &signed_in.token,
+        SESSION_MOST.as_secs(),
+    );
     Ok(response)
 }
 

@@ -47,7 +47,12 @@ pub(crate) async fn begin(
     match shared.people.begin_oidc(&redirect_uri).await {
         Ok(begun) => {
             let mut response = see_other(&begun.url);
-            bind(&shared, &mut response, &begun.browser, SIGN_IN_LIFE.as_secs());
+            bind(
+                &shared,
+                &mut response,
+                &begun.browser,
+                SIGN_IN_LIFE.as_secs(),
+            );
             Ok(response)
         }
         Err(error) => failed(&error),

@@ -81,10 +81,7 @@ errors!(SignInErrors: [
     responses((status = 200, description = "The ways.", body = One<Options>), OptionErrors),
     security(()),
 )]
-pub(crate) async fn options(
-    State(shared): State<Shared>,
-    uri: Uri,
-) -> Result<Response, Problem> {
+pub(crate) async fn options(State(shared): State<Shared>, uri: Uri) -> Result<Response, Problem> {
     Params::none(&uri)?;
     let provider = shared.people.oidc().map(|(_, rules)| Provider {
         name: rules.name.clone(),

@@ -225,7 +225,12 @@ impl Ids {
 
     fn fill(&self, route: &Route) -> String {
         let kinds = [
-            "contact", "dial", "recording", "voicemail", "message", "session",
+            "contact",
+            "dial",
+            "recording",
+            "voicemail",
+            "message",
+            "session",
         ];
         let kind = kinds
             .into_iter()

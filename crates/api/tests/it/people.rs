@@ -56,7 +56,15 @@ impl<'w> Browser<'w> {
 
 /// Posts without any credential.
 pub(crate) async fn post(world: &World, path: &str, body: &Value) -> Answer {
-    Answer::of(world.ask(Method::POST, path).json(body).send().await.unwrap()).await
+    Answer::of(
+        world
+            .ask(Method::POST, path)
+            .json(body)
+            .send()
+            .await
+            .unwrap(),
+    )
+    .await
 }
 
 fn token(answer: &Answer) -> String {
@@ -114,7 +122,11 @@ async fn the_first_visit_sets_the_server_up_once() {
         post(&world, "/api/set-up", &one),
         post(&world, "/api/set-up", &two)
     );
-    let (done, late) = if one.status == 200 { (one, two) } else { (two, one) };
+    let (done, late) = if one.status == 200 {
+        (one, two)
+    } else {
+        (two, one)
+    };
     assert_eq!((late.status, late.problem()), (403, "link_expired"));
     assert_eq!(done.body["data"]["role"], "admin");
     assert_eq!(done.body["data"]["user"]["email"], "jan@example.nl");
@@ -147,9 +159,8 @@ async fn an_invitation_is_looked_at_and_taken_up_once() {
     let tenant = world.tenant("one").await;
     let first = token(&invited(&world, &tenant, "jan@example.nl", "agent").await);
     let link = token(&invited(&world, &tenant, "JAN@example.nl", "supervisor").await);
-    let look = async |token: &str| {
-        post(&world, "/api/invitations/look", &json!({ "token": token })).await
-    };
+    let look =
+        async |token: &str| post(&world, "/api/invitations/look", &json!({ "token": token })).await;
     assert_eq!(look(&first).await.problem(), "link_expired", "replaced");
     for _ in 0..2 {
         let looked = look(&link).await;
@@ -186,8 +197,14 @@ async fn who_signs_in_is_not_told_what_was_wrong() {
     invited(&world, &tenant, "open@example.nl", "agent").await;
     let out = join(&world, &tenant, "out@example.nl", "agent").await;
     let path = format!("/api/people/{}", out.id());
-    let request = world.ask(Method::PATCH, &path).header("x-api-key", &tenant.key);
-    let shut = request.json(&json!({ "active": false })).send().await.unwrap();
+    let request = world
+        .ask(Method::PATCH, &path)
+        .header("x-api-key", &tenant.key);
+    let shut = request
+        .json(&json!({ "active": false }))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(shut.status(), 200);
 
     let mut before = world.people.passwords().verified();
@@ -202,7 +219,11 @@ async fn who_signs_in_is_not_told_what_was_wrong() {
         ("jan@example.nl", &"x".repeat(1000)),
     ] {
         let answer = sign_in(&world, email, password).await;
-        assert_eq!((answer.status, answer.problem()), (401, "sign_in_refused"), "{email}");
+        assert_eq!(
+            (answer.status, answer.problem()),
+            (401, "sign_in_refused"),
+            "{email}"
+        );
         assert_eq!(answer.header("set-cookie"), "");
         told.push(answer.body["detail"].clone());
         let after = world.people.passwords().verified();
@@ -216,7 +237,10 @@ async fn who_signs_in_is_not_told_what_was_wrong() {
     for part in ["switchhook_session=", "HttpOnly", "SameSite=Lax", "Path=/"] {
         assert!(cookie.contains(part), "{cookie}");
     }
-    assert!(!cookie.contains(&jan.cookie), "every sign-in has its own token");
+    assert!(
+        !cookie.contains(&jan.cookie),
+        "every sign-in has its own token"
+    );
 }
 
 #[tokio::test]
@@ -228,12 +252,18 @@ async fn guessing_is_slowed_down_and_told_when_to_come_back() {
         assert_eq!(sign_in(&world, "jan@example.nl", "wrong").await.status, 401);
     }
     let refused = sign_in(&world, "jan@example.nl", PASSWORD).await;
-    assert_eq!((refused.status, refused.problem()), (429, "sign_in_throttled"));
+    assert_eq!(
+        (refused.status, refused.problem()),
+        (429, "sign_in_throttled")
+    );
     assert_eq!(refused.header("retry-after"), "900");
     let other = sign_in(&world, "piet@example.nl", PASSWORD).await;
     assert_eq!(other.status, 401, "others are not held up");
     world.clock.advance(SignedDuration::from_mins(15));
-    assert_eq!(sign_in(&world, "jan@example.nl", PASSWORD).await.status, 200);
+    assert_eq!(
+        sign_in(&world, "jan@example.nl", PASSWORD).await.status,
+        200
+    );
 }
 
 #[tokio::test]
@@ -252,7 +282,10 @@ async fn who_is_in_several_apps_chooses_one() {
     let body = json!({ "email": "jan@example.nl", "password": PASSWORD, "app_id": two.id });
     let jan = Browser::of(&world, post(&world, "/api/sign-in", &body).await);
     let me = jan.get("/api/me").await.body;
-    assert_eq!((&me["data"]["app"]["id"], &me["data"]["role"]), (&json!(two.id), &json!("agent")));
+    assert_eq!(
+        (&me["data"]["app"]["id"], &me["data"]["role"]),
+        (&json!(two.id), &json!("agent"))
+    );
 }
 
 #[tokio::test]
@@ -264,17 +297,27 @@ async fn an_app_keeps_an_administrator() {
     let own = format!("/api/people/{}", jan.id());
     for change in [json!({ "role": "agent" }), json!({ "active": false })] {
         let refused = jan.send(Method::PATCH, &own, &change).await;
-        assert_eq!((refused.status, refused.problem()), (409, "last_admin"), "{change}");
+        assert_eq!(
+            (refused.status, refused.problem()),
+            (409, "last_admin"),
+            "{change}"
+        );
     }
     assert_eq!(jan.delete(&own).await.problem(), "last_admin");
     let piet = join(&world, &tenant, "piet@example.nl", "admin").await;
     // Each demotes the other at the same moment: one of them stays.
-    let (theirs, demoted) = (format!("/api/people/{}", piet.id()), json!({ "role": "agent" }));
+    let (theirs, demoted) = (
+        format!("/api/people/{}", piet.id()),
+        json!({ "role": "agent" }),
+    );
     let (a, b) = tokio::join!(
         jan.send(Method::PATCH, &theirs, &demoted),
         piet.send(Method::PATCH, &own, &demoted)
     );
-    let done = [a.status, b.status].iter().filter(|status| **status == 200).count();
+    let done = [a.status, b.status]
+        .iter()
+        .filter(|status| **status == 200)
+        .count();
     assert_eq!(done, 1, "{} {}", a.text, b.text);
 }
 
@@ -319,17 +362,34 @@ async fn a_password_link_ends_every_session() {
     let look = post(&world, "/api/invitations/look", &json!({ "token": link })).await;
     assert_eq!(look.body["data"]["email"], "jan@example.nl");
     assert_eq!(look.body["data"]["purpose"], "reset");
-    assert_eq!(jan.get("/api/me").await.status, 200, "looking changes nothing");
+    assert_eq!(
+        jan.get("/api/me").await.status,
+        200,
+        "looking changes nothing"
+    );
     let body = json!({ "token": link, "password": "een heel ander wachtwoord" });
     let reset = Browser::of(&world, post(&world, "/api/invitations/accept", &body).await);
     assert_eq!(jan.get("/api/me").await.problem(), "key_invalid");
     assert_eq!(reset.get("/api/me").await.status, 200);
-    assert_eq!(sign_in(&world, "jan@example.nl", PASSWORD).await.status, 401);
-    assert_eq!(post(&world, "/api/invitations/accept", &body).await.problem(), "link_expired");
+    assert_eq!(
+        sign_in(&world, "jan@example.nl", PASSWORD).await.status,
+        401
+    );
+    assert_eq!(
+        post(&world, "/api/invitations/accept", &body)
+            .await
+            .problem(),
+        "link_expired"
+    );
     let late = token(&boss.send(Method::POST, &path, &Value::Null).await);
     world.clock.advance(SignedDuration::from_hours(1));
     let body = json!({ "token": late, "password": PASSWORD });
-    assert_eq!(post(&world, "/api/invitations/accept", &body).await.problem(), "link_expired");
+    assert_eq!(
+        post(&world, "/api/invitations/accept", &body)
+            .await
+            .problem(),
+        "link_expired"
+    );
 }
 
 #[tokio::test]
@@ -337,7 +397,9 @@ async fn people_look_after_their_own_account() {
     let world = World::new().await;
     let tenant = world.tenant("one").await;
     let jan = join(&world, &tenant, "jan@example.nl", "agent").await;
-    let named = jan.send(Method::PATCH, "/api/me", &json!({ "name": " Jan J. " })).await;
+    let named = jan
+        .send(Method::PATCH, "/api/me", &json!({ "name": " Jan J. " }))
+        .await;
     assert_eq!(named.body["data"]["name"], "Jan J.");
     let second = Browser::of(&world, sign_in(&world, "jan@example.nl", PASSWORD).await);
     let third = Browser::of(&world, sign_in(&world, "jan@example.nl", PASSWORD).await);
@@ -358,15 +420,39 @@ async fn people_look_after_their_own_account() {
 
     let change = |current: &str, new: &str| json!({ "current": current, "new": new });
     let path = "/api/me/password";
-    let wrong = jan.send(Method::POST, path, &change("wrong", "een heel ander wachtwoord")).await;
-    assert_eq!((wrong.status, &wrong.body["field"]), (400, &json!("current")));
-    let weak = jan.send(Method::POST, path, &change(PASSWORD, "aaaaaaaaaaaaaa")).await;
-    assert_eq!((weak.status, &weak.body["field"]), (400, &json!("new")), "{}", weak.text);
+    let wrong = jan
+        .send(
+            Method::POST,
+            path,
+            &change("wrong", "een heel ander wachtwoord"),
+        )
+        .await;
+    assert_eq!(
+        (wrong.status, &wrong.body["field"]),
+        (400, &json!("current"))
+    );
+    let weak = jan
+        .send(Method::POST, path, &change(PASSWORD, "aaaaaaaaaaaaaa"))
+        .await;
+    assert_eq!(
+        (weak.status, &weak.body["field"]),
+        (400, &json!("new")),
+        "{}",
+        weak.text
+    );
     let done = jan
-        .send(Method::POST, path, &change(PASSWORD, "een heel ander wachtwoord"))
+        .send(
+            Method::POST,
+            path,
+            &change(PASSWORD, "een heel ander wachtwoord"),
+        )
         .await;
     assert_eq!(done.status, 204, "{}", done.text);
-    assert_eq!(third.get("/api/me").await.problem(), "key_invalid", "the others end");
+    assert_eq!(
+        third.get("/api/me").await.problem(),
+        "key_invalid",
+        "the others end"
+    );
     assert_eq!(jan.get("/api/me").await.status, 200, "this one goes on");
     assert_eq!(jan.delete("/api/me/sessions").await.status, 204);
     assert_eq!(jan.get("/api/me").await.problem(), "key_invalid");
@@ -384,7 +470,11 @@ async fn a_session_lasts_while_it_is_used_and_no_longer_than_a_week() {
     }
     assert_eq!(idle.get("/api/me").await.problem(), "key_invalid");
     world.clock.advance(SignedDuration::from_hours(8));
-    assert_eq!(busy.get("/api/me").await.problem(), "key_invalid", "a week is over");
+    assert_eq!(
+        busy.get("/api/me").await.problem(),
+        "key_invalid",
+        "a week is over"
+    );
 }
 
 #[tokio::test]
@@ -397,7 +487,10 @@ async fn nobody_gives_away_more_than_they_have() {
         let browser = join(&world, &tenant, &email, role).await;
         let body = json!({ "email": "new@example.nl", "role": "agent" });
         let refused = browser.send(Method::POST, "/api/people", &body).await;
-        assert_eq!((refused.status, refused.problem()), (403, "role_not_allowed"));
+        assert_eq!(
+            (refused.status, refused.problem()),
+            (403, "role_not_allowed")
+        );
         let list = browser.get("/api/people").await;
         assert_eq!(list.problem(), "role_not_allowed");
         let me = browser.get("/api/me").await.body;
@@ -422,10 +515,15 @@ async fn another_sites_page_signs_nobody_in() {
     ] {
         let request = world.ask(Method::POST, "/api/sign-in").header(name, value);
         let refused = Answer::of(request.json(&body).send().await.unwrap()).await;
-        assert_eq!((refused.status, refused.problem()), (403, "cross_site_request"));
+        assert_eq!(
+            (refused.status, refused.problem()),
+            (403, "cross_site_request")
+        );
     }
     let form = world.ask(Method::POST, "/api/sign-in");
-    let form = form.header("content-type", "text/plain").body(body.to_string());
+    let form = form
+        .header("content-type", "text/plain")
+        .body(body.to_string());
     let refused = Answer::of(form.send().await.unwrap()).await;
     assert_eq!(refused.problem(), "unsupported_content_type");
 }
@@ -457,7 +555,8 @@ async fn sign_ins_and_changes_of_people_are_on_record() {
     sign_in(&world, "jan@example.nl", "wrong").await;
     sign_in(&world, "jan@example.nl", PASSWORD).await;
     let path = format!("/api/people/{}", jan.id());
-    boss.send(Method::PATCH, &path, &json!({ "role": "supervisor" })).await;
+    boss.send(Method::PATCH, &path, &json!({ "role": "supervisor" }))
+        .await;
     let list = boss.get("/api/audit").await;
     let entry = |action: &str, status: u16| {
         let mut entries = list.body["data"].as_array().unwrap().iter();
@@ -483,7 +582,10 @@ async fn without_the_database_nobody_is_let_in() {
     let world = World::new().await;
     world.store.away.store(true, Ordering::Relaxed);
     let answer = sign_in(&world, "jan@example.nl", PASSWORD).await;
-    assert_eq!((answer.status, answer.problem()), (503, "store_unavailable"));
+    assert_eq!(
+        (answer.status, answer.problem()),
+        (503, "store_unavailable")
+    );
     assert_ne!(answer.header("retry-after"), "");
 }
 
@@ -496,9 +598,11 @@ async fn another_apps_people_do_not_exist() {
     let path = format!("/api/people/{}", jan.id());
     for answer in [
         eve.get(&path).await,
-        eve.send(Method::PATCH, &path, &json!({ "name": "x" })).await,
+        eve.send(Method::PATCH, &path, &json!({ "name": "x" }))
+            .await,
         eve.delete(&path).await,
-        eve.send(Method::POST, &format!("{path}/reset-link"), &Value::Null).await,
+        eve.send(Method::POST, &format!("{path}/reset-link"), &Value::Null)
+            .await,
     ] {
         assert_eq!((answer.status, answer.problem()), (404, "person_not_found"));
     }

@@ -23,7 +23,9 @@ struct Provider(Mutex<Result<Identity, OidcFault>>);
 impl IdentityProvider for Provider {
     async fn authorize_url(&self, ask: &Ask) -> Result<String, OidcFault> {
         let (state, challenge) = (&ask.state, ask.challenge());
-        Ok(format!("https://id.example/auth?state={state}&code_challenge={challenge}"))
+        Ok(format!(
+            "https://id.example/auth?state={state}&code_challenge={challenge}"
+        ))
     }
 
     async fn identify(&self, code: &str, ask: &Ask, _: Timestamp) -> Result<Identity, OidcFault> {
@@ -60,16 +62,31 @@ async fn world(rules: OidcRules) -> (World, Tenant, Arc<Provider>) {
 
 /// Begins: the cookie and the state.
 async fn begin(world: &World) -> (String, String) {
-    let begun = world.ask(Method::GET, "/sign-in/oidc").send().await.unwrap();
+    let begun = world
+        .ask(Method::GET, "/sign-in/oidc")
+        .send()
+        .await
+        .unwrap();
     let begun = Answer::of(begun).await;
     assert_eq!(begun.status, 303, "{}", begun.text);
     let cookie = begun.header("set-cookie");
-    for part in ["HttpOnly", "SameSite=Lax", "Path=/sign-in/oidc", "Max-Age=600"] {
+    for part in [
+        "HttpOnly",
+        "SameSite=Lax",
+        "Path=/sign-in/oidc",
+        "Max-Age=600",
+    ] {
         assert!(cookie.contains(part), "{cookie}");
     }
     let cookie = cookie.split(';').next().unwrap().to_owned();
     let url = begun.header("location");
-    let state = url.split_once("state=").unwrap().1.split('&').next().unwrap();
+    let state = url
+        .split_once("state=")
+        .unwrap()
+        .1
+        .split('&')
+        .next()
+        .unwrap();
     (cookie, state.to_owned())
 }
 
@@ -84,7 +101,9 @@ async fn back(world: &World, cookie: &str, query: &str) -> (String, Answer) {
 
 async fn try_it(world: &World) -> String {
     let (cookie, state) = begin(world).await;
-    back(world, &cookie, &format!("state={state}&code=good")).await.0
+    back(world, &cookie, &format!("state={state}&code=good"))
+        .await
+        .0
 }
 
 fn session(answer: &Answer) -> Option<String> {
@@ -161,7 +180,10 @@ async fn who_is_not_known_well_enough_stays_outside() {
     assert_eq!(try_it(&world).await, "/?sign_in_error=account_unknown");
     join(&world, &tenant, "boss@example.nl", "admin").await;
     let own = join(&world, &tenant, "jan@example.nl", "agent").await;
-    let id = own.answer.body["data"]["user"]["id"].as_str().unwrap().to_owned();
+    let id = own.answer.body["data"]["user"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let with = |change: fn(&mut Identity)| {
         let mut identity = jan();
         change(&mut identity);
@@ -174,7 +196,9 @@ async fn who_is_not_known_well_enough_stays_outside() {
     with(|jan| jan.email = Some("jan@example.nl.evil.example".to_owned()));
     assert_eq!(try_it(&world).await, "/?sign_in_error=domain_not_allowed");
     let path = format!("/api/people/{id}");
-    let request = world.ask(Method::PATCH, &path).header("x-api-key", &tenant.key);
+    let request = world
+        .ask(Method::PATCH, &path)
+        .header("x-api-key", &tenant.key);
     let off = serde_json::json!({ "active": false });
     request.json(&off).send().await.unwrap();
     with(|_| {});
@@ -210,8 +234,18 @@ async fn accounts_are_made_only_where_the_operator_says_so() {
         settings,
     );
     let sign_in = async || {
-        let begun = people.begin_oidc("http://x/sign-in/oidc/callback").await.unwrap();
-        let state = begun.url.split_once("state=").unwrap().1.split('&').next().unwrap();
+        let begun = people
+            .begin_oidc("http://x/sign-in/oidc/callback")
+            .await
+            .unwrap();
+        let state = begun
+            .url
+            .split_once("state=")
+            .unwrap()
+            .1
+            .split('&')
+            .next()
+            .unwrap();
         let to = "http://x/sign-in/oidc/callback";
         let ask = people.take_oidc(&begun.browser, state, to).await.unwrap();
         people.finish_oidc(&ask, "good", &Default::default()).await
@@ -222,7 +256,10 @@ async fn accounts_are_made_only_where_the_operator_says_so() {
     // The provider's groups give roles, and take the sessions of the old one.
     provider.0.lock().unwrap().as_mut().unwrap().roles = vec!["cti-bosses".to_owned()];
     let second = sign_in().await.unwrap();
-    assert_eq!((second.person.id, second.person.role), (first.person.id, Role::Supervisor));
+    assert_eq!(
+        (second.person.id, second.person.role),
+        (first.person.id, Role::Supervisor)
+    );
     assert!(made.gate.session(&first.token).await.unwrap().is_err());
     assert!(made.gate.session(&second.token).await.unwrap().is_ok());
 }
@@ -242,7 +279,11 @@ async fn passwords_can_be_switched_off() {
     let body = serde_json::json!({ "email": "jan@example.nl", "password": "x" });
     let refused = post(&world, "/api/sign-in", &body).await;
     assert_eq!((refused.status, refused.problem()), (403, "passwords_off"));
-    let options = world.ask(Method::GET, "/api/sign-in/options").send().await.unwrap();
+    let options = world
+        .ask(Method::GET, "/api/sign-in/options")
+        .send()
+        .await
+        .unwrap();
     let options = Answer::of(options).await.body;
     assert_eq!(options["data"]["password"], false);
     assert_eq!(options["data"]["oidc"]["name"], "Keycloak");

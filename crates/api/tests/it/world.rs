@@ -121,10 +121,7 @@ impl World {
         Self::with_adapters(config, vec![Arc::new(Dialpad)]).await
     }
 
-    pub(crate) async fn with_adapters(
-        config: ApiConfig,
-        adapters: Vec<Arc<dyn Adapter>>,
-    ) -> Self {
+    pub(crate) async fn with_adapters(config: ApiConfig, adapters: Vec<Arc<dyn Adapter>>) -> Self {
         Self::with_people(config, adapters, PeopleSettings::default()).await
     }
 

@@ -164,9 +164,7 @@ impl People {
             let problem = "must be of somebody who has joined and is active; invite them instead";
             return Err(invalid("id", problem));
         }
-        let (token, expires_at) = self
-            .link(Purpose::Reset, Some(&person), RESET_LIFE)
-            .await?;
+        let (token, expires_at) = self.link(Purpose::Reset, Some(&person), RESET_LIFE).await?;
         Ok(NewLink {
             person,
             token,
@@ -294,5 +292,8 @@ impl People {
 /// What a session is called where people see it: the start of its hash, which opens nothing.
 #[must_use]
 pub fn session_name(hash: &[u8; 32]) -> String {
-    hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+    hash.iter()
+        .take(12)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -268,9 +268,8 @@ impl People {
         link.ok_or(PeopleError::LinkExpired)?;
         let mint = self.mint();
         let country = NumberPlan::for_country(new.country.trim());
-        let country = country.ok_or_else(|| {
-            invalid("country", "must be a two-letter country code such as NL")
-        })?;
+        let country = country
+            .ok_or_else(|| invalid("country", "must be a two-letter country code such as NL"))?;
         let app = App {
             id: AppId(mint.uuid()),
             name: text(&new.app_name, "app_name")?,
@@ -357,7 +356,10 @@ impl People {
 
     /// Hashes a good password anew when the parameters have been raised since.
     async fn rehashed(&self, person: Person, password: &str) -> Result<Person, PeopleError> {
-        let outdated = person.password.as_deref().is_some_and(Passwords::is_outdated);
+        let outdated = person
+            .password
+            .as_deref()
+            .is_some_and(Passwords::is_outdated);
         if !outdated {
             return Ok(person);
         }
@@ -488,8 +490,20 @@ mod tests {
 
     #[test]
     fn an_address_has_one_form() {
-        assert_eq!(address(" Jan@Example.NL "), Some("jan@example.nl".to_owned()));
-        for bad in ["", "jan", "@example.nl", "jan@", "jan@@x", "j an@x", "jan@x..nl", "a,b@x"] {
+        assert_eq!(
+            address(" Jan@Example.NL "),
+            Some("jan@example.nl".to_owned())
+        );
+        for bad in [
+            "",
+            "jan",
+            "@example.nl",
+            "jan@",
+            "jan@@x",
+            "j an@x",
+            "jan@x..nl",
+            "a,b@x",
+        ] {
             assert_eq!(address(bad), None, "{bad}");
         }
         assert_eq!(address(&format!("{}@example.nl", "x".repeat(250))), None);

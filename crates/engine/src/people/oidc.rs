@@ -248,11 +248,7 @@ impl People {
         }
     }
 
-    async fn person_of(
-        &self,
-        identity: &Identity,
-        rules: &OidcRules,
-    ) -> Result<Person, OidcError> {
+    async fn person_of(&self, identity: &Identity, rules: &OidcRules) -> Result<Person, OidcError> {
         let here = |one: &Person| rules.app.is_none_or(|app| app == one.app_id);
         let bound = self
             .store
@@ -403,7 +399,10 @@ mod tests {
             name: None,
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         };
-        assert_eq!(claimed(&with(&["desk", "boss", "x"]), &rules), Some(Role::Admin));
+        assert_eq!(
+            claimed(&with(&["desk", "boss", "x"]), &rules),
+            Some(Role::Admin)
+        );
         assert_eq!(claimed(&with(&["desk"]), &rules), Some(Role::Agent));
         assert_eq!(claimed(&with(&["admin"]), &rules), None);
     }

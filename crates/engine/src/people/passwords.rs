@@ -32,15 +32,51 @@ const OWN_PART: usize = 8;
 const SHORT_WORD: usize = 4;
 /// What everybody thinks of when twelve characters are asked for.
 const COMMON: &[&str] = &[
-    "123456789012", "1234567890123", "12345678901234", "123456789123", "123123123123",
-    "1q2w3e4r5t6y", "1qaz2wsx3edc", "abc123abc123", "abcd12345678", "abcdefghijkl",
-    "administrator", "administrator1", "changeme1234", "changemechangeme", "correcthorsebatterystaple",
-    "iloveyou1234", "iloveyouforever", "letmeinletmein", "p@ssw0rd1234", "passw0rd1234",
-    "password1234", "password12345", "password123456", "passwordpassword", "qazwsxedcrfv",
-    "qwerty123456", "qwertyqwerty", "qwertyuiop12", "qwertyuiop123", "qwertyuiopas",
-    "switchhook12", "switchhook123", "switchhook1234", "trustno1trustno1", "unbelievable",
-    "wachtwoord12", "wachtwoord123", "wachtwoord1234", "welcome12345", "welcome123456",
-    "welkom123456", "welkom1234567", "welkomwelkom", "zaq12wsxcde3", "zomer2026zomer",
+    "123456789012",
+    "1234567890123",
+    "12345678901234",
+    "123456789123",
+    "123123123123",
+    "1q2w3e4r5t6y",
+    "1qaz2wsx3edc",
+    "abc123abc123",
+    "abcd12345678",
+    "abcdefghijkl",
+    "administrator",
+    "administrator1",
+    "changeme1234",
+    "changemechangeme",
+    "correcthorsebatterystaple",
+    "iloveyou1234",
+    "iloveyouforever",
+    "letmeinletmein",
+    "p@ssw0rd1234",
+    "passw0rd1234",
+    "password1234",
+    "password12345",
+    "password123456",
+    "passwordpassword",
+    "qazwsxedcrfv",
+    "qwerty123456",
+    "qwertyqwerty",
+    "qwertyuiop12",
+    "qwertyuiop123",
+    "qwertyuiopas",
+    "switchhook12",
+    "switchhook123",
+    "switchhook1234",
+    "trustno1trustno1",
+    "unbelievable",
+    "wachtwoord12",
+    "wachtwoord123",
+    "wachtwoord1234",
+    "welcome12345",
+    "welcome123456",
+    "welkom123456",
+    "welkom1234567",
+    "welkomwelkom",
+    "zaq12wsxcde3",
+    "zomer2026zomer",
 ];
 
 /// Too many want to sign in at this moment.
@@ -113,7 +149,11 @@ impl Passwords {
         let password = normal(if fits { password } else { "" });
         let verified = self.alone(move || {
             let hash = PasswordHash::new(&hash).ok()?;
-            Some(argon2()?.verify_password(password.as_bytes(), &hash).is_ok())
+            Some(
+                argon2()?
+                    .verify_password(password.as_bytes(), &hash)
+                    .is_ok(),
+            )
         });
         let same = verified.await?.unwrap_or(false);
         self.0.verified.fetch_add(1, Ordering::Relaxed);
@@ -212,12 +252,30 @@ mod tests {
     async fn a_password_fits_its_own_hash_only() {
         let passwords = Passwords::new(Arc::new(SystemEntropy));
         let hash = passwords.hash("een lang wachtwoord").await.unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
         assert!(!Passwords::is_outdated(&hash));
-        assert!(passwords.verify("een lang wachtwoord", Some(&hash)).await.unwrap());
-        assert!(!passwords.verify("een lang Wachtwoord", Some(&hash)).await.unwrap());
+        assert!(
+            passwords
+                .verify("een lang wachtwoord", Some(&hash))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !passwords
+                .verify("een lang Wachtwoord", Some(&hash))
+                .await
+                .unwrap()
+        );
         assert!(!passwords.verify("", Some(&hash)).await.unwrap());
-        assert!(!passwords.verify("een lang wachtwoord", Some("nonsense")).await.unwrap());
+        assert!(
+            !passwords
+                .verify("een lang wachtwoord", Some("nonsense"))
+                .await
+                .unwrap()
+        );
         let again = passwords.hash("een lang wachtwoord").await.unwrap();
         assert_ne!(hash, again, "every hash has its own salt");
     }
@@ -233,7 +291,9 @@ mod tests {
     async fn what_looks_the_same_is_the_same() {
         let passwords = Passwords::new(Arc::new(SystemEntropy));
         let hash = passwords.hash("caf\u{e9} om de hoek").await.unwrap();
-        let composed = passwords.verify("cafe\u{301} om de hoek", Some(&hash)).await;
+        let composed = passwords
+            .verify("cafe\u{301} om de hoek", Some(&hash))
+            .await;
         assert!(composed.unwrap());
     }
 
@@ -255,18 +315,18 @@ mod tests {
             "aaaaaaaaaaaaaa",
             "ababababababab",
             "abcdefghijklmnop",
-            "210987654321"
-                .chars()
-                .rev()
-                .collect::<String>()
-                .as_str(),
+            "210987654321".chars().rev().collect::<String>().as_str(),
             "jansenjansen12",
             "Klantcontact1!",
             &"x1".repeat(65),
         ] {
             assert!(check(bad, &personal).is_err(), "{bad}");
         }
-        for good in ["vier woorden op een rij", "jansen koopt vier broden", "Tr0ub4dor&3xyz"] {
+        for good in [
+            "vier woorden op een rij",
+            "jansen koopt vier broden",
+            "Tr0ub4dor&3xyz",
+        ] {
             assert_eq!(check(good, &personal), Ok(()), "{good}");
         }
     }

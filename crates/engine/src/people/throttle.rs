@@ -136,7 +136,11 @@ mod tests {
         assert_eq!(wait, Duration::from_secs(15 * 60 - 10));
         assert_eq!(throttle.wait(who, Some("192.0.2.2"), at(10)), None);
         assert_eq!(throttle.wait("piet@example.nl", here, at(10)), None);
-        assert_eq!(throttle.wait(who, here, at(15 * 60)), None, "it ends by itself");
+        assert_eq!(
+            throttle.wait(who, here, at(15 * 60)),
+            None,
+            "it ends by itself"
+        );
     }
 
     #[test]
@@ -158,7 +162,11 @@ mod tests {
         for guess in 0..100 {
             throttle.failed(&format!("{guess}@example.nl"), Some("192.0.2.1"), at(0));
         }
-        assert!(throttle.wait("new@example.nl", Some("192.0.2.1"), at(1)).is_some());
+        assert!(
+            throttle
+                .wait("new@example.nl", Some("192.0.2.1"), at(1))
+                .is_some()
+        );
     }
 
     #[test]

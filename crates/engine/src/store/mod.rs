@@ -421,15 +421,7 @@ pub struct DueCall {
 /// Everything that lasts. See the module documentation for the promises.
 #[async_trait]
 pub trait Store:
-    AuditStore
-    + DialStore
-    + MediaStore
-    + PeopleStore
-    + StateStore
-    + VendorStore
-    + Send
-    + Sync
-    + 'static
+    AuditStore + DialStore + MediaStore + PeopleStore + StateStore + VendorStore + Send + Sync + 'static
 {
     // ---- the call path ----------------------------------------------------------------------
 

@@ -207,8 +207,7 @@ pub trait PeopleStore: Send + Sync {
     async fn person(&self, app: AppId, id: UserId) -> StoreResult<Option<Person>>;
 
     /// The people of an app by address, and how many there are.
-    async fn people(&self, app: AppId, limit: u32, offset: u32)
-    -> StoreResult<(Vec<Person>, u64)>;
+    async fn people(&self, app: AppId, limit: u32, offset: u32) -> StoreResult<(Vec<Person>, u64)>;
 
     /// Who has this address, in any app; by app.
     async fn people_by_email(&self, email: &str) -> StoreResult<Vec<Person>>;

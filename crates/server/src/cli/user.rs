@@ -67,7 +67,10 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
     match args.command {
         Command::Invite { email, role, name } => {
             let role = Role::from_name(&role).unwrap_or(Role::Agent);
-            let link = parts.people.invite(app, &email, name.as_deref(), role).await;
+            let link = parts
+                .people
+                .invite(app, &email, name.as_deref(), role)
+                .await;
             let link = link.map_err(told)?;
             note(parts, app, "user invite", &link.person).await?;
             show(parts, &link);
@@ -153,8 +156,9 @@ async fn find(parts: &Parts, app: AppId, who: &str) -> Result<Person, Failure> {
     let found = match who.parse::<UserId>() {
         Ok(id) => parts.store.person(app, id).await?,
         Err(_) => {
-            let known = parts.store.people_by_email(&address(who).unwrap_or_default());
-            known.await?.into_iter().find(|one| one.app_id == app)
+            let email = address(who).unwrap_or_default();
+            let known = parts.store.people_by_email(&email).await?;
+            known.into_iter().find(|one| one.app_id == app)
         }
     };
     found.ok_or_else(|| Failure::Usage(format!("nobody called {who} is in this app")))

@@ -138,7 +138,9 @@ fn scopes(text: &str) -> Result<String, String> {
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',').map(str::trim).filter(|word| !word.is_empty())
+    text.split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
 }
 
 fn domains(text: &str) -> Vec<String> {

@@ -61,7 +61,12 @@ fn token(link: &str) -> &str {
 }
 
 async fn post(url: &str, path: &str, body: &Value) -> (u16, Value) {
-    let request = reqwest::Client::new().post(format!("{url}{path}")).json(body);
+    let request = reqwest::Client::builder()
+        .timeout(std::time::Duration::from_secs(30))
+        .build()
+        .unwrap()
+        .post(format!("{url}{path}"))
+        .json(body);
     let answer = request.send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
@@ -74,7 +79,9 @@ async fn the_console_shows_how_to_set_a_new_server_up_and_only_then() {
     let link = &told[0];
     assert!(link.starts_with("SET-UP LINK "), "{told:?}");
     assert!(link.contains(&format!("{url}/set-up?token=")), "{told:?}");
-    let page = reqwest::get(link.split_whitespace().last().unwrap()).await.unwrap();
+    let page = reqwest::get(link.split_whitespace().last().unwrap())
+        .await
+        .unwrap();
     assert_eq!(page.status(), 200, "the page is there");
     let body = json!({
         "token": token(link), "app_name": "Klantcontact", "country": "NL", "name": "Jan Jansen",
@@ -102,7 +109,10 @@ async fn whoever_has_the_machine_looks_after_people() {
     let invite = ["user", "invite", "jan@example.nl", "--role", "admin"];
     let link = out(&run(folder.path(), &invite));
     let list = out(&run(folder.path(), &["user", "list"]));
-    assert!(list.contains("jan@example.nl") && list.contains("invited"), "{list}");
+    assert!(
+        list.contains("jan@example.nl") && list.contains("invited"),
+        "{list}"
+    );
     let (_server, told) = serve(folder.path(), "listening");
     let url = told[0].rsplit_once(" on ").unwrap().1.to_owned();
     let body = json!({ "token": token(&link), "password": PASSWORD });
@@ -110,10 +120,16 @@ async fn whoever_has_the_machine_looks_after_people() {
     assert_eq!(status, 200, "{answer}");
     let only = run(folder.path(), &["user", "disable", "jan@example.nl"]);
     assert_eq!(only.status.code(), Some(2), "the last administrator");
-    out(&run(folder.path(), &["user", "invite", "piet@example.nl", "--name", "Piet"]));
+    out(&run(
+        folder.path(),
+        &["user", "invite", "piet@example.nl", "--name", "Piet"],
+    ));
     out(&run(folder.path(), &["user", "disable", "piet@example.nl"]));
     out(&run(folder.path(), &["user", "enable", "piet@example.nl"]));
-    let link = out(&run(folder.path(), &["user", "reset-link", "jan@example.nl"]));
+    let link = out(&run(
+        folder.path(),
+        &["user", "reset-link", "jan@example.nl"],
+    ));
     let body = json!({ "token": token(&link), "password": "een heel ander wachtwoord" });
     assert_eq!(post(&url, "/api/invitations/accept", &body).await.0, 200);
 }

@@ -7,8 +7,8 @@ use switchhook_engine::store::{
     App, LAST_ADMIN, OneTime, PeopleStore, Person, PersonChange, PersonSession, Purpose, Role,
     StoreError, StoreResult,
 };
-use tokio_postgres::types::ToSql;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::PostgresStore;
@@ -29,7 +29,8 @@ impl PeopleStore for PostgresStore {
     async fn is_untouched(&self) -> StoreResult<bool> {
         // Whether there is any app at all.
         let row = self.readers.everywhere().one(UNTOUCHED, &[]).await?;
-        row.as_ref().map_or(Ok(false), |row| column(row, "untouched"))
+        row.as_ref()
+            .map_or(Ok(false), |row| column(row, "untouched"))
     }
 
     async fn set_up(
@@ -80,12 +81,7 @@ impl PeopleStore for PostgresStore {
         found.as_ref().map(person).transpose()
     }
 
-    async fn people(
-        &self,
-        app: AppId,
-        limit: u32,
-        offset: u32,
-    ) -> StoreResult<(Vec<Person>, u64)> {
+    async fn people(&self, app: AppId, limit: u32, offset: u32) -> StoreResult<(Vec<Person>, u64)> {
         let sql = format!(
             "SELECT {PERSON}, (SELECT count(*) FROM people WHERE app_id = $1) AS total \
              FROM people WHERE app_id = $1 \
@@ -395,7 +391,9 @@ async fn update(
         &subject,
         &joined_at,
     ];
-    let rows = query(work, &sql, &values).await.map_err(named("identity"))?;
+    let rows = query(work, &sql, &values)
+        .await
+        .map_err(named("identity"))?;
     if known.ends_sessions(change) {
         let keep = change.keep.as_ref().map(<[u8; 32]>::as_slice);
         execute(work, END_SESSIONS, &[&id.0, &app.0, &keep]).await?;
@@ -492,8 +490,7 @@ fn person(row: &Row) -> StoreResult<Person> {
 
 fn one_time_from_row(row: &Row) -> StoreResult<OneTime> {
     let purpose = Purpose::from_name(column(row, "purpose")?);
-    let (app, id): (Option<Uuid>, Option<Uuid>) =
-        (column(row, "app_id")?, column(row, "user_id")?);
+    let (app, id): (Option<Uuid>, Option<Uuid>) = (column(row, "app_id")?, column(row, "user_id")?);
     Ok(OneTime {
         token_hash: bytes32(column(row, "token_hash")?, "one_time_tokens", "token_hash")?,
         purpose: purpose.ok_or_else(|| damaged("one_time_tokens", "purpose"))?,

@@ -61,12 +61,7 @@ impl PeopleStore for SqliteStore {
         self.read(move |c| one(c, app, id)).await
     }
 
-    async fn people(
-        &self,
-        app: AppId,
-        limit: u32,
-        offset: u32,
-    ) -> StoreResult<(Vec<Person>, u64)> {
+    async fn people(&self, app: AppId, limit: u32, offset: u32) -> StoreResult<(Vec<Person>, u64)> {
         self.readers
             .read_at_once(move |c| {
                 let sql = format!(
@@ -211,7 +206,12 @@ impl PeopleStore for SqliteStore {
                  AND started_at IS NOT NULL AND expires_at > ?3 \
                  ORDER BY started_at DESC, token_hash"
             );
-            list(c, &sql, params![blob(&id.0), blob(&app.0), micros(now)], session)
+            list(
+                c,
+                &sql,
+                params![blob(&id.0), blob(&app.0), micros(now)],
+                session,
+            )
         })
         .await
     }
@@ -352,7 +352,13 @@ fn one_time(
             expires_at: time(row.get(4)?),
         }))
     };
-    Ok(list(conn, &sql, params![hash, purpose.as_str(), micros(now)], read)?.pop())
+    Ok(list(
+        conn,
+        &sql,
+        params![hash, purpose.as_str(), micros(now)],
+        read,
+    )?
+    .pop())
 }
 
 fn take_one_time(
@@ -390,7 +396,11 @@ fn start_session(conn: &Sql, new: &PersonSession) -> StoreResult<bool> {
     )?;
     let sql = "UPDATE people SET last_sign_in_at = ?2 WHERE id = ?1";
     if started > 0 {
-        execute(conn, sql, params![blob(&new.user_id.0), micros(new.started_at)])?;
+        execute(
+            conn,
+            sql,
+            params![blob(&new.user_id.0), micros(new.started_at)],
+        )?;
     }
     let sql = "DELETE FROM sessions WHERE expires_at <= ?1";
     execute(conn, sql, [micros(new.started_at)])?;

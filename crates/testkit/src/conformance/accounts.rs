@@ -65,19 +65,33 @@ pub async fn a_server_is_set_up_once(store: Arc<dyn Store>) {
     let piet = person(&entropy, two.id, "piet@example.nl", Role::Admin);
     let set_up = |hash: u8, app, person| {
         let store = Arc::clone(&store);
-        async move { store.set_up(&[hash; 32], at(999), app, person).await.unwrap() }
+        async move {
+            store
+                .set_up(&[hash; 32], at(999), app, person)
+                .await
+                .unwrap()
+        }
     };
     assert!(!set_up(9, &one, &jan).await, "no such link");
-    assert!(!store.set_up(&[1; 32], at(1_000), &one, &jan).await.unwrap(), "too late");
+    assert!(
+        !store.set_up(&[1; 32], at(1_000), &one, &jan).await.unwrap(),
+        "too late"
+    );
     assert!(store.is_untouched().await.unwrap());
     let (a, b) = tokio::join!(set_up(1, &one, &jan), set_up(2, &two, &piet));
     assert!(a != b, "one of them");
     assert_eq!(store.apps().await.unwrap().len(), 1);
     assert!(!store.is_untouched().await.unwrap());
     let (app, admin) = if a { (&one, &jan) } else { (&two, &piet) };
-    assert_eq!(store.person(app.id, admin.id).await.unwrap().as_ref(), Some(admin));
+    assert_eq!(
+        store.person(app.id, admin.id).await.unwrap().as_ref(),
+        Some(admin)
+    );
     for n in 1..=2 {
-        let left = store.one_time(Purpose::SetUp, &[n; 32], at(0)).await.unwrap();
+        let left = store
+            .one_time(Purpose::SetUp, &[n; 32], at(0))
+            .await
+            .unwrap();
         assert_eq!(left, None, "no link is left");
     }
 }
@@ -99,11 +113,19 @@ pub async fn people_belong_to_their_app(store: Arc<dyn Store>) {
     let twin = person(&entropy, one.id, "jan@example.nl", Role::Agent);
     let taken = store.create_person(&twin).await;
     assert_eq!(taken, Err(StoreError::Conflict("e-mail address")));
-    let homeless = person(&entropy, AppId(Uuid::from_u128(1)), "x@example.nl", Role::Agent);
+    let homeless = person(
+        &entropy,
+        AppId(Uuid::from_u128(1)),
+        "x@example.nl",
+        Role::Agent,
+    );
     let homeless = store.create_person(&homeless).await;
     assert_eq!(homeless, Err(StoreError::NotFound("app")));
 
-    assert_eq!(store.person(one.id, jan.id).await.unwrap(), Some(jan.clone()));
+    assert_eq!(
+        store.person(one.id, jan.id).await.unwrap(),
+        Some(jan.clone())
+    );
     assert_eq!(store.person(two.id, jan.id).await.unwrap(), None);
     let (page, total) = store.people(one.id, 1, 0).await.unwrap();
     assert_eq!((page, total), (vec![piet.clone()], 2), "by address");
@@ -114,7 +136,9 @@ pub async fn people_belong_to_their_app(store: Arc<dyn Store>) {
     assert_eq!(same.len(), 2);
     let found = store.people_by_identity("https://id.example", "4711").await;
     assert_eq!(found.unwrap(), [jan.clone()]);
-    let none = store.people_by_identity("https://other.example", "4711").await;
+    let none = store
+        .people_by_identity("https://other.example", "4711")
+        .await;
     assert!(none.unwrap().is_empty());
 
     let bind = PersonChange {
@@ -207,15 +231,30 @@ pub async fn one_time_links_work_once(store: Arc<dyn Store>) {
     };
     let redeem = |purpose, n: u8| {
         let (store, joined) = (Arc::clone(&store), joined.clone());
-        async move { store.redeem(purpose, &[n; 32], at(500), &joined).await.unwrap() }
+        async move {
+            store
+                .redeem(purpose, &[n; 32], at(500), &joined)
+                .await
+                .unwrap()
+        }
     };
     assert_eq!(redeem(Purpose::Reset, 2).await, None);
-    let (a, b) = tokio::join!(redeem(Purpose::Invitation, 2), redeem(Purpose::Invitation, 2));
+    let (a, b) = tokio::join!(
+        redeem(Purpose::Invitation, 2),
+        redeem(Purpose::Invitation, 2)
+    );
     let done: Vec<Person> = [a, b].into_iter().flatten().collect();
     assert_eq!(done.len(), 1, "one of them");
-    assert_eq!((&*done[0].email, done[0].joined_at), ("jan@example.nl", Some(at(7))));
+    assert_eq!(
+        (&*done[0].email, done[0].joined_at),
+        ("jan@example.nl", Some(at(7)))
+    );
     assert_eq!(done[0].password.as_deref(), Some("$new"));
-    assert_eq!(look(Purpose::Reset, 3, 0).await, None, "a new password ends reset links");
+    assert_eq!(
+        look(Purpose::Reset, 3, 0).await,
+        None,
+        "a new password ends reset links"
+    );
 
     let reset = link(Purpose::Reset, 4, Some(&jan), 1_000);
     store.put_one_time(&reset, at(0)).await.unwrap();
@@ -234,7 +273,9 @@ pub async fn one_time_links_work_once(store: Arc<dyn Store>) {
     assert_eq!(taken, [begun], "one of them");
     let late = link(Purpose::Oidc, 6, None, 1_000);
     store.put_one_time(&late, at(0)).await.unwrap();
-    let taken = store.take_one_time(Purpose::Oidc, &[6; 32], at(1_000)).await;
+    let taken = store
+        .take_one_time(Purpose::Oidc, &[6; 32], at(1_000))
+        .await;
     assert_eq!(taken.unwrap(), None, "too late");
     let nobody = Person {
         id: UserId(Uuid::from_u128(1)),
@@ -278,14 +319,28 @@ pub async fn sessions_end_with_the_right_to_them(store: Arc<dyn Store>) {
     let order: Vec<u8> = list.iter().map(|session| session.token_hash[0]).collect();
     assert_eq!(order, [3, 2, 1], "the newest first");
     assert_eq!(list[2], session(&jan, 1, 1, 10_000));
-    assert!(store.person_sessions(two.id, jan.id, at(0)).await.unwrap().is_empty());
-    let over = store.person_sessions(one.id, jan.id, at(10_000)).await.unwrap();
+    assert!(
+        store
+            .person_sessions(two.id, jan.id, at(0))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let over = store
+        .person_sessions(one.id, jan.id, at(10_000))
+        .await
+        .unwrap();
     assert!(over.is_empty());
 
     // Used: longer, but not for ever; once over it stays over.
     let touch = |n: u8, now, until| {
         let store = Arc::clone(&store);
-        async move { store.touch_session(&[n; 32], at(now), at(until), 15).await.unwrap() }
+        async move {
+            store
+                .touch_session(&[n; 32], at(now), at(until), 15)
+                .await
+                .unwrap()
+        }
     };
     touch(1, 9_000, 12_000).await;
     assert!(store.session(&[1; 32], at(11_999)).await.unwrap().is_some());
@@ -325,11 +380,32 @@ pub async fn sessions_end_with_the_right_to_them(store: Arc<dyn Store>) {
     };
     let jan = store.update_person(one.id, jan.id, &demoted).await.unwrap();
     assert!(!there(3).await && there(7).await);
-    assert!(store.start_session(&session(&jan, 4, 50, 10_000)).await.unwrap());
-    assert_eq!(store.end_sessions(one.id, jan.id, Some([4; 32])).await.unwrap(), 0);
+    assert!(
+        store
+            .start_session(&session(&jan, 4, 50, 10_000))
+            .await
+            .unwrap()
+    );
+    assert_eq!(
+        store
+            .end_sessions(one.id, jan.id, Some([4; 32]))
+            .await
+            .unwrap(),
+        0
+    );
     assert_eq!(store.end_sessions(one.id, jan.id, None).await.unwrap(), 1);
-    assert!(store.start_session(&session(&jan, 5, 50, 10_000)).await.unwrap());
+    assert!(
+        store
+            .start_session(&session(&jan, 5, 50, 10_000))
+            .await
+            .unwrap()
+    );
     store.delete_person(one.id, jan.id).await.unwrap();
     assert!(!there(5).await && there(7).await);
-    assert!(!store.start_session(&session(&jan, 6, 50, 10_000)).await.unwrap());
+    assert!(
+        !store
+            .start_session(&session(&jan, 6, 50, 10_000))
+            .await
+            .unwrap()
+    );
 }

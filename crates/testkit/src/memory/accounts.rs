@@ -46,7 +46,8 @@ impl All {
         if known.keeps_the_app() && !new.keeps_the_app() {
             self.another_admin(app, id)?;
         }
-        let taken = |one: &Person| one.app_id == app && one.id != id && one.identity == new.identity;
+        let taken =
+            |one: &Person| one.app_id == app && one.id != id && one.identity == new.identity;
         if new.identity.is_some() && self.people.values().any(taken) {
             return Err(StoreError::Conflict("identity"));
         }
@@ -111,12 +112,7 @@ impl PeopleStore for MemoryStore {
         Ok(self.all().find(app, id).ok().cloned())
     }
 
-    async fn people(
-        &self,
-        app: AppId,
-        limit: u32,
-        offset: u32,
-    ) -> StoreResult<(Vec<Person>, u64)> {
+    async fn people(&self, app: AppId, limit: u32, offset: u32) -> StoreResult<(Vec<Person>, u64)> {
         let all = self.all();
         let mut own: Vec<_> = all.people.values().filter(|p| p.app_id == app).collect();
         own.sort_by(|a, b| a.email.cmp(&b.email));

@@ -17,8 +17,8 @@ use switchhook_domain::id::{
 use switchhook_engine::store::{
     ApiKey, App, AuditEntry, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery,
     Dial, DialPolicy, DueCall, Grant, LogPosition, MessageQuery, Notification, OAuthStart, OneTime,
-    Person, PersonSession, SCAN_LIMIT, SNAPSHOT_LIMIT, Snapshot, Store, StoreError, StoreResult, StoredMapping,
-    StoredMessage, StoredRecording, StoredSubscription, StoredTokens, Wake,
+    Person, PersonSession, SCAN_LIMIT, SNAPSHOT_LIMIT, Snapshot, Store, StoreError, StoreResult,
+    StoredMapping, StoredMessage, StoredRecording, StoredSubscription, StoredTokens, Wake,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;

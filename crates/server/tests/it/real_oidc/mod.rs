@@ -43,9 +43,15 @@ impl Provider {
         let folder = folder.unwrap_or_else(|_| "/var/lib/switchhook-testbed".to_owned());
         let modules = Path::new(&folder).join("oidc/node_modules/oidc-provider");
         if !modules.exists() {
-            let told = format!("{} is not there: testbed/provision.sh oidc", modules.display());
+            let told = format!(
+                "{} is not there: testbed/provision.sh oidc",
+                modules.display()
+            );
             let mandatory = std::env::var("CI").is_ok_and(|ci| ci == "true");
-            assert!(!mandatory, "the OpenID provider is mandatory where CI=true: {told}");
+            assert!(
+                !mandatory,
+                "the OpenID provider is mandatory where CI=true: {told}"
+            );
             eprintln!("\n=== LEFT OUT: the tests against a real OpenID provider ===\n{told}");
             return None;
         }
@@ -171,7 +177,12 @@ async fn who_is_not_let_in_is_told_so_by_the_page() {
         assert_eq!(bed.me(&mut browser).await["code"], "key_missing");
     }
     assert_eq!(bed.sign_in("jan").await.0, "/");
-    let person = bed.parts.store.people_by_email("jan@example.nl").await.unwrap();
+    let person = bed
+        .parts
+        .store
+        .people_by_email("jan@example.nl")
+        .await
+        .unwrap();
     let off = Edit {
         active: Some(false),
         ..Edit::default()
