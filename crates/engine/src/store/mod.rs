@@ -33,6 +33,7 @@ use uuid::Uuid;
 
 pub mod audit;
 pub mod dials;
+pub mod imports;
 pub mod media;
 pub mod people;
 pub mod states;
@@ -41,6 +42,7 @@ pub mod vendors;
 pub use crate::rights::Role;
 pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore};
 pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
+pub use imports::ImportStore;
 pub use media::{
     MediaCursor, MediaPage, MediaStore, RecordingCheck, RecordingQuery, RecordingRecord,
     StoredMessage, StoredPresence, StoredRecording, StoredVoicemail, VoicemailQuery,
@@ -134,6 +136,9 @@ pub struct FoldInput {
     pub signals: Vec<Signal>,
     /// Calls to settle ([`switchhook_domain::fold::Fold::settle`]), loaded by id.
     pub settle: Vec<CallId>,
+    /// True for what another system recorded: it is kept and nothing of it is told
+    /// ([`switchhook_domain::fold::Fold::of_history`]).
+    pub history: bool,
 }
 
 /// The state of a live link, to be stored with its connection.
@@ -421,7 +426,16 @@ pub struct DueCall {
 /// Everything that lasts. See the module documentation for the promises.
 #[async_trait]
 pub trait Store:
-    AuditStore + DialStore + MediaStore + PeopleStore + StateStore + VendorStore + Send + Sync + 'static
+    AuditStore
+    + DialStore
+    + ImportStore
+    + MediaStore
+    + PeopleStore
+    + StateStore
+    + VendorStore
+    + Send
+    + Sync
+    + 'static
 {
     // ---- the call path ----------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ mod connection;
 mod demo;
 mod doctor;
 mod fold;
+mod import;
 mod key;
 mod listen;
 mod migrate;
@@ -71,6 +72,8 @@ enum Command {
     User(user::Args),
     /// Adds, lists and removes connections to phone platforms.
     Connection(connection::Args),
+    /// Takes over what another system recorded.
+    Import(import::Args),
     /// Checks the audit log and writes it out.
     Audit(audit::Args),
     /// Prints the OpenAPI document.
@@ -165,6 +168,7 @@ fn block_on(command: Command, context: Context) -> Outcome {
             Command::Key(args) => key::run(args, &context).await,
             Command::User(args) => user::run(args, &context).await,
             Command::Connection(args) => connection::run(args, &context).await,
+            Command::Import(args) => import::run(args, &context).await,
             Command::Audit(args) => audit::run(args, &context).await,
             Command::Openapi => {
                 output::say(switchhook_api::openapi_json().trim_end());

@@ -13,6 +13,7 @@
 mod bed;
 mod connections;
 mod dialpad_both_ways;
+mod import;
 mod kill;
 mod mappings;
 mod people;

@@ -37,6 +37,7 @@ mod contacts;
 mod dials;
 mod events;
 mod flush;
+mod imports;
 mod listen;
 mod load;
 mod media;
@@ -46,7 +47,7 @@ mod people;
 mod prune;
 mod reader;
 mod scope;
-mod session;
+pub(crate) mod session;
 mod states;
 mod vendors;
 #[cfg(test)]

@@ -33,6 +33,7 @@ mod contacts;
 mod dials;
 mod events;
 mod flush;
+mod imports;
 mod load;
 mod media;
 mod messages;

@@ -27,6 +27,7 @@ mod accounts;
 mod audit;
 mod commit;
 mod dials;
+mod imports;
 mod lists;
 mod media;
 mod states;
@@ -67,6 +68,7 @@ struct All {
     one_times: BTreeMap<[u8; 32], OneTime>,
     /// What people see of their sessions, beside `sessions`.
     person_sessions: BTreeMap<[u8; 32], PersonSession>,
+    imports: BTreeMap<(String, String), String>,
     audit: BTreeMap<(Option<AppId>, u64), AuditEntry>,
     dials: BTreeMap<DialId, Dial>,
     dial_policies: BTreeMap<AppId, DialPolicy>,
