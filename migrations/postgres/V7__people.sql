@@ -27,7 +27,8 @@ CREATE INDEX people_subject ON people (issuer, subject) WHERE subject IS NOT NUL
 CREATE TABLE one_time_tokens (
     token_hash  BYTEA PRIMARY KEY,
     purpose     TEXT NOT NULL,
-    app_id      UUID REFERENCES apps (id),
+    -- The nil UUID where it is for nobody in particular.
+    app_id      UUID NOT NULL,
     user_id     UUID,
     expires_at  TIMESTAMPTZ NOT NULL
 );

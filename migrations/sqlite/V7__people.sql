@@ -27,7 +27,8 @@ CREATE INDEX people_subject ON people (issuer, subject) WHERE subject IS NOT NUL
 CREATE TABLE one_time_tokens (
     token_hash  BLOB PRIMARY KEY,
     purpose     TEXT NOT NULL,
-    app_id      BLOB REFERENCES apps (id),
+    -- The nil UUID where it is for nobody in particular.
+    app_id      BLOB NOT NULL,
     user_id     BLOB,
     expires_at  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

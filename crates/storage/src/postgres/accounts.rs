@@ -160,7 +160,7 @@ impl PeopleStore for PostgresStore {
         }
         let sql = format!("INSERT INTO one_time_tokens ({ONE_TIME}) VALUES ($1, $2, $3, $4, $5)");
         let (app, id) = (
-            token.person.map(|(app, _)| app.0),
+            token.person.map_or(Uuid::nil(), |(app, _)| app.0),
             token.person.map(|(_, id)| id.0),
         );
         let (hash, expires_at) = (token.token_hash.as_slice(), At::from(token.expires_at));
@@ -490,11 +490,12 @@ fn person(row: &Row) -> StoreResult<Person> {
 
 fn one_time_from_row(row: &Row) -> StoreResult<OneTime> {
     let purpose = Purpose::from_name(column(row, "purpose")?);
-    let (app, id): (Option<Uuid>, Option<Uuid>) = (column(row, "app_id")?, column(row, "user_id")?);
+    let app = AppId(column(row, "app_id")?);
+    let id: Option<Uuid> = column(row, "user_id")?;
     Ok(OneTime {
         token_hash: bytes32(column(row, "token_hash")?, "one_time_tokens", "token_hash")?,
         purpose: purpose.ok_or_else(|| damaged("one_time_tokens", "purpose"))?,
-        person: app.map(AppId).zip(id.map(UserId)),
+        person: id.map(|id| (app, UserId(id))),
         expires_at: column_time(row, "expires_at")?,
     })
 }

@@ -8,6 +8,7 @@ use switchhook_engine::store::{
     App, LAST_ADMIN, OneTime, PeopleStore, Person, PersonChange, PersonSession, Purpose, Role,
     StoreError, StoreResult,
 };
+use uuid::Uuid;
 
 use super::SqliteStore;
 use super::apps;
@@ -319,13 +320,14 @@ fn put_one_time(conn: &Sql, token: &OneTime, now: Timestamp) -> StoreResult<()> 
         let sql = "DELETE FROM one_time_tokens WHERE user_id = ?1 AND purpose = ?2";
         execute(conn, sql, params![blob(&id.0), token.purpose.as_str()])?;
     }
+    let app = token.person.map_or(AppId(Uuid::nil()), |(app, _)| app);
     let sql = format!("INSERT INTO one_time_tokens ({ONE_TIME}) VALUES (?1, ?2, ?3, ?4, ?5)");
     let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
     statement
         .execute(params![
             token.token_hash,
             token.purpose.as_str(),
-            token.person.as_ref().map(|(app, _)| blob(&app.0)),
+            blob(&app.0),
             token.person.as_ref().map(|(_, id)| blob(&id.0)),
             micros(token.expires_at),
         ])
@@ -344,11 +346,11 @@ fn one_time(
          WHERE token_hash = ?1 AND purpose = ?2 AND expires_at > ?3"
     );
     let read = |row: &Row<'_>| {
-        let (app, id) = (uuid_opt(row, 2)?, uuid_opt(row, 3)?);
+        let (app, id) = (AppId(uuid(row, 2)?), uuid_opt(row, 3)?);
         Ok(Ok(OneTime {
             token_hash: *hash,
             purpose,
-            person: app.map(AppId).zip(id.map(UserId)),
+            person: id.map(|id| (app, UserId(id))),
             expires_at: time(row.get(4)?),
         }))
     };
