@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::Refusals;
+use crate::sightings::Sightings;
 use crate::ws::limits::Sockets;
 use crate::ws::watch::Watch;
 
@@ -186,6 +187,7 @@ pub(crate) struct Inner {
     pub(crate) counts: Sockets,
     pub(crate) audit: Audit,
     pub(crate) refusals: Refusals,
+    pub(crate) sightings: Sightings,
 }
 
 impl Inner {
@@ -200,6 +202,7 @@ impl Inner {
             counts,
             audit,
             refusals: Refusals::default(),
+            sightings: Sightings::default(),
         })
     }
 

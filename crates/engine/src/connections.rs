@@ -10,6 +10,7 @@ use switchhook_domain::phone::NumberPlan;
 
 use crate::adapter::{Adapter, ConnectionContext, Secret};
 use crate::mappings::{self, Compiler, MappingFault};
+use crate::outbound::Guard;
 use crate::seal::{self, MasterKey};
 use crate::store::{App, Connection, Store, StoreError, StoreResult};
 
@@ -195,6 +196,7 @@ pub struct Connections {
     store: Arc<dyn Store>,
     platforms: Platforms,
     master_key: MasterKey,
+    outbound: Guard,
     known: RwLock<Known>,
     /// One refresh at a time, so that what was read earlier never replaces what was read later.
     refreshing: tokio::sync::Mutex<()>,
@@ -220,9 +222,23 @@ impl Connections {
             store,
             platforms,
             master_key,
+            outbound: Guard::default(),
             known: RwLock::default(),
             refreshing: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// The same, with what the operator allows outward.
+    #[must_use]
+    pub fn with_outbound(mut self, outbound: Guard) -> Self {
+        self.outbound = outbound;
+        self
+    }
+
+    /// The way out of every connection.
+    #[must_use]
+    pub fn outbound(&self) -> &Guard {
+        &self.outbound
     }
 
     /// Reads all connections anew, and the mappings they may need.
@@ -348,6 +364,7 @@ impl Connections {
             credentials,
             webhook_secrets,
             numbers,
+            outbound: self.outbound.clone(),
         };
         Some(ReadyConnection {
             app,

@@ -12,6 +12,7 @@ use axum::serve::{IncomingStream, Listener, ListenerExt};
 use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
 use prometheus_client::registry::Registry;
+use switchhook_adapters::oauth::HttpTokens;
 use switchhook_api::{ApiConfig, ApiState, WsConfig};
 use switchhook_engine::access::Gate;
 use switchhook_engine::admin::Admin;
@@ -26,6 +27,7 @@ use switchhook_engine::keeper::Keeper;
 use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
 use switchhook_engine::oauth::Tokens;
+use switchhook_engine::outbound::Guard;
 use switchhook_engine::people::oidc::IdentityProvider;
 use switchhook_engine::people::{People, PeopleSettings};
 use switchhook_engine::ports::{Clock, Entropy, SystemClock, SystemEntropy};
@@ -141,11 +143,10 @@ impl Parts {
             .context("cannot open the database")?;
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        let connections = Arc::new(Connections::new(
-            store.clone(),
-            platforms_of(&config)?,
-            master_key.clone(),
-        ));
+        let outbound = Guard::new(config.outbound.clone());
+        let platforms = platforms_of(&config)?;
+        let connections = Connections::new(store.clone(), platforms, master_key.clone());
+        let connections = Arc::new(connections.with_outbound(outbound));
         connections
             .refresh()
             .await
@@ -406,7 +407,7 @@ impl Asking {
             master_key.clone(),
             clock.clone(),
             intake.entropy().clone(),
-            Arc::new(switchhook_adapters::oauth::HttpTokens),
+            Arc::new(HttpTokens(connections.outbound().clone())),
         );
         let sessions = Sessions::new(clock.clone()).with_tokens(tokens.clone());
         let keeper = Keeper::new(

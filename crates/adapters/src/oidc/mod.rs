@@ -11,6 +11,7 @@ use reqwest::{Method, Url};
 use serde_json::Value;
 use switchhook_domain::Timestamp;
 use switchhook_engine::adapter::Secret;
+use switchhook_engine::outbound::{Guard, Policy};
 use switchhook_engine::people::oidc::{Ask, Identity, IdentityProvider, OidcFault};
 
 use crate::vendor::{self, Answer, Auth, Body, Request};
@@ -60,6 +61,7 @@ struct Kept {
 #[derive(Debug)]
 pub struct OidcProvider {
     config: OidcConfig,
+    outbound: Guard,
     kept: Mutex<Kept>,
 }
 
@@ -67,12 +69,23 @@ impl OidcProvider {
     /// The provider of this configuration; nothing is asked of it yet.
     #[must_use]
     pub fn new(config: OidcConfig) -> Self {
+        let outbound = Guard::new(wherever(&config.issuer));
         let kept = Mutex::default();
-        Self { config, kept }
+        Self {
+            config,
+            outbound,
+            kept,
+        }
     }
 
     fn kept<T>(&self, read: impl FnOnce(&mut Kept) -> T) -> T {
         read(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn get(&self, url: Url, auth: Auth<'_>) -> Result<Value, OidcFault> {
+        let request = Request::new(Method::GET, url, auth);
+        let answer = vendor::attempt(&self.outbound, &request, None).await;
+        good(answer.map_err(|_| OidcFault::Unreachable)?)
     }
 
     async fn about(&self) -> Result<About, OidcFault> {
@@ -84,7 +97,7 @@ impl OidcProvider {
         }
         let issuer = self.config.issuer.trim_end_matches('/');
         let url = format!("{issuer}/.well-known/openid-configuration");
-        let json = get(parsed(&url)?, Auth::None).await?;
+        let json = self.get(parsed(&url)?, Auth::None).await?;
         let about = self.read_about(&json)?;
         self.kept(|kept| kept.about = Some((Instant::now(), about.clone())));
         Ok(about)
@@ -130,7 +143,7 @@ impl OidcProvider {
         {
             return Ok(keys);
         }
-        let json = get(about.keys.clone(), Auth::None).await?;
+        let json = self.get(about.keys.clone(), Auth::None).await?;
         // Keys of kinds we do not know stand beside those we do; only the latter count.
         let known = json["keys"].as_array().into_iter().flatten();
         let keys = known.filter_map(|key| serde_json::from_value(key.clone()).ok());
@@ -163,7 +176,7 @@ impl OidcProvider {
         };
         let mut request = Request::new(Method::POST, about.token.clone(), auth);
         request.body = Body::Form(form);
-        let answer = vendor::attempt(&request, None).await;
+        let answer = vendor::attempt(&self.outbound, &request, None).await;
         let answer = answer.map_err(|_| OidcFault::Unreachable)?;
         if (400..500).contains(&answer.status) {
             let word = answer.json["error"].as_str().unwrap_or_default();
@@ -190,7 +203,7 @@ impl OidcProvider {
             return Ok(claims);
         };
         let access = Secret::new(access);
-        let told = get(url.clone(), Auth::Bearer(&access)).await?;
+        let told = self.get(url.clone(), Auth::Bearer(&access)).await?;
         if told["sub"] != claims["sub"] {
             return Err(OidcFault::Token("the user info is about somebody else"));
         }
@@ -247,10 +260,14 @@ impl IdentityProvider for OidcProvider {
     }
 }
 
-async fn get(url: Url, auth: Auth<'_>) -> Result<Value, OidcFault> {
-    let request = Request::new(Method::GET, url, auth);
-    let answer = vendor::attempt(&request, None).await;
-    good(answer.map_err(|_| OidcFault::Unreachable)?)
+/// The operator says where the provider is, and many are in a private network: it is called
+/// wherever it is, and so is what it names.
+fn wherever(issuer: &str) -> Policy {
+    let host = Url::parse(issuer).ok();
+    let host = host.as_ref().and_then(Url::host_str).unwrap_or_default();
+    let all = "0.0.0.0/0, ::/0";
+    let named = Policy::allowing(&format!("{all}, {host}"));
+    named.or_else(|_| Policy::allowing(all)).unwrap_or_default()
 }
 
 fn good(answer: Answer) -> Result<Value, OidcFault> {

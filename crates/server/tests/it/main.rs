@@ -10,6 +10,7 @@
     reason = "a test may stop at the first surprise and says so on the terminal"
 )]
 
+mod audit;
 mod bed;
 mod connections;
 mod dialpad_both_ways;

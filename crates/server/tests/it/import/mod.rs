@@ -199,6 +199,9 @@ async fn an_import_into_postgres_goes_on_where_it_was_killed() {
         .unwrap();
     // Somewhere in the middle of the calls, or before, or after: it makes no difference.
     let client = new.client().await;
+    // Past the second wall: this looks at the tables, not through the server.
+    let everything = "SET switchhook.apps = '*'";
+    client.batch_execute(everything).await.unwrap();
     for _ in 0..2_000 {
         let sql = "SELECT to_regclass('imports') IS NOT NULL AND EXISTS (SELECT 1 FROM \
                    pg_stat_user_tables WHERE relname = 'imports' AND n_tup_ins > 0) AS begun";
