@@ -339,7 +339,7 @@ pub async fn sessions_end_with_the_right_to_them(store: Arc<dyn Store>) {
             store
                 .touch_session(&[n; 32], at(now), at(until), 15)
                 .await
-                .unwrap()
+                .unwrap();
         }
     };
     touch(1, 9_000, 12_000).await;
