@@ -200,11 +200,7 @@ impl World {
             sockets: sockets.clone(),
         });
         tokio::spawn(async move { axum::serve(listener, app).await });
-        let http = reqwest::Client::builder()
-            .timeout(PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap();
+        let http = browser();
         let address = address.to_string();
         Self {
             address,
@@ -354,6 +350,15 @@ impl World {
         assert_eq!(snapshot["type"], "snapshot", "{snapshot}");
         (client, hello, snapshot)
     }
+}
+
+/// A client that follows nothing by itself.
+fn browser() -> reqwest::Client {
+    reqwest::Client::builder()
+        .timeout(PATIENCE)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap()
 }
 
 /// What asks platforms for something.
