@@ -17,6 +17,8 @@ use crate::state::{Inner, Shared};
 
 /// The cookie of a browser session.
 pub(crate) const COOKIE: &str = "switchhook_session";
+/// The same where people come by https.
+const HOST_COOKIE: &str = "__Host-switchhook_session";
 /// The headers an API key may come in, the predecessor's first.
 pub(crate) const KEY_HEADERS: [&str; 2] = ["x-app-api-key", "x-api-key"];
 
@@ -103,7 +105,7 @@ impl FromRequestParts<Shared> for Caller {
             trace.caller(&caller);
             return Ok(caller);
         }
-        let Some(token) = session_cookie(&parts.headers) else {
+        let Some(token) = session_cookie(&parts.headers, shared.is_https()) else {
             let detail = "Missing x-app-api-key header. Send your API key in x-app-api-key or \
                           x-api-key, or sign in with a link.";
             return Err(Problem::new(Code::KeyMissing, detail));
@@ -171,8 +173,15 @@ pub(crate) fn key_header(headers: &HeaderMap) -> Option<&str> {
         .or_else(named)
 }
 
+/// The name of the session's cookie. Over https it has the prefix with which browsers see to it
+/// that no other host of the domain can set it.
+pub(crate) fn cookie_name(https: bool) -> &'static str {
+    if https { HOST_COOKIE } else { COOKIE }
+}
+
 /// The session's token in the cookies.
-pub(crate) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn session_cookie(headers: &HeaderMap, https: bool) -> Option<&str> {
+    let wanted = cookie_name(https);
     let cookies = headers
         .get_all(header::COOKIE)
         .iter()
@@ -181,7 +190,7 @@ pub(crate) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
         .flat_map(|cookies| cookies.split(';'))
         .find_map(|cookie| {
             let (name, value) = cookie.trim().split_once('=')?;
-            (name == COOKIE && !value.is_empty()).then_some(value)
+            (name == wanted && !value.is_empty()).then_some(value)
         })
 }
 
@@ -333,15 +342,26 @@ mod tests {
     #[test]
     fn the_cookie_is_found_among_others() {
         let given = headers(&[("cookie", "a=1; switchhook_session=abc; b=2")]);
-        assert_eq!(session_cookie(&given), Some("abc"));
+        assert_eq!(session_cookie(&given, false), Some("abc"));
         assert_eq!(
-            session_cookie(&headers(&[("cookie", "xswitchhook_session=abc")])),
+            session_cookie(&headers(&[("cookie", "xswitchhook_session=abc")]), false),
             None
         );
         assert_eq!(
-            session_cookie(&headers(&[("cookie", "switchhook_session=")])),
+            session_cookie(&headers(&[("cookie", "switchhook_session=")]), false),
             None
         );
+    }
+
+    #[test]
+    fn over_https_only_the_hosts_own_cookie_counts() {
+        let given = headers(&[(
+            "cookie",
+            "switchhook_session=planted; __Host-switchhook_session=abc",
+        )]);
+        assert_eq!(session_cookie(&given, true), Some("abc"));
+        let planted = headers(&[("cookie", "switchhook_session=planted")]);
+        assert_eq!(session_cookie(&planted, true), None);
     }
 
     #[test]

@@ -48,6 +48,7 @@ mod page;
 mod paging;
 mod params;
 mod pbx_socket;
+mod people;
 mod presence;
 pub mod problem;
 mod recordings;

@@ -16,6 +16,7 @@ use crate::openapi::errors;
 use crate::params::Params;
 use crate::problem::Problem;
 use crate::schemas::One;
+use crate::sign_in::Account;
 use crate::state::Shared;
 
 /// An app, as those who belong to it see it.
@@ -31,12 +32,22 @@ pub(crate) struct OwnApp {
     country: String,
 }
 
+/// An app by name.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AppName {
+    /// Its id.
+    pub(crate) id: AppId,
+    /// Its name.
+    #[schema(example = "Klantcontact")]
+    pub(crate) name: String,
+}
+
 /// Who is asking.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Me {
     /// The app they may see.
     app: OwnApp,
-    /// `admin`, `supervisor` or `agent`.
+    /// `admin`, `supervisor`, `agent` or `read_only`.
     #[schema(example = "admin")]
     role: &'static str,
     /// `key`, `session` or `token`.
@@ -46,6 +57,11 @@ pub(crate) struct Me {
     key_id: Option<KeyId>,
     /// The agent they are, where one is known.
     agent: Option<AgentSummary>,
+    /// The person, when they have an account.
+    user: Option<Account>,
+    /// What they may do; `all` for everything.
+    #[schema(example = json!(["calls:read", "events:read"]))]
+    scopes: Vec<&'static str>,
 }
 
 /// How the app stands.
@@ -117,6 +133,10 @@ pub(crate) async fn me(
 ) -> Result<Response, Problem> {
     Params::none(&uri)?;
     let agent = own_agent(&shared, &caller).await?;
+    let person = match caller.access.user_id {
+        Some(id) => shared.store.person(caller.app(), id).await?,
+        None => None,
+    };
     let me = Me {
         app: own(&caller),
         role: caller.access.role.as_str(),
@@ -127,6 +147,8 @@ pub(crate) async fn me(
         },
         key_id: caller.access.key_id,
         agent: agent.as_ref().map(AgentSummary::from),
+        user: person.map(Account::from),
+        scopes: caller.access.scopes.names(),
     };
     answer::one(StatusCode::OK, &me)
 }

@@ -43,6 +43,7 @@ pub(crate) async fn outer(
         .get::<Inherited>()
         .map(|_| request.uri().path().to_owned());
     let client = Client::of(&request, &shared.config);
+    request.extensions_mut().insert(client);
     let witness = Witness::new(&mut request, client, &id);
     let pass = Pass::new(&mut request, client, &shared.config);
     let refused = too_large(&request)

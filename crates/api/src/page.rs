@@ -20,7 +20,7 @@ pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-sr
                       img-src 'self' data:; font-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'";
 /// Addresses of views inside the page; a browser that asks for one gets the page.
-const VIEWS: [&str; 1] = ["/"];
+const VIEWS: [&str; 3] = ["/", "/set-up", "/invitation"];
 /// Where the bundler puts files whose names change with their content.
 const HASHED: &str = "/assets/";
 

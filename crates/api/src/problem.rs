@@ -10,8 +10,9 @@ use std::time::Duration;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use switchhook_engine::admin::AdminError;
+use switchhook_engine::people::PeopleError;
 use switchhook_engine::store::StoreError;
 
 macro_rules! codes {
@@ -73,7 +74,7 @@ codes! {
     MappingInvalid = "mapping_invalid", BAD_REQUEST, "Mapping file has faults";
     WebhookMalformed = "webhook_malformed", BAD_REQUEST, "Webhook body is malformed";
     SignInUnknown = "sign_in_unknown", BAD_REQUEST, "Sign-in is not known";
-    SignInRefused = "sign_in_refused", BAD_REQUEST, "Sign-in was refused at the platform";
+    SignInRefused = "sign_in_refused", BAD_REQUEST, "Sign-in was refused";
     KeyMissing = "key_missing", UNAUTHORIZED, "API key is missing";
     KeyInvalid = "key_invalid", UNAUTHORIZED, "API key or session is not valid";
     OperatorSecretMissing = "operator_secret_missing", UNAUTHORIZED,
@@ -84,6 +85,7 @@ codes! {
     AppInactive = "app_inactive", FORBIDDEN, "App is switched off";
     ScopeMissing = "scope_missing", FORBIDDEN, "The key lacks a scope";
     RoleNotAllowed = "role_not_allowed", FORBIDDEN, "Role is not allowed to do this";
+    PasswordsOff = "passwords_off", FORBIDDEN, "Passwords are switched off";
     CrossSiteRequest = "cross_site_request", FORBIDDEN, "Request from another site";
     OperatorSecretWrong = "operator_secret_wrong", FORBIDDEN, "Operator's secret is wrong";
     DialRefused = "dial_refused", FORBIDDEN, "Number may not be dialled";
@@ -105,6 +107,8 @@ codes! {
     AppNotFound = "app_not_found", NOT_FOUND, "App not found";
     KeyNotFound = "key_not_found", NOT_FOUND, "Key not found";
     ConnectionNotFound = "connection_not_found", NOT_FOUND, "Connection not found";
+    PersonNotFound = "person_not_found", NOT_FOUND, "Person not found";
+    SessionNotFound = "session_not_found", NOT_FOUND, "Session not found";
     NotSignedIn = "not_signed_in", NOT_FOUND, "Nobody is signed in at the platform";
     HookNotFound = "hook_not_found", NOT_FOUND, "Hook not found";
     MappingNotFound = "mapping_not_found", NOT_FOUND, "Mapping not found";
@@ -114,6 +118,8 @@ codes! {
     KeyOver = "key_over", CONFLICT, "Key is over";
     TooManyKeys = "too_many_keys", CONFLICT, "App has too many keys";
     AlreadyExists = "already_exists", CONFLICT, "Exists already";
+    AppChoiceNeeded = "app_choice_needed", CONFLICT, "Several apps fit";
+    LastAdmin = "last_admin", CONFLICT, "Last administrator";
     PlatformInUse = "platform_in_use", CONFLICT, "Platform is in use";
     PlatformTaken = "platform_taken", CONFLICT, "Platform's name is taken";
     SignInNotPossible = "sign_in_not_possible", CONFLICT, "Connection does not sign in";
@@ -133,6 +139,7 @@ codes! {
         "Too many WebSocket connections";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests";
     DialRateLimited = "dial_rate_limited", TOO_MANY_REQUESTS, "Too many calls by one agent";
+    SignInThrottled = "sign_in_throttled", TOO_MANY_REQUESTS, "Too many failed sign-ins";
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE,
         "Headers are too large";
     InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Internal error";
@@ -373,6 +380,55 @@ impl From<AdminError> for Problem {
     }
 }
 
+impl From<PeopleError> for Problem {
+    fn from(error: PeopleError) -> Self {
+        match error {
+            PeopleError::Invalid { field, problem } => Self::field(field, problem),
+            PeopleError::Refused(_) => Self::new(
+                Code::SignInRefused,
+                "Address or password is wrong, or the account may not sign in. Ask an \
+                 administrator for a link to set a new password.",
+            )
+            .with_status(StatusCode::UNAUTHORIZED),
+            PeopleError::Throttled(wait) => Self::new(
+                Code::SignInThrottled,
+                "Too many failed sign-ins. Wait, then try again.",
+            )
+            .after(wait),
+            PeopleError::ChooseApp(apps) => {
+                let apps = apps.into_iter();
+                let apps = apps.map(|app| json!({ "id": app.id, "name": app.name }));
+                let detail = "The password fits in several apps. Send app_id with the one to use.";
+                Self::new(Code::AppChoiceNeeded, detail).with("apps", apps.collect::<Vec<_>>())
+            }
+            PeopleError::LinkExpired => Self::new(
+                Code::LinkExpired,
+                "The link was used, replaced or is too old. Ask for a new one.",
+            ),
+            PeopleError::NoPasswords => Self::new(
+                Code::PasswordsOff,
+                "Nobody signs in with a password here. Sign in at the identity provider.",
+            ),
+            PeopleError::InactiveApp => app_inactive(),
+            PeopleError::LastAdmin => Self::new(
+                Code::LastAdmin,
+                "The app would be left without an administrator. Make somebody else one first.",
+            ),
+            PeopleError::Taken => Self::new(
+                Code::AlreadyExists,
+                "Somebody with this address is in the app already. Change them instead.",
+            )
+            .at("email"),
+            PeopleError::NotFound(what) => not_found(what),
+            PeopleError::Busy => Self::new(
+                Code::TimedOut,
+                "Too many people sign in at this moment. Try again shortly.",
+            ),
+            PeopleError::Store(error) => error.into(),
+        }
+    }
+}
+
 /// The app is switched off.
 pub(crate) fn app_inactive() -> Problem {
     let detail = "App is not active. Ask the operator of this server to switch it on.";
@@ -392,6 +448,8 @@ pub(crate) fn not_found(what: &str) -> Problem {
         "message" => Code::MessageNotFound,
         "dial" => Code::DialNotFound,
         "agent" => Code::AgentNotFound,
+        "person" => Code::PersonNotFound,
+        "session" => Code::SessionNotFound,
         _ => Code::RouteNotFound,
     };
     let name = code.title();

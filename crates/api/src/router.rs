@@ -11,8 +11,8 @@ use crate::{
     agents, apps, audit, audit_export, calls, click_to_dial, connections, contacts, control,
     diagnosis, dial_policy, dials, docs, events, guard, health, inherited, inherited_keys, keys,
     mappings, me, messages, metrics, notifications, oauth, openapi, outer, own_connections,
-    own_keys, page, pbx_socket, presence, recordings, sign_in, transcripts, voicemails, webhooks,
-    ws,
+    own_keys, page, pbx_socket, people, presence, recordings, sign_in, transcripts, voicemails,
+    webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -65,7 +65,21 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         ))
         .routes(routes!(agents::mappings::by_crm))
         .routes(routes!(agents::mappings::delete))
-        .routes(routes!(me::me))
+        .routes(routes!(me::me, people::own::rename))
+        .routes(routes!(people::own::password))
+        .routes(routes!(people::own::sessions, people::own::end_sessions))
+        .routes(routes!(people::own::end_session))
+        .routes(routes!(people::list, people::invite))
+        .routes(routes!(people::get, people::change, people::delete))
+        .routes(routes!(people::reset_link))
+        .routes(routes!(people::invite_as_operator))
+        .routes(routes!(sign_in::password::options))
+        .routes(routes!(sign_in::password::sign_in))
+        .routes(routes!(sign_in::links::set_up))
+        .routes(routes!(sign_in::links::look_at_invitation))
+        .routes(routes!(sign_in::links::accept_invitation))
+        .routes(routes!(sign_in::oidc::begin))
+        .routes(routes!(sign_in::oidc::finish))
         .routes(routes!(messages::get))
         .routes(routes!(recordings::get))
         .routes(routes!(voicemails::get, voicemails::delete))

@@ -22,6 +22,7 @@ use switchhook_engine::keeper::Keeper;
 use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
 use switchhook_engine::oauth::Tokens;
+use switchhook_engine::people::People;
 use switchhook_engine::ports::Clock;
 use switchhook_engine::store::Store;
 use tokio_util::sync::CancellationToken;
@@ -154,6 +155,8 @@ pub struct ApiState {
     pub hub: Hub,
     /// Checks credentials.
     pub gate: Arc<Gate>,
+    /// People and how they sign in.
+    pub people: People,
     /// Sets apps, keys and connections up.
     pub admin: Admin,
     /// Connections in memory.

@@ -20,6 +20,7 @@ use switchhook_domain::id::{AgentId, AppId, IdMint, KeyId, UserId};
 use crate::agents::token::is_token;
 use crate::claims::{Claims, FirstUse};
 use crate::key_use::Uses;
+use crate::people::{SESSION_IDLE, SESSION_MOST};
 use crate::ports::{Clock, Entropy};
 use crate::rights::Scopes;
 use crate::seal::{MasterKey, digest, random_text};
@@ -33,6 +34,8 @@ pub const SESSION_LIFE: SignedDuration = SignedDuration::from_hours(12);
 /// How long a key read from the database is believed. Revoking takes effect within this on every
 /// node, at once on the node that does it.
 const CACHE_LIFE: Duration = Duration::from_millis(900);
+/// How often it is noted that a person's session is used.
+const TOUCH_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// The most keys remembered.
 const CACHE_SIZE: usize = 10_000;
 
@@ -103,6 +106,8 @@ pub struct Gate {
     cache: Mutex<Cache>,
     claims: Claims,
     uses: Uses,
+    /// When sessions of people were last noted as used.
+    touched: Mutex<HashMap<[u8; 32], Timestamp>>,
 }
 
 #[derive(Default)]
@@ -135,6 +140,7 @@ impl Gate {
             cache: Mutex::default(),
             claims: Claims::default(),
             uses: Uses::default(),
+            touched: Mutex::default(),
         }
     }
 
@@ -418,6 +424,9 @@ impl Gate {
         if !app.active {
             return Ok(Err(AccessError::InactiveApp));
         }
+        if grant.user_id.is_some() {
+            self.touch(&hash).await;
+        }
         Ok(Ok(Access {
             app: Arc::new(app),
             key_id: grant.key_id,
@@ -437,6 +446,30 @@ impl Gate {
         let key = self.store.key(grant.app_id, id).await?;
         let works = key.filter(|key| key.works_at(self.clock.now()));
         Ok(works.map(|key| key.scopes))
+    }
+
+    /// A person's session lasts as long as it is used, within limits; noted every few minutes.
+    async fn touch(&self, hash: &[u8; 32]) {
+        let now = self.clock.now();
+        {
+            let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+            let lately = |at: &Timestamp| now < *at + TOUCH_EVERY;
+            if touched.get(hash).is_some_and(lately) {
+                return;
+            }
+            if touched.len() >= CACHE_SIZE {
+                touched.retain(|_, at| lately(at));
+            }
+            if touched.len() >= CACHE_SIZE {
+                touched.clear();
+            }
+            touched.insert(*hash, now);
+        }
+        let (until, most) = (now + SESSION_IDLE, SESSION_MOST.as_secs());
+        if let Err(error) = self.store.touch_session(hash, now, until, most).await {
+            // The session goes on as it was; the next look will try again.
+            tracing::debug!(%error, "cannot note that a session is used");
+        }
     }
 
     /// Ends a session.

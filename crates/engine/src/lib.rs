@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod oauth;
 pub mod outbound;
 pub mod pace;
+pub mod people;
 pub mod ports;
 pub mod reaper;
 pub mod recordings;

@@ -25,6 +25,8 @@ use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
 use switchhook_engine::oauth::Tokens;
 use switchhook_engine::outbound::Guard;
+use switchhook_engine::people::oidc::IdentityProvider;
+use switchhook_engine::people::{People, PeopleSettings};
 use switchhook_engine::ports::{Clock, Entropy, SystemClock, SystemEntropy};
 use switchhook_engine::reaper;
 use switchhook_engine::recordings::Recheck;
@@ -66,6 +68,8 @@ pub struct Parts {
     pub hub: Hub,
     /// Credentials.
     pub gate: Arc<Gate>,
+    /// People and how they sign in.
+    pub people: People,
     /// Setting things up.
     pub admin: Admin,
     /// Who changed what.
@@ -181,6 +185,7 @@ impl Parts {
                 intake.agents().clone(),
             ),
             audit,
+            people: people(&config, &store, &clock, &entropy),
             admin: Admin::new(
                 store.clone(),
                 connections.clone(),
@@ -212,6 +217,7 @@ impl Parts {
             intake: self.intake.clone(),
             hub: self.hub.clone(),
             gate: self.gate.clone(),
+            people: self.people.clone(),
             admin: self.admin.clone(),
             connections: self.connections.clone(),
             links: self.links.clone(),
@@ -371,6 +377,25 @@ impl Parts {
             }
         }
     }
+}
+
+/// People, with the identity provider where there is one.
+fn people(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> People {
+    let oidc = config.people.oidc.clone().map(|(provider, rules)| {
+        let provider = switchhook_adapters::oidc::OidcProvider::new(provider);
+        let provider: Arc<dyn IdentityProvider> = Arc::new(provider);
+        (provider, rules)
+    });
+    let settings = PeopleSettings {
+        passwords: config.people.passwords,
+        oidc,
+    };
+    People::new(store.clone(), clock.clone(), entropy.clone(), settings)
 }
 
 /// What a server needs to ask platforms for something.

@@ -185,7 +185,9 @@ pub(crate) async fn own_agent(shared: &Inner, caller: &Caller) -> Result<Option<
     let Some(user) = caller.access.user_id else {
         return Ok(None);
     };
-    Ok(agents.of_person(caller.app(), user, None).await?)
+    let person = shared.store.person(caller.app(), user).await?;
+    let email = person.as_ref().map(|person| person.email.as_str());
+    Ok(agents.of_person(caller.app(), user, email).await?)
 }
 
 /// The agent on whose own behalf somebody dials and steers; `None` for those who may do so for

@@ -152,5 +152,6 @@ impl Pass {
 fn did_not_sign_in(status: StatusCode, response: &Response) -> bool {
     let target = response.headers().get(header::LOCATION);
     let target = target.and_then(|target| target.to_str().ok());
-    status.is_client_error() || target == Some(crate::sign_in::EXPIRED)
+    let led_back = |to: &str| to == crate::sign_in::EXPIRED || to.contains("sign_in_error=");
+    status.is_client_error() || target.is_some_and(led_back)
 }

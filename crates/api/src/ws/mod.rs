@@ -123,7 +123,7 @@ async fn visitor(shared: &Inner, parts: &Parts, params: &Params) -> Result<Visit
         shown(shared, &pass, key).await
     } else if let Some(key) = params.one("api_key")? {
         shown(shared, &pass, key).await
-    } else if let Some(token) = session_cookie(headers) {
+    } else if let Some(token) = session_cookie(headers, shared.is_https()) {
         if !is_same_origin(headers, shared.config.public_url.as_deref()) {
             return Err(cross_site());
         }

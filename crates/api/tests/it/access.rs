@@ -102,6 +102,25 @@ const MORE: &[(&str, Wants)] = &[
     ("get_user_mapping_by_crm", Wants::Operator),
     ("delete_user_mapping", Wants::Operator),
     ("delete_user_mapping_by_user", Wants::Operator),
+    ("list_sign_in_options", Wants::Nothing),
+    ("sign_in_with_password", Wants::Nothing),
+    ("set_up", Wants::Nothing),
+    ("look_at_invitation", Wants::Nothing),
+    ("accept_invitation", Wants::Nothing),
+    ("begin_oidc_sign_in", Wants::Nothing),
+    ("finish_oidc_sign_in", Wants::Nothing),
+    ("update_me", Wants::Caller),
+    ("change_own_password", Wants::Caller),
+    ("list_own_sessions", Wants::Caller),
+    ("end_own_sessions", Wants::Caller),
+    ("end_own_session", Wants::Caller),
+    ("list_people", Wants::Caller),
+    ("invite_person", Wants::Caller),
+    ("get_person", Wants::Caller),
+    ("update_person", Wants::Caller),
+    ("delete_person", Wants::Caller),
+    ("create_password_link", Wants::Caller),
+    ("invite_person_as_operator", Wants::Operator),
     ("list_own_connections", Wants::Caller),
     ("place_call", Wants::Caller),
     ("get_dial", Wants::Caller),
@@ -241,6 +260,10 @@ impl Ids {
         ] {
             world.dialpad(&hook, &fixture(scenario, name)).await;
         }
+        let joined = crate::people::join(world, &tenant, "walk@example.nl", "admin").await;
+        let person = joined.answer.body["data"]["user"]["id"].clone();
+        let sessions = joined.get("/api/me/sessions").await.body;
+        let session = sessions["data"][0]["id"].as_str().unwrap().to_owned();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let first = async |list: &str| text(&world.get(&tenant, list).await.body["data"][0]["id"]);
         let agent = agent(world, &tenant, name).await;
@@ -265,6 +288,8 @@ impl Ids {
             ("mapping_id", agent.2),
             ("dialpad_user_id", "77".to_owned()),
             ("crm_user_id", format!("crm-{name}")),
+            ("people", text(&person)),
+            ("session", session),
         ]);
         (Self(ids), tenant)
     }
@@ -278,11 +303,13 @@ impl Ids {
             "recording",
             "voicemail",
             "message",
+            "session",
         ];
         let kind = kinds
             .into_iter()
             .find(|kind| route.path.contains(&format!("/{kind}s/")));
-        let id = kind.unwrap_or("call");
+        let people = route.path.contains("/people/").then_some("people");
+        let id = kind.or(people).unwrap_or("call");
         let mut path = route.path.replace("{id}", &self.0[id]);
         for (name, value) in &self.0 {
             path = path.replace(&format!("{{{name}}}"), value);
@@ -300,6 +327,9 @@ pub(crate) async fn send(request: RequestBuilder, route: &Route) -> Answer {
         ("POST", "/api/contacts/import") => request.json(&json!([])),
         ("POST", path) if path.ends_with("/contacts") => {
             request.json(&json!({"name": "x", "numbers": []}))
+        }
+        ("POST", path) if path.ends_with("/people") => {
+            request.json(&json!({"email": "x@example.nl", "role": "agent"}))
         }
         ("POST", path) if path.ends_with("/apps") => request.json(&json!({"name": "x"})),
         ("POST", path) if path.ends_with("/connections") => {
@@ -481,7 +511,7 @@ async fn what_belongs_to_another_app_does_not_exist() {
         assert_eq!(answer.status, 404, "{}: {}", route.id, answer.text);
         assert!(answer.problem().ends_with("_not_found"), "{}", route.id);
     }
-    assert_eq!(covered, 33);
+    assert_eq!(covered, 38);
     // Theirs is still there.
     let call = &theirs.0["call"];
     assert_eq!(

@@ -9,7 +9,7 @@ use switchhook_domain::event::{Event, EventType};
 use switchhook_domain::fold::{CallState, PresenceState};
 use switchhook_domain::id::{
     AgentTokenId, AppId, CallId, ConnectionId, ContactId, DialId, KeyId, MessageId, NotificationId,
-    RecordingId, VoicemailId,
+    RecordingId, UserId, VoicemailId,
 };
 use switchhook_engine::store::*;
 use switchhook_testkit::memory::MemoryStore;
@@ -149,6 +149,28 @@ pass! { MediaStore {
     delete_voicemail(app: AppId, id: VoicemailId) -> ();
     message(app: AppId, id: MessageId) -> Option<StoredMessage>;
     presence(app: AppId, limit: u32, offset: u32) -> (Vec<StoredPresence>, u64);
+} }
+
+pass! { PeopleStore {
+    is_untouched() -> bool;
+    set_up(hash: &[u8; 32], now: Timestamp, app: &App, person: &Person) -> bool;
+    create_person(person: &Person) -> ();
+    person(app: AppId, id: UserId) -> Option<Person>;
+    people(app: AppId, limit: u32, offset: u32) -> (Vec<Person>, u64);
+    people_by_email(email: &str) -> Vec<Person>;
+    people_by_identity(issuer: &str, subject: &str) -> Vec<Person>;
+    update_person(app: AppId, id: UserId, change: &PersonChange) -> Person;
+    delete_person(app: AppId, id: UserId) -> ();
+    put_one_time(token: &OneTime, now: Timestamp) -> ();
+    one_time(purpose: Purpose, hash: &[u8; 32], now: Timestamp) -> Option<OneTime>;
+    take_one_time(purpose: Purpose, hash: &[u8; 32], now: Timestamp) -> Option<OneTime>;
+    redeem(purpose: Purpose, hash: &[u8; 32], now: Timestamp, change: &PersonChange)
+        -> Option<Person>;
+    start_session(session: &PersonSession) -> bool;
+    touch_session(hash: &[u8; 32], now: Timestamp, expires_at: Timestamp, limit: i64) -> ();
+    person_sessions(app: AppId, id: UserId, now: Timestamp) -> Vec<PersonSession>;
+    end_session(app: AppId, id: UserId, hash: &[u8; 32]) -> bool;
+    end_sessions(app: AppId, id: UserId, keep: Option<[u8; 32]>) -> u64;
 } }
 
 pass! { StateStore {

@@ -36,6 +36,8 @@ mod oauth;
 mod outbound;
 mod pages;
 mod pbx_socket;
+mod people;
+mod people_oidc;
 mod problems;
 mod schema;
 mod scopes;

@@ -23,6 +23,7 @@ use switchhook_engine::keeper::Keeper;
 use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
 use switchhook_engine::oauth::Tokens;
+use switchhook_engine::people::{People, PeopleSettings};
 use switchhook_engine::ports::{Clock, SystemEntropy};
 use switchhook_engine::seal::MasterKey;
 use switchhook_engine::session::Sessions;
@@ -49,6 +50,7 @@ pub(crate) struct World {
     pub(crate) connections: Arc<Connections>,
     pub(crate) intake: Intake,
     pub(crate) dialler: Dialler,
+    pub(crate) people: People,
     pub(crate) stop: CancellationToken,
     pub(crate) sockets: TaskTracker,
     http: reqwest::Client,
@@ -124,7 +126,15 @@ impl World {
     }
 
     pub(crate) async fn with_adapters(config: ApiConfig, adapters: Vec<Arc<dyn Adapter>>) -> Self {
-        Self::over(Arc::new(Flaky::default()), config, adapters).await
+        Self::with_people(config, adapters, PeopleSettings::default()).await
+    }
+
+    pub(crate) async fn with_people(
+        config: ApiConfig,
+        adapters: Vec<Arc<dyn Adapter>>,
+        settings: PeopleSettings,
+    ) -> Self {
+        Self::over(Arc::new(Flaky::default()), config, adapters, settings).await
     }
 
     /// A node over a store that others may have too.
@@ -132,6 +142,7 @@ impl World {
         store: Arc<Flaky>,
         mut config: ApiConfig,
         adapters: Vec<Arc<dyn Adapter>>,
+        settings: PeopleSettings,
     ) -> Self {
         let clock = Arc::new(TestClock::default());
         let entropy = Arc::new(SystemEntropy);
@@ -155,6 +166,7 @@ impl World {
             clock.clone(),
             entropy.clone(),
         ));
+        let people = People::new(store.clone(), clock.clone(), entropy.clone(), settings);
         let admin = Admin::new(
             store.clone(),
             connections.clone(),
@@ -183,6 +195,7 @@ impl World {
             intake: intake.clone(),
             hub,
             gate: gate.clone(),
+            people: people.clone(),
             admin,
             connections: connections.clone(),
             links: links.clone(),
@@ -200,11 +213,7 @@ impl World {
         });
         let app = app.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, app).await });
-        let http = reqwest::Client::builder()
-            .timeout(PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap();
+        let http = browser();
         let address = address.to_string();
         Self {
             address,
@@ -217,6 +226,7 @@ impl World {
             connections,
             intake,
             dialler,
+            people,
             stop,
             sockets,
             http,
@@ -353,6 +363,15 @@ impl World {
         assert_eq!(snapshot["type"], "snapshot", "{snapshot}");
         (client, hello, snapshot)
     }
+}
+
+/// A client that follows nothing by itself.
+fn browser() -> reqwest::Client {
+    reqwest::Client::builder()
+        .timeout(PATIENCE)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap()
 }
 
 /// What asks platforms for something.

@@ -38,6 +38,7 @@ pub mod dials;
 pub mod imports;
 pub mod keys;
 pub mod media;
+pub mod people;
 pub mod states;
 pub mod vendors;
 
@@ -52,6 +53,7 @@ pub use media::{
     StoredMessage, StoredPresence, StoredRecording, StoredVoicemail, VoicemailQuery,
     VoicemailRecord, look_at, media_of,
 };
+pub use people::{LAST_ADMIN, OneTime, PeopleStore, Person, PersonChange, PersonSession, Purpose};
 pub use states::{PRESENCE_LIMIT, StateStore};
 pub use vendors::{OAuthStart, StoredMapping, StoredSubscription, StoredTokens, VendorStore};
 
@@ -451,6 +453,7 @@ pub trait Store:
     + ImportStore
     + KeyStore
     + MediaStore
+    + PeopleStore
     + StateStore
     + VendorStore
     + Send

@@ -59,8 +59,9 @@ enum Command {
     Link {
         /// Id or name of the app; may be left out when there is only one.
         app: Option<String>,
-        /// admin, supervisor or agent.
-        #[arg(long, default_value = "admin", value_parser = ["admin", "supervisor", "agent"])]
+        /// admin, supervisor, agent or read_only.
+        #[arg(long, default_value = "admin",
+            value_parser = ["admin", "supervisor", "agent", "read_only"])]
         role: String,
     },
 }

@@ -26,6 +26,7 @@ mod output;
 mod pbx;
 mod serve;
 mod simulate;
+mod user;
 
 /// Joins phone platforms and business software: every call a record, an event and a screen.
 #[derive(Debug, Parser)]
@@ -67,6 +68,8 @@ enum Command {
     App(app::Args),
     /// Makes, lists, replaces and revokes API keys.
     Key(key::Args),
+    /// Invites and lists people, makes links for them, shuts them out.
+    User(user::Args),
     /// Adds, lists and removes connections to phone platforms.
     Connection(connection::Args),
     /// Takes over what another system recorded.
@@ -163,6 +166,7 @@ fn block_on(command: Command, context: Context) -> Outcome {
             Command::Adapter(args) => adapter::run(&args),
             Command::App(args) => app::run(args, &context).await,
             Command::Key(args) => key::run(args, &context).await,
+            Command::User(args) => user::run(args, &context).await,
             Command::Connection(args) => connection::run(args, &context).await,
             Command::Import(args) => import::run(args, &context).await,
             Command::Audit(args) => audit::run(args, &context).await,

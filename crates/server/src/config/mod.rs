@@ -21,6 +21,7 @@ use crate::tls::TlsFiles;
 mod inherited;
 mod limits;
 pub mod mappings;
+pub mod people;
 mod source;
 
 pub use inherited::Inherited;
@@ -63,6 +64,8 @@ pub struct Config {
     pub internal_api_secret: Option<Secret>,
     /// The master key, unless it is in a file beside the database.
     pub master_key: Option<MasterKey>,
+    /// How people sign in.
+    pub people: people::PeopleConfig,
     /// ISO country of apps made without one.
     pub country: String,
     /// Folder of mapping files.
@@ -99,6 +102,7 @@ impl Default for Config {
             database_url: Secret::new("sqlite://switchhook.db"),
             internal_api_secret: None,
             master_key: None,
+            people: people::PeopleConfig::default(),
             country: "NL".to_owned(),
             mappings: None,
             outbound: Policy::default(),
@@ -136,7 +140,7 @@ pub struct Raw {
 }
 
 /// Every key there is, as `section.key`.
-pub const KEYS: [&str; 32] = [
+pub const KEYS: [&str; 44] = [
     "server.listen",
     "server.public_url",
     "server.environment",
@@ -161,6 +165,18 @@ pub const KEYS: [&str; 32] = [
     "database.url",
     "security.internal_api_secret",
     "security.master_key",
+    "people.password",
+    "oidc.issuer",
+    "oidc.client_id",
+    "oidc.client_secret",
+    "oidc.name",
+    "oidc.scopes",
+    "oidc.app_id",
+    "oidc.allowed_domains",
+    "oidc.role_claim",
+    "oidc.roles",
+    "oidc.auto_create",
+    "oidc.default_role",
     "numbers.country",
     "mappings.dir",
     "outbound.allow_private",
@@ -298,6 +314,7 @@ impl Config {
                 key.map(|key| MasterKey::parse(key.expose()).map_err(|e| e.to_string()))
                     .transpose()
             }),
+            people: reader.people(),
             country: reader.read("numbers.country", default.country, |text| {
                 NumberPlan::for_country(text)
                     .map(|plan| plan.country)

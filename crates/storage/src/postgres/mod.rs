@@ -29,6 +29,7 @@ use crate::queue::{MAX_WAIT, closed};
 use crate::shares::Shares;
 use crate::working::Work;
 
+mod accounts;
 mod agents;
 mod apps;
 mod audit;

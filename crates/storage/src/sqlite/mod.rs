@@ -24,6 +24,7 @@ use crate::shares::Shares;
 use crate::working::{Work, WorkingSet};
 use crate::{Durability, OpenOptions};
 
+mod accounts;
 mod agents;
 mod apps;
 mod audit;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use switchhook_engine::store::Store;
 
+pub mod accounts;
 pub mod agents;
 pub mod audit;
 pub mod calls;
@@ -65,6 +66,11 @@ macro_rules! for_each_area {
             keys::an_imported_key_is_claimed_once,
             keys::the_last_use_is_kept,
             people::links_work_once_and_sessions_until_they_end,
+            accounts::a_server_is_set_up_once,
+            accounts::people_belong_to_their_app,
+            accounts::an_app_keeps_an_administrator,
+            accounts::one_time_links_work_once,
+            accounts::sessions_end_with_the_right_to_them,
             connections::connections_come_and_go,
             connections::a_connection_is_changed,
             connections::a_connection_remembers_when_it_was_heard,

@@ -11,18 +11,20 @@ use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventType};
 use switchhook_domain::fold::{CallState, MessageState, PresenceState};
 use switchhook_domain::id::{
-    AppId, CallId, ConnectionId, ContactId, DialId, KeyId, NotificationId, RecordingId, VoicemailId,
+    AppId, CallId, ConnectionId, ContactId, DialId, KeyId, NotificationId, RecordingId, UserId,
+    VoicemailId,
 };
 use switchhook_engine::store::{
     AgentToken, ApiKey, App, AuditEntry, CallPage, CallQuery, Changeset, Committed, Connection,
     ContactQuery, Dial, DialPolicy, DueCall, Grant, LogPosition, MessageQuery, Notification,
-    OAuthStart, SCAN_LIMIT, SNAPSHOT_LIMIT, Snapshot, Store, StoreError, StoreResult,
-    StoredMapping, StoredMessage, StoredRecording, StoredRoster, StoredSubscription, StoredTokens,
-    Wake,
+    OAuthStart, OneTime, Person, PersonSession, SCAN_LIMIT, SNAPSHOT_LIMIT, Snapshot, Store,
+    StoreError, StoreResult, StoredMapping, StoredMessage, StoredRecording, StoredRoster,
+    StoredSubscription, StoredTokens, Wake,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+mod accounts;
 mod agents;
 mod audit;
 mod commit;
@@ -65,6 +67,10 @@ struct All {
     keys: BTreeMap<KeyId, ApiKey>,
     links: BTreeMap<[u8; 32], Grant>,
     sessions: BTreeMap<[u8; 32], Grant>,
+    people: BTreeMap<UserId, Person>,
+    one_times: BTreeMap<[u8; 32], OneTime>,
+    /// What people see of their sessions, beside `sessions`.
+    person_sessions: BTreeMap<[u8; 32], PersonSession>,
     imports: BTreeMap<(String, String), String>,
     audit: BTreeMap<(Option<AppId>, u64), AuditEntry>,
     dials: BTreeMap<DialId, Dial>,
