@@ -189,8 +189,8 @@ impl Inner {
     pub(crate) fn new(api: ApiState) -> Shared {
         let watch = Watch::new(&api);
         let counts = Sockets::new(&api.config.ws, api.metrics.clone());
-        let key = api.connections.master_key().clone();
-        let audit = Audit::new(api.store.clone(), api.clock.clone(), key);
+        let keys = api.connections.keys().clone();
+        let audit = Audit::new(api.store.clone(), api.clock.clone(), keys);
         Arc::new(Self {
             api,
             watch,

@@ -13,9 +13,10 @@ use subtle::ConstantTimeEq;
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::{AgentId, AppId, IdMint, KeyId, UserId};
 
+use crate::keyring::KeyRing;
 use crate::ports::{Clock, Entropy};
 use crate::rights::Scopes;
-use crate::seal::{MasterKey, digest, random_text};
+use crate::seal::{digest, random_text};
 use crate::store::{ApiKey, App, Grant, Role, Store, StoreResult};
 
 /// How long a sign-in link works.
@@ -70,7 +71,7 @@ type Cached = (Instant, ApiKey, Arc<App>);
 /// Checks credentials.
 pub struct Gate {
     store: Arc<dyn Store>,
-    master_key: MasterKey,
+    keys: KeyRing,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     cache: Mutex<HashMap<String, Cached>>,
@@ -87,13 +88,13 @@ impl Gate {
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
-        master_key: MasterKey,
+        keys: impl Into<KeyRing>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         Self {
             store,
-            master_key,
+            keys: keys.into(),
             clock,
             entropy,
             cache: Mutex::default(),
@@ -115,7 +116,7 @@ impl Gate {
             id: KeyId(IdMint::new(now, self.entropy.random()).uuid()),
             app_id,
             name: name.to_owned(),
-            hash: self.master_key.hash(&text),
+            hash: self.keys.hash(&text),
             hint: hint(&text),
             lookup,
             created_at: now,
@@ -136,7 +137,7 @@ impl Gate {
         let Some((key, app)) = self.find(lookup).await? else {
             return Ok(Err(AccessError::Invalid));
         };
-        let same: bool = self.master_key.hash(text).ct_eq(&key.hash).into();
+        let same: bool = self.keys.hash(text).ct_eq(&key.hash).into();
         let expired = key.expires_at.is_some_and(|at| at <= self.clock.now());
         Ok(if !same || expired || key.revoked_at.is_some() {
             Err(AccessError::Invalid)

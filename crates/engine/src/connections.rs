@@ -9,8 +9,9 @@ use switchhook_domain::id::{AppId, ConnectionId};
 use switchhook_domain::phone::NumberPlan;
 
 use crate::adapter::{Adapter, ConnectionContext, Secret};
+use crate::keyring::KeyRing;
 use crate::mappings::{self, Compiler, MappingFault};
-use crate::seal::{self, MasterKey};
+use crate::seal;
 use crate::store::{App, Connection, Store, StoreError, StoreResult};
 
 /// A connection ready for use.
@@ -194,7 +195,7 @@ struct Known {
 pub struct Connections {
     store: Arc<dyn Store>,
     platforms: Platforms,
-    master_key: MasterKey,
+    keys: KeyRing,
     known: RwLock<Known>,
     /// One refresh at a time, so that what was read earlier never replaces what was read later.
     refreshing: tokio::sync::Mutex<()>,
@@ -215,11 +216,11 @@ pub fn place(app: AppId, connection: ConnectionId, field: &str) -> String {
 impl Connections {
     /// An empty copy; call [`Self::refresh`] before use.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, platforms: Platforms, master_key: MasterKey) -> Self {
+    pub fn new(store: Arc<dyn Store>, platforms: Platforms, keys: impl Into<KeyRing>) -> Self {
         Self {
             store,
             platforms,
-            master_key,
+            keys: keys.into(),
             known: RwLock::default(),
             refreshing: tokio::sync::Mutex::default(),
         }
@@ -310,7 +311,7 @@ impl Connections {
         let mut fault = None;
         let mut open = |sealed: &str, field: &str| -> Option<Secret> {
             let opened = self
-                .master_key
+                .keys
                 .open(sealed, &place(row.app_id, row.id, field))
                 .and_then(|secret| seal::resolve(&secret));
             opened
@@ -364,10 +365,10 @@ impl Connections {
         &self.platforms
     }
 
-    /// The key secrets are sealed under.
+    /// The keys secrets are sealed under.
     #[must_use]
-    pub fn master_key(&self) -> &MasterKey {
-        &self.master_key
+    pub fn keys(&self) -> &KeyRing {
+        &self.keys
     }
 }
 

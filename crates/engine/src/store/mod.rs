@@ -33,6 +33,7 @@ use uuid::Uuid;
 
 pub mod audit;
 pub mod dials;
+pub mod installation;
 pub mod media;
 pub mod states;
 pub mod vendors;
@@ -40,6 +41,7 @@ pub mod vendors;
 pub use crate::rights::Role;
 pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore};
 pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
+pub use installation::{InstallationStore, SealedRow, SealedTable};
 pub use media::{
     MediaCursor, MediaPage, MediaStore, RecordingCheck, RecordingQuery, RecordingRecord,
     StoredMessage, StoredPresence, StoredRecording, StoredVoicemail, VoicemailQuery,
@@ -419,7 +421,15 @@ pub struct DueCall {
 /// Everything that lasts. See the module documentation for the promises.
 #[async_trait]
 pub trait Store:
-    AuditStore + DialStore + MediaStore + StateStore + VendorStore + Send + Sync + 'static
+    AuditStore
+    + DialStore
+    + InstallationStore
+    + MediaStore
+    + StateStore
+    + VendorStore
+    + Send
+    + Sync
+    + 'static
 {
     // ---- the call path ----------------------------------------------------------------------
 

@@ -50,6 +50,8 @@ pub struct Config {
     pub internal_api_secret: Option<Secret>,
     /// The master key, unless it is in a file beside the database.
     pub master_key: Option<MasterKey>,
+    /// Master keys used before: what is sealed under them still opens.
+    pub previous_master_keys: Vec<MasterKey>,
     /// ISO country of apps made without one.
     pub country: String,
     /// Folder of mapping files.
@@ -78,6 +80,7 @@ impl Default for Config {
             database_url: Secret::new("sqlite://switchhook.db"),
             internal_api_secret: None,
             master_key: None,
+            previous_master_keys: Vec::new(),
             country: "NL".to_owned(),
             mappings: None,
             notifications_days: 30,
@@ -113,7 +116,7 @@ pub struct Raw {
 }
 
 /// Every key there is, as `section.key`.
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 19] = [
     "server.listen",
     "server.public_url",
     "server.environment",
@@ -126,6 +129,7 @@ pub const KEYS: [&str; 18] = [
     "database.url",
     "security.internal_api_secret",
     "security.master_key",
+    "security.previous_master_keys",
     "numbers.country",
     "mappings.dir",
     "retention.notifications_days",
@@ -209,6 +213,11 @@ impl Config {
                 key.map(|key| MasterKey::parse(key.expose()).map_err(|e| e.to_string()))
                     .transpose()
             }),
+            previous_master_keys: reader.read(
+                "security.previous_master_keys",
+                Vec::new(),
+                master_keys,
+            ),
             country: reader.read("numbers.country", default.country, |text| {
                 NumberPlan::for_country(text)
                     .map(|plan| plan.country)
@@ -238,7 +247,7 @@ impl Config {
             reader.faults.push(Fault {
                 place: "security.master_key".to_owned(),
                 problem: "must be set with PostgreSQL, the same on every node; make one with \
-                          `openssl rand -base64 32`"
+                          `switchhook secrets new-key` or `openssl rand -base64 32`"
                     .to_owned(),
             });
         }
@@ -352,6 +361,16 @@ fn secret(text: &str) -> Result<Option<Secret>, String> {
     resolve(&Secret::new(text))
         .map(Some)
         .map_err(|error| error.to_string())
+}
+
+/// Master keys between commas, each of which may be a reference.
+fn master_keys(text: &str) -> Result<Vec<MasterKey>, String> {
+    let keys = text.split(',').map(str::trim).filter(|key| !key.is_empty());
+    keys.map(|key| {
+        let key = resolve(&Secret::new(key)).map_err(|error| error.to_string())?;
+        MasterKey::parse(key.expose()).map_err(|error| error.to_string())
+    })
+    .collect()
 }
 
 fn log_filter(text: &str) -> Result<String, String> {

@@ -20,4 +20,5 @@ mod real_dial;
 mod real_dial_api;
 mod real_pbx;
 mod real_sqs;
+mod secrets;
 mod tls;

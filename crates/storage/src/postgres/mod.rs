@@ -36,6 +36,7 @@ mod contacts;
 mod dials;
 mod events;
 mod flush;
+mod installation;
 mod listen;
 mod load;
 mod media;

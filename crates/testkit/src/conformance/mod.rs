@@ -21,6 +21,7 @@ pub mod connections;
 pub mod contacts;
 pub mod dials;
 pub mod folding;
+pub mod installation;
 pub mod isolation;
 pub mod log;
 pub mod media;
@@ -66,6 +67,8 @@ macro_rules! for_each_area {
             states::presence_is_read_back,
             audit::entries_are_appended_and_found,
             audit::of_several_with_one_number_one_is_kept,
+            installation::an_installation_key_is_made_once,
+            installation::everything_is_sealed_anew,
             dials::dials_go_their_way,
             dials::one_key_is_one_dial,
             dials::due_and_recent_dials_are_found,

@@ -25,6 +25,7 @@ use uuid::Uuid;
 mod audit;
 mod commit;
 mod dials;
+mod installation;
 mod lists;
 mod media;
 mod states;
@@ -69,6 +70,7 @@ struct All {
     leases: BTreeMap<String, (Uuid, Timestamp)>,
     oauth_starts: BTreeMap<[u8; 32], OAuthStart>,
     mappings: BTreeMap<String, StoredMapping>,
+    installation_keys: BTreeMap<String, String>,
     recordings: BTreeMap<RecordingId, StoredRecording>,
     voicemails: BTreeMap<VoicemailId, media::Voicemail>,
 }
