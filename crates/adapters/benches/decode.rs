@@ -14,6 +14,7 @@ use switchhook_adapters::registry;
 use switchhook_adapters::simulate::{self, CallSeed, Scenario};
 use switchhook_domain::phone::NumberPlan;
 use switchhook_engine::adapter::{ConnectionContext, Inbound, Secret};
+use switchhook_engine::outbound::Guard;
 
 const SECRET: &str = "bench-webhook-secret";
 
@@ -27,6 +28,7 @@ fn connection() -> ConnectionContext {
         credentials: BTreeMap::new(),
         webhook_secrets: vec![Secret::new(SECRET)],
         numbers: NumberPlan::default(),
+        outbound: Guard::default(),
     }
 }
 

@@ -11,12 +11,13 @@ use serde_json::Value;
 use switchhook_engine::adapter::Secret;
 use switchhook_engine::command::{ClientAuth, CommandError, Fault, OAuthEndpoints, Revoke};
 use switchhook_engine::oauth::{Granted, TokenEndpoint, TokenRequest};
+use switchhook_engine::outbound::Guard;
 
 use crate::vendor::{self, Answer, Auth, Body, Request};
 
-/// Token endpoints by HTTP.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct HttpTokens;
+/// Token endpoints by HTTP, through this guard.
+#[derive(Clone, Debug, Default)]
+pub struct HttpTokens(pub Guard);
 
 #[async_trait]
 impl TokenEndpoint for HttpTokens {
@@ -59,7 +60,7 @@ impl TokenEndpoint for HttpTokens {
         let auth = prove(endpoints, &mut form);
         let mut request = Request::new(Method::POST, address(&endpoints.token_url)?, auth);
         request.body = Body::Form(form);
-        let answer = vendor::attempt(&request, None).await?;
+        let answer = vendor::attempt(&self.0, &request, None).await?;
         match answer.status {
             200..=299 => granted(&answer.json),
             _ => Err(refused(&answer)),
@@ -88,7 +89,7 @@ impl TokenEndpoint for HttpTokens {
                 request
             }
         };
-        let answer = vendor::attempt(&request, None).await?;
+        let answer = vendor::attempt(&self.0, &request, None).await?;
         match answer.status {
             // A token that is not known any more is what was asked for.
             401 | 404 if endpoints.revoke == Revoke::Bearer => Ok(()),

@@ -2,16 +2,14 @@
 //! telling whose fault it is, for every adapter. Not here: any vendor's paths, bodies or error
 //! codes; an adapter may look at the [`Answer`] of a refusal and say it better.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
-use reqwest::{Client, Method, RequestBuilder, Url, header};
+use reqwest::{Method, RequestBuilder, Url, header};
 use serde_json::Value;
 use switchhook_engine::adapter::Secret;
 use switchhook_engine::command::{CommandError, Fault, RateLimit, Session};
+use switchhook_engine::outbound::{self, Guard, Reach, Refused, RequestError};
 
-/// How long a vendor may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a request may wait for its turn under the vendor's limits before it is given up.
 const TURN_PATIENCE: Duration = Duration::from_secs(5);
 /// The largest answer read, in bytes.
@@ -20,18 +18,6 @@ const MAX_ANSWER: usize = 4 * 1024 * 1024;
 const UNSAID_WAIT: Duration = Duration::from_secs(30);
 /// The longest a vendor may make us hold back.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-
-/// Connections to vendors are kept open and shared, whoever's they are; nothing of a tenant is
-/// in them. No redirects: a token must not follow one to another host.
-static CLIENT: LazyLock<Result<Client, String>> = LazyLock::new(|| {
-    Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(5))
-        .timeout(PATIENCE)
-        .user_agent(concat!("switchhook/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| error.to_string())
-});
 
 /// How a request proves who we are.
 #[allow(
@@ -68,6 +54,8 @@ pub(crate) struct Request<'a> {
     pub(crate) method: Method,
     /// The whole address, query included.
     pub(crate) url: Url,
+    /// What stands there.
+    pub(crate) reach: Reach,
     /// How we prove who we are.
     pub(crate) auth: Auth<'a>,
     /// More headers.
@@ -89,6 +77,7 @@ impl<'a> Request<'a> {
         Self {
             method,
             url,
+            reach: Reach::Cloud,
             auth,
             headers: Vec::new(),
             body: Body::Empty,
@@ -191,10 +180,11 @@ pub(crate) async fn ask(session: &Session, request: Request<'_>) -> Result<Answe
         Auth::OAuth => Some(session.tokens.token().await?),
         _ => None,
     };
-    let mut answer = attempt(&request, token.as_ref()).await?;
+    let outbound = &session.connection.outbound;
+    let mut answer = attempt(outbound, &request, token.as_ref()).await?;
     if let (401, Some(refused)) = (answer.status, &token) {
         let renewed = session.tokens.renew(refused).await?;
-        answer = attempt(&request, Some(&renewed)).await?;
+        answer = attempt(outbound, &request, Some(&renewed)).await?;
     }
     if answer.status == 429 {
         let wait = answer.retry_after.unwrap_or(UNSAID_WAIT).min(LONGEST_WAIT);
@@ -214,13 +204,18 @@ pub(crate) async fn ask(session: &Session, request: Request<'_>) -> Result<Answe
 /// Sends a request once, as it is: no waiting for a turn, no token but the one given. For token
 /// endpoints; everything else goes through [`ask`].
 pub(crate) async fn attempt(
+    outbound: &Guard,
     request: &Request<'_>,
     token: Option<&Secret>,
 ) -> Result<Answer, CommandError> {
-    let client = CLIENT
-        .as_ref()
-        .map_err(|error| CommandError::new(Fault::Settings, format!("No HTTP client: {error}.")))?;
-    let mut builder = client.request(request.method.clone(), request.url.clone());
+    let (method, url) = (request.method.clone(), request.url.clone());
+    let builder = outbound.request(request.reach, method, url);
+    let mut builder = builder.map_err(|error| match error {
+        RequestError::Refused(refused) => uncalled(&refused),
+        RequestError::NoClient(_) => {
+            CommandError::new(Fault::Settings, format!("There is {error}."))
+        }
+    })?;
     builder = prove(builder, &request.auth, token);
     for (name, value) in &request.headers {
         builder = builder.header(*name, value);
@@ -239,14 +234,11 @@ pub(crate) async fn attempt(
         .get(header::RETRY_AFTER)
         .and_then(|value| value.to_str().ok()?.trim().parse().ok())
         .map(Duration::from_secs);
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| lost(&e, request.once))? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            let detail = "The platform's answer is too large to be read.";
-            return Err(CommandError::new(Fault::Platform, detail));
-        }
-        body.extend_from_slice(&chunk);
-    }
+    let body = outbound::read(&mut response, MAX_ANSWER).await;
+    let body = body.map_err(|e| lost(&e, request.once))?.ok_or_else(|| {
+        let detail = "The platform's answer is too large to be read.";
+        CommandError::new(Fault::Platform, detail)
+    })?;
     Ok(Answer {
         status,
         json: serde_json::from_slice(&body).unwrap_or(Value::Null),
@@ -266,6 +258,9 @@ fn prove(builder: RequestBuilder, auth: &Auth<'_>, token: Option<&Secret>) -> Re
 
 /// What a broken exchange means. The error's own text may hold the address and is not shown.
 fn lost(error: &reqwest::Error, once: bool) -> CommandError {
+    if let Some(refused) = Refused::within(error) {
+        return uncalled(refused);
+    }
     if error.is_connect() {
         let detail = "The platform cannot be reached: check the address of the connection and \
                       this server's way to the internet.";
@@ -279,6 +274,12 @@ fn lost(error: &reqwest::Error, once: bool) -> CommandError {
         (Fault::Unreachable, detail)
     };
     CommandError::new(fault, detail)
+}
+
+/// The address of the platform is none that is called.
+fn uncalled(refused: &Refused) -> CommandError {
+    let detail = format!("The address in the connection's settings {refused}.");
+    CommandError::new(Fault::Settings, detail)
 }
 
 /// A vendor's error sentence, where it is in one of the usual places: `message`,

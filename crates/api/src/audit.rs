@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use switchhook_domain::id::AppId;
-use switchhook_engine::audit::Deed;
+use switchhook_engine::audit::{Audit, Deed};
 use switchhook_engine::rights::Scope;
 use switchhook_engine::store::{Actor, ActorKind, AuditEntry, AuditQuery};
 use utoipa::ToSchema;
@@ -26,6 +26,7 @@ use crate::openapi::errors;
 use crate::params::Params;
 use crate::problem::{Carried, Code, Problem};
 use crate::schemas::All;
+use crate::sightings;
 use crate::state::{Inner, Shared};
 
 /// Entries a minute for credentials and signatures that were refused.
@@ -49,6 +50,10 @@ struct Found {
     actor: Option<Actor>,
     app: Option<AppId>,
     before: Option<Value>,
+    /// What is told instead of the answer; makes the request worth an entry.
+    told: Option<Value>,
+    /// Recordings and the like that the answer shows.
+    shown: Vec<String>,
 }
 
 impl Trace {
@@ -101,6 +106,23 @@ impl Trace {
         let value = serde_json::to_value(value).ok();
         self.with(|found| found.before = value);
     }
+
+    /// Puts the request on record though it changes nothing, with this instead of its answer.
+    pub(crate) fn tell(&self, value: Value) {
+        self.with(|found| found.told = Some(value));
+    }
+
+    /// The answer leads to a recording, or shows what was said: what kind of thing, and its id.
+    pub(crate) fn shows(&self, what: &str, id: impl std::fmt::Display) {
+        self.with(|found| found.shown.push(format!("{what} {id}")));
+    }
+
+    /// The same of a call record, when it leads to any.
+    pub(crate) fn shows_call(&self, record: &[u8]) {
+        if let Some(id) = sightings::leads_to_recordings(record) {
+            self.shows("call", id);
+        }
+    }
 }
 
 impl axum::extract::FromRequestParts<Shared> for Trace {
@@ -116,13 +138,16 @@ impl axum::extract::FromRequestParts<Shared> for Trace {
 pub(crate) struct Refusals(Mutex<(i64, u32)>);
 
 impl Refusals {
-    fn may_note(&self, minute: i64) -> bool {
+    /// Whether one more may be noted, and how many of an earlier minute were not.
+    fn count(&self, minute: i64) -> (bool, u32) {
         let mut count = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left_out = 0;
         if count.0 != minute {
+            left_out = count.1.saturating_sub(REFUSED_PER_MINUTE);
             *count = (minute, 0);
         }
-        count.1 += 1;
-        count.1 <= REFUSED_PER_MINUTE
+        count.1 = count.1.saturating_add(1);
+        (count.1 <= REFUSED_PER_MINUTE, left_out)
     }
 }
 
@@ -183,21 +208,28 @@ impl Witness {
     pub(crate) async fn record(self, shared: &Inner, mut response: Response) -> Response {
         let code = response.extensions().get::<Carried>();
         let code = code.map(|Carried(problem)| problem.code());
-        let (actor, app, before) = {
+        let mut found = {
             let mut found = self.trace.0.lock().unwrap_or_else(PoisonError::into_inner);
-            (found.actor.take(), found.app, found.before.take())
+            std::mem::take(&mut *found)
         };
-        let minute = shared.clock.now().as_second() / 60;
+        let (actor, app, before) = (found.actor.take(), found.app, found.before.take());
+        let now = shared.clock.now();
+        let status = response.status();
+        if let (Some(actor), true) = (&actor, status.is_success()) {
+            shared.sightings.keep_new(now, actor, &mut found.shown);
+        }
         let worth_it = match (&actor, code) {
-            (Some(_), _) => self.changes(),
-            (None, code) => self.is_refusal(code) && shared.refusals.may_note(minute),
+            (Some(_), _) => self.changes() || found.told.is_some() || !found.shown.is_empty(),
+            (None, code) => self.is_refusal(code) && self.is_counted(shared, now).await,
         };
         if !worth_it {
             return response;
         }
-        let status = response.status();
+        let shown = !found.shown.is_empty() && !self.changes();
         let after = match code {
             Some(code) => Some(json!({ "code": code.as_str() })),
+            None if found.told.is_some() => found.told.take(),
+            None if shown => Some(json!({ "shown": found.shown })),
             None => told(&mut response).await,
         };
         let stranger = actor.is_none();
@@ -217,10 +249,45 @@ impl Witness {
             before,
             after,
         };
-        if let Err(error) = shared.audit.note(deed).await {
-            tracing::error!(%error, "a change could not be put on record");
+        if shown {
+            // Who only looks does not wait for the disk, as long as few do so at once.
+            shared.sightings.note_later(shared, deed).await;
+        } else {
+            note(&shared.audit, deed).await;
         }
         response
+    }
+
+    /// Counts a refusal; true when it may be noted. How many were left out is noted as soon as
+    /// another minute's come.
+    async fn is_counted(&self, shared: &Inner, now: switchhook_domain::Timestamp) -> bool {
+        let (may, left_out) = shared.refusals.count(now.as_second() / 60);
+        if left_out > 0 {
+            let deed = Deed {
+                app_id: None,
+                actor: Actor {
+                    kind: ActorKind::Stranger,
+                    id: String::new(),
+                    name: "unknown".to_owned(),
+                },
+                address: None,
+                request_id: None,
+                action: "refusals.left_out".to_owned(),
+                target: "credentials and signatures".to_owned(),
+                status: 0,
+                before: None,
+                after: Some(json!({ "count": left_out })),
+            };
+            note(&shared.audit, deed).await;
+        }
+        may
+    }
+}
+
+/// Puts a deed on record; that it could not be is for the operator to see.
+pub(crate) async fn note(audit: &Audit, deed: Deed) {
+    if let Err(error) = audit.note(deed).await {
+        tracing::error!(%error, "a deed could not be put on record");
     }
 }
 

@@ -11,6 +11,7 @@ use switchhook_engine::rights::Scope;
 use switchhook_engine::store::CallQuery;
 
 use crate::answer;
+use crate::audit::Trace;
 use crate::auth::Caller;
 use crate::openapi::errors;
 use crate::paging::{Pagination, Paging, write_cursor};
@@ -106,6 +107,7 @@ errors!(GetErrors: CALLER [InvalidId, CallNotFound]);
 pub(crate) async fn list(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     uri: Uri,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::CallsRead)?;
@@ -123,7 +125,7 @@ pub(crate) async fn list(
         Some("true") => true,
         Some(_) => return Err(Problem::parameter("open", "must be true or false")),
     };
-    page(&shared, &caller, query).await
+    page(&shared, &caller, &trace, query).await
 }
 
 /// List open calls
@@ -152,6 +154,7 @@ pub(crate) async fn list(
 pub(crate) async fn active(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     uri: Uri,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::CallsRead)?;
@@ -160,7 +163,7 @@ pub(crate) async fn active(
         open_only: true,
         ..query(&shared, &caller, &params)?
     };
-    page(&shared, &caller, query).await
+    page(&shared, &caller, &trace, query).await
 }
 
 /// Get one call
@@ -179,6 +182,7 @@ pub(crate) async fn active(
 pub(crate) async fn get(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -190,6 +194,7 @@ pub(crate) async fn get(
             "Call not found. Take the id from the list; calls of other apps are not shown.";
         return Err(Problem::new(Code::CallNotFound, detail));
     };
+    trace.shows_call(record.as_bytes());
     Ok(answer::one_raw(StatusCode::OK, &record))
 }
 
@@ -248,8 +253,16 @@ fn direction(word: &str) -> Option<Direction> {
     }
 }
 
-async fn page(shared: &Shared, caller: &Caller, query: CallQuery) -> Result<Response, Problem> {
+async fn page(
+    shared: &Shared,
+    caller: &Caller,
+    trace: &Trace,
+    query: CallQuery,
+) -> Result<Response, Problem> {
     let page = shared.store.calls(caller.app(), &query).await?;
+    for record in &page.calls {
+        trace.shows_call(record.as_ref());
+    }
     let pagination = Pagination {
         limit: query.limit,
         offset: query.offset,

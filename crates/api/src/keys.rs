@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use crate::answer;
 use crate::apps::{self, USAGE, WARNING};
+use crate::audit::Trace;
 use crate::auth::Operator;
 use crate::body::{self, Object};
 use crate::openapi::errors;
@@ -208,22 +209,19 @@ pub(crate) async fn list(
 pub(crate) async fn revoke(
     State(shared): State<Shared>,
     _: Operator,
+    trace: Trace,
     Path((app_id, key_id)): Path<(String, String)>,
     uri: Uri,
 ) -> Result<Response, Problem> {
     Params::none(&uri)?;
     let key_id = KeyId(path_id(&key_id, "key")?);
     let app = apps::find(&shared, &app_id).await?;
-    if !shared
-        .store
-        .keys(app.id)
-        .await?
-        .iter()
-        .any(|key| key.id == key_id)
-    {
+    let keys = shared.store.keys(app.id).await?;
+    let Some(key) = keys.into_iter().find(|key| key.id == key_id) else {
         let detail = "Key not found. Take the id from the list of this app's keys.";
         return Err(Problem::new(Code::KeyNotFound, detail));
-    }
+    };
+    trace.before(&view(key, shared.clock.now()));
     shared.admin.revoke_key(app.id, key_id).await?;
     shared.watch.look();
     let keys = shared.store.keys(app.id).await?;

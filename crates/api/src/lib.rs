@@ -10,6 +10,7 @@
 mod answer;
 mod apps;
 mod audit;
+mod audit_export;
 mod auth;
 mod body;
 mod calls;
@@ -46,6 +47,7 @@ mod recordings;
 mod refusals;
 mod router;
 mod schemas;
+mod sightings;
 mod sign_in;
 mod standing;
 mod state;

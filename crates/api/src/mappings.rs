@@ -2,15 +2,18 @@
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri, header};
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::json;
 use switchhook_engine::adapter::Capability;
 use switchhook_engine::mappings::{self, MAX_MAPPING, MappingError};
+use switchhook_engine::store::Store;
 use utoipa::ToSchema;
 
 use crate::answer;
+use crate::audit::Trace;
 use crate::auth::Operator;
 use crate::body;
 use crate::openapi::errors;
@@ -92,12 +95,11 @@ pub(crate) async fn put(
     State(shared): State<Shared>,
     _: Operator,
     Path(platform): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
+    parts: Parts,
     body: Body,
 ) -> Result<Response, Problem> {
-    Params::none(&uri)?;
-    let kind = headers.get(header::CONTENT_TYPE);
+    Params::none(&parts.uri)?;
+    let kind = parts.headers.get(header::CONTENT_TYPE);
     let kind = kind
         .map_or(Some(""), |kind| kind.to_str().ok())
         .unwrap_or("?");
@@ -112,6 +114,7 @@ pub(crate) async fn put(
         return Err(Problem::new(Code::MappingInvalid, detail).with("faults", json!([])));
     };
     let (store, platforms) = (&*shared.store, shared.connections.platforms());
+    note_before(&Trace::of(&parts), store, &platform).await?;
     let now = shared.clock.now();
     let adapter = mappings::put(store, platforms, &platform, text, now)
         .await
@@ -140,14 +143,24 @@ pub(crate) async fn put(
 pub(crate) async fn delete(
     State(shared): State<Shared>,
     _: Operator,
+    trace: Trace,
     Path(platform): Path<String>,
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
     Params::none(&uri)?;
+    note_before(&trace, &*shared.store, &platform).await?;
     let platforms = shared.connections.platforms();
     let deleted = mappings::delete(&*shared.store, platforms, &platform).await;
     deleted.map_err(refused)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Notes the file as it was.
+async fn note_before(trace: &Trace, store: &dyn Store, platform: &str) -> Result<(), Problem> {
+    if let Some(stored) = mappings::get(store, platform).await? {
+        trace.before(&json!({ "mapping": stored.text }));
+    }
+    Ok(())
 }
 
 fn not_found() -> Problem {

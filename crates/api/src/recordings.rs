@@ -12,6 +12,7 @@ use switchhook_engine::store::{RecordingQuery, StoredRecording};
 use utoipa::ToSchema;
 
 use crate::answer;
+use crate::audit::Trace;
 use crate::auth::Caller;
 use crate::openapi::errors;
 use crate::paging::Paging;
@@ -110,6 +111,7 @@ errors!(GetErrors: CALLER [InvalidId, RecordingNotFound]);
 pub(crate) async fn list(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     uri: Uri,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::MediaRead)?;
@@ -130,6 +132,9 @@ pub(crate) async fn list(
     };
     let page = shared.store.recordings(caller.app(), &query).await?;
     let records: Vec<_> = page.items.into_iter().map(RecordingRecord::from).collect();
+    for record in records.iter().filter(|record| record.url.is_some()) {
+        trace.shows("recording", record.id);
+    }
     answer::list(&records, &paging.describe_media(page.total, page.next))
 }
 
@@ -146,6 +151,7 @@ pub(crate) async fn list(
 pub(crate) async fn get(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -156,5 +162,9 @@ pub(crate) async fn get(
         let detail = "Recording not found. Take the id from the list.";
         return Err(Problem::new(Code::RecordingNotFound, detail));
     };
-    answer::one(StatusCode::OK, &RecordingRecord::from(found))
+    let record = RecordingRecord::from(found);
+    if record.url.is_some() {
+        trace.shows("recording", record.id);
+    }
+    answer::one(StatusCode::OK, &record)
 }

@@ -8,10 +8,10 @@ use utoipa_axum::routes;
 
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
-    apps, audit, calls, click_to_dial, connections, contacts, control, diagnosis, dial_policy,
-    dials, docs, events, health, keys, mappings, me, messages, metrics, notifications, oauth,
-    openapi, outer, own_connections, page, pbx_socket, presence, recordings, sign_in, transcripts,
-    voicemails, webhooks, ws,
+    apps, audit, audit_export, calls, click_to_dial, connections, contacts, control, diagnosis,
+    dial_policy, dials, docs, events, health, keys, mappings, me, messages, metrics, notifications,
+    oauth, openapi, outer, own_connections, page, pbx_socket, presence, recordings, sign_in,
+    transcripts, voicemails, webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -84,6 +84,8 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(oauth::disconnect))
         .routes(routes!(notifications::list))
         .routes(routes!(audit::operators))
+        .routes(routes!(audit_export::own))
+        .routes(routes!(audit_export::operators))
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))

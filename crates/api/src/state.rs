@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::Refusals;
+use crate::sightings::Sightings;
 use crate::ws::limits::Sockets;
 use crate::ws::watch::Watch;
 
@@ -183,6 +184,7 @@ pub(crate) struct Inner {
     pub(crate) counts: Sockets,
     pub(crate) audit: Audit,
     pub(crate) refusals: Refusals,
+    pub(crate) sightings: Sightings,
 }
 
 impl Inner {
@@ -197,6 +199,7 @@ impl Inner {
             counts,
             audit,
             refusals: Refusals::default(),
+            sightings: Sightings::default(),
         })
     }
 

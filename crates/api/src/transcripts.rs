@@ -9,6 +9,7 @@ use switchhook_engine::rights::Scope;
 use utoipa::ToSchema;
 
 use crate::answer;
+use crate::audit::Trace;
 use crate::auth::Caller;
 use crate::openapi::errors;
 use crate::params::{Params, path_id};
@@ -43,6 +44,7 @@ errors!(GetErrors: CALLER [InvalidId, CallNotFound, TranscriptNotFound]);
 pub(crate) async fn get(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -63,5 +65,6 @@ pub(crate) async fn get(
                       a call, if at all.";
         return Err(Problem::new(Code::TranscriptNotFound, detail));
     };
+    trace.shows("transcript of call", call_id);
     answer::one(StatusCode::OK, &Transcript { call_id, text })
 }

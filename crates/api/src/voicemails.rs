@@ -11,6 +11,7 @@ use switchhook_engine::store::{StoredVoicemail, VoicemailQuery};
 use utoipa::ToSchema;
 
 use crate::answer;
+use crate::audit::Trace;
 use crate::auth::Caller;
 use crate::openapi::errors;
 use crate::paging::Paging;
@@ -104,6 +105,13 @@ impl From<StoredVoicemail> for VoicemailRecord {
     }
 }
 
+impl VoicemailRecord {
+    /// True when it leads to what was said.
+    fn can_be_heard(&self) -> bool {
+        self.url.is_some() || self.transcript.is_some()
+    }
+}
+
 errors!(ListErrors: CALLER [InvalidCursor]);
 errors!(GetErrors: CALLER [InvalidId, VoicemailNotFound]);
 errors!(DeleteErrors: CALLER [InvalidId, VoicemailNotFound, CrossSiteRequest]);
@@ -136,6 +144,7 @@ errors!(DeleteErrors: CALLER [InvalidId, VoicemailNotFound, CrossSiteRequest]);
 pub(crate) async fn list(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     uri: Uri,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::MediaRead)?;
@@ -153,6 +162,9 @@ pub(crate) async fn list(
     };
     let page = shared.store.voicemails(caller.app(), &query).await?;
     let records: Vec<_> = page.items.into_iter().map(VoicemailRecord::from).collect();
+    for record in records.iter().filter(|record| record.can_be_heard()) {
+        trace.shows("voicemail", record.id);
+    }
     answer::list(&records, &paging.describe_media(page.total, page.next))
 }
 
@@ -169,6 +181,7 @@ pub(crate) async fn list(
 pub(crate) async fn get(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -179,7 +192,11 @@ pub(crate) async fn get(
         let detail = "Voicemail not found. Take the id from the list.";
         return Err(Problem::new(Code::VoicemailNotFound, detail));
     };
-    answer::one(StatusCode::OK, &VoicemailRecord::from(found))
+    let record = VoicemailRecord::from(found);
+    if record.can_be_heard() {
+        trace.shows("voicemail", record.id);
+    }
+    answer::one(StatusCode::OK, &record)
 }
 
 /// Delete a voicemail
@@ -195,12 +212,16 @@ pub(crate) async fn get(
 pub(crate) async fn delete(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
     caller.needs(Scope::MediaWrite)?;
     Params::none(&uri)?;
     let id = VoicemailId(path_id(&id, "voicemail")?);
+    if let Some(found) = shared.store.voicemail(caller.app(), id).await? {
+        trace.before(&VoicemailRecord::from(found));
+    }
     shared.store.delete_voicemail(caller.app(), id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -24,6 +24,7 @@ use crate::command::{
     CallHandle, Check, CommandError, Control, HalfSubscribed, OAuthEndpoints, Originate,
     Originated, RecordingSeen, Session, Subscribed, Wanted,
 };
+use crate::outbound::Guard;
 
 /// A text that must not be shown: credentials and webhook secrets.
 #[derive(Clone, PartialEq, Eq)]
@@ -190,8 +191,14 @@ impl Capability {
 pub enum FieldKind {
     /// One line of text.
     Text,
-    /// `http`, `https`, `ws` or `wss` address.
+    /// `http`, `https`, `ws` or `wss` address of something on the internet.
     Url,
+    /// The same of a PBX, which may stand in a private network.
+    #[serde(rename = "url")]
+    PbxUrl,
+    /// Host name or address of a PBX, which may stand in a private network.
+    #[serde(rename = "text")]
+    PbxHost,
     /// Credential: sealed at rest, never returned. May be given as `env:NAME` or `file:PATH`.
     Secret,
     /// Whole number.
@@ -238,6 +245,8 @@ pub struct ConnectionContext {
     pub webhook_secrets: Vec<Secret>,
     /// How to read national numbers.
     pub numbers: NumberPlan,
+    /// The way out: every connection to the platform is opened through it.
+    pub outbound: Guard,
 }
 
 impl ConnectionContext {

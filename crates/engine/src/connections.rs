@@ -11,6 +11,7 @@ use switchhook_domain::phone::NumberPlan;
 use crate::adapter::{Adapter, ConnectionContext, Secret};
 use crate::keyring::KeyRing;
 use crate::mappings::{self, Compiler, MappingFault};
+use crate::outbound::Guard;
 use crate::seal;
 use crate::store::{App, Connection, Store, StoreError, StoreResult};
 
@@ -196,6 +197,7 @@ pub struct Connections {
     store: Arc<dyn Store>,
     platforms: Platforms,
     keys: KeyRing,
+    outbound: Guard,
     known: RwLock<Known>,
     /// One refresh at a time, so that what was read earlier never replaces what was read later.
     refreshing: tokio::sync::Mutex<()>,
@@ -221,9 +223,23 @@ impl Connections {
             store,
             platforms,
             keys: keys.into(),
+            outbound: Guard::default(),
             known: RwLock::default(),
             refreshing: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// The same, with what the operator allows outward.
+    #[must_use]
+    pub fn with_outbound(mut self, outbound: Guard) -> Self {
+        self.outbound = outbound;
+        self
+    }
+
+    /// The way out of every connection.
+    #[must_use]
+    pub fn outbound(&self) -> &Guard {
+        &self.outbound
     }
 
     /// Reads all connections anew, and the mappings they may need.
@@ -349,6 +365,7 @@ impl Connections {
             credentials,
             webhook_secrets,
             numbers,
+            outbound: self.outbound.clone(),
         };
         Some(ReadyConnection {
             app,

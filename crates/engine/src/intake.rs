@@ -411,6 +411,7 @@ impl Intake {
                 country: connection.app.country.as_str().into(),
                 signals,
                 settle: Vec::new(),
+                history: false,
             }),
             events: Vec::new(),
             link: None,

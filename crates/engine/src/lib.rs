@@ -3,7 +3,8 @@
 //!
 //! The outside is reached through ports only: [`adapter::Adapter`] (phone platforms),
 //! [`store::Store`] (the database), [`ports::Clock`] and [`ports::Entropy`] (time and chance).
-//! No HTTP framework, no SQL and no vendor's field name is known here.
+//! No HTTP framework, no SQL and no vendor's field name is known here. The one client there is,
+//! [`outbound::Guard`], is here so that adapters and delivery leave by the same guarded door.
 
 pub mod access;
 pub mod adapter;
@@ -23,6 +24,7 @@ pub mod link;
 pub mod mappings;
 pub mod metrics;
 pub mod oauth;
+pub mod outbound;
 pub mod ports;
 pub mod reaper;
 pub mod recordings;

@@ -12,6 +12,7 @@ use axum::serve::{IncomingStream, Listener, ListenerExt};
 use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
 use prometheus_client::registry::Registry;
+use switchhook_adapters::oauth::HttpTokens;
 use switchhook_api::{ApiConfig, ApiState, WsConfig};
 use switchhook_engine::access::Gate;
 use switchhook_engine::admin::Admin;
@@ -27,6 +28,7 @@ use switchhook_engine::keyring::KeyRing;
 use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
 use switchhook_engine::oauth::Tokens;
+use switchhook_engine::outbound::Guard;
 use switchhook_engine::ports::{Clock, Entropy, SystemClock, SystemEntropy};
 use switchhook_engine::reaper;
 use switchhook_engine::recordings::Recheck;
@@ -139,11 +141,10 @@ impl Parts {
         let keys = KeyRing::unlock(&*store, current, previous, &*entropy).await?;
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        let connections = Arc::new(Connections::new(
-            store.clone(),
-            platforms_of(&config)?,
-            keys.clone(),
-        ));
+        let outbound = Guard::new(config.outbound.clone());
+        let platforms = platforms_of(&config)?;
+        let connections = Connections::new(store.clone(), platforms, keys.clone());
+        let connections = Arc::new(connections.with_outbound(outbound));
         connections
             .refresh()
             .await
@@ -383,7 +384,7 @@ impl Asking {
             keys.clone(),
             clock.clone(),
             intake.entropy().clone(),
-            Arc::new(switchhook_adapters::oauth::HttpTokens),
+            Arc::new(HttpTokens(connections.outbound().clone())),
         );
         let sessions = Sessions::new(clock.clone()).with_tokens(tokens.clone());
         let keeper = Keeper::new(

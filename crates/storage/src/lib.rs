@@ -20,6 +20,7 @@ use switchhook_engine::store::{SCAN_LIMIT, Store, StoreError, StoreResult};
 mod columns;
 mod migrate;
 mod postgres;
+pub mod predecessor;
 mod queue;
 mod sqlite;
 mod working;

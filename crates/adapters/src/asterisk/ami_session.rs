@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 
 use md5::{Digest, Md5};
 use switchhook_engine::adapter::LinkError;
+use switchhook_engine::outbound::{Reach, Refused};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 
@@ -28,13 +28,14 @@ pub(super) async fn open(
     events: &str,
 ) -> Result<(Messages<OwnedReadHalf>, OwnedWriteHalf), LinkError> {
     let at = format!("{} port {}", access.host, access.port);
-    let stream = timeout(
-        PATIENCE,
-        TcpStream::connect((access.host.as_str(), access.port)),
-    )
-    .await
-    .map_err(|_| retry(&format!("cannot reach the PBX at {at}: no answer")))?
-    .map_err(|error| retry(&format!("cannot reach the PBX at {at}: {error}")))?;
+    let dialled = access
+        .outbound
+        .dial(Reach::Pbx, &access.host, access.port)
+        .await;
+    let stream = dialled.map_err(|error| match Refused::within(&error) {
+        Some(refused) => retry(&format!("`ami_host` {refused}")),
+        None => retry(&format!("cannot reach the PBX at {at}: {error}")),
+    })?;
     let (reader, mut writer) = stream.into_split();
     let mut messages = Messages {
         reader: BufReader::new(reader),

@@ -5,6 +5,7 @@
 use reqwest::Url;
 use serde_json::Value;
 use switchhook_engine::adapter::{ConnectionContext, DecodeError, Secret};
+use switchhook_engine::outbound::Guard;
 
 use super::channel::EndpointRules;
 use super::reach;
@@ -34,6 +35,7 @@ pub(super) struct AriAccess {
     pub(super) user: String,
     pub(super) password: Secret,
     pub(super) verify_tls: bool,
+    pub(super) outbound: Guard,
 }
 
 /// How to reach AMI.
@@ -43,6 +45,7 @@ pub(super) struct AmiAccess {
     pub(super) port: u16,
     pub(super) user: String,
     pub(super) secret: Secret,
+    pub(super) outbound: Guard,
 }
 
 /// Which interface a connection uses; an unknown word is a fault.
@@ -116,6 +119,7 @@ pub(super) fn ari(connection: &ConnectionContext) -> Result<AriAccess, DecodeErr
         user,
         password: password(connection, "password")?,
         verify_tls: flag(connection, "verify_tls", true)?,
+        outbound: connection.outbound.clone(),
     })
 }
 
@@ -169,6 +173,7 @@ fn ami_of(
         port: port.ok_or_else(|| DecodeError::field("ami_port", "must be a port, 1 to 65535"))?,
         user: user(connection, user_field)?,
         secret: password(connection, password_field)?,
+        outbound: connection.outbound.clone(),
     })
 }
 

@@ -19,7 +19,7 @@ pub(super) static FIELDS: [ConfigField; 18] = [
         label: "ARI address",
         help: "Address of the PBX's HTTP server, with the prefix of http.conf if it has one, \
                such as http://pbx.example.com:8088. For ARI; with webhook only for dialling.",
-        kind: FieldKind::Url,
+        kind: FieldKind::PbxUrl,
         required: false,
         default: None,
     },
@@ -63,7 +63,7 @@ pub(super) static FIELDS: [ConfigField; 18] = [
         label: "AMI host",
         help: "Name or address of the PBX: for AMI, and beside ARI for transfers and the like. \
                Its port speaks no TLS, so keep it on a private network.",
-        kind: FieldKind::Text,
+        kind: FieldKind::PbxHost,
         required: false,
         default: None,
     },

@@ -7,6 +7,7 @@ use reqwest::{Client, Method};
 use serde_json::Value;
 use switchhook_engine::adapter::LinkError;
 use switchhook_engine::command::{CommandError, Fault};
+use switchhook_engine::outbound::{self, Reach, Refused};
 
 use super::config::AriAccess;
 use super::link::PATIENCE;
@@ -121,11 +122,13 @@ pub(super) struct Http<'a> {
 impl<'a> Http<'a> {
     /// A client for this PBX.
     pub(super) fn new(access: &'a AriAccess) -> Result<Self, LinkError> {
-        let client = Client::builder()
+        let (outbound, base) = (&access.outbound, &access.base);
+        let refused = |refused| LinkError::Retry(format!("`url` {refused}"));
+        outbound.check(Reach::Pbx, base).map_err(refused)?;
+        let client = outbound
+            .client(Reach::Pbx)
             .http1_only()
             .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(PATIENCE)
             .tls_danger_accept_invalid_certs(!access.verify_tls)
             .build()
             .map_err(|error| LinkError::Misconfigured(format!("no HTTP client: {error}")))?;
@@ -151,16 +154,11 @@ impl Rest for Http<'_> {
         }
         let broken = |error: reqwest::Error| unreachable_pbx(self.access, &error);
         let mut response = request.send().await.map_err(broken)?;
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(broken)? {
-            if body.len() + chunk.len() > MAX_BODY {
-                let path = &ask.path;
-                return Err(Trouble::Lost(format!(
-                    "the PBX's answer to `ari/{path}` is too long"
-                )));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = outbound::read(&mut response, MAX_BODY).await;
+        let body = body.map_err(broken)?.ok_or_else(|| {
+            let path = &ask.path;
+            Trouble::Lost(format!("the PBX's answer to `ari/{path}` is too long"))
+        })?;
         Ok(Answer {
             status: response.status().as_u16(),
             body,
@@ -175,6 +173,9 @@ pub(super) fn unreachable_pbx(access: &AriAccess, error: &reqwest::Error) -> Tro
     let mut reason: &dyn std::error::Error = error;
     while let Some(source) = reason.source() {
         reason = source;
+    }
+    if let Some(refused) = Refused::within(error) {
+        return Trouble::Unreachable(format!("`url` {refused}"));
     }
     if error.is_connect() {
         return Trouble::Unreachable(format!(

@@ -116,6 +116,11 @@ impl Adapter for Mapped {
         self.spec
     }
 
+    fn check_config(&self, connection: &ConnectionContext) -> Result<(), DecodeError> {
+        let map = self.mapping.originate.as_ref();
+        map.map_or(Ok(()), |map| map.check(connection))
+    }
+
     fn verify<'a>(
         &self,
         inbound: &Inbound<'a>,

@@ -4,8 +4,9 @@
 
 use reqwest::{Method, Url};
 use serde_json::Value;
-use switchhook_engine::adapter::{ConnectionContext, FieldKind, Secret};
+use switchhook_engine::adapter::{ConnectionContext, DecodeError, FieldKind, Secret};
 use switchhook_engine::command::{CommandError, Fault, Originate, Originated, Session};
+use switchhook_engine::outbound::Reach;
 use toml::de::DeValue;
 
 use super::path::{Path, Scope};
@@ -40,6 +41,22 @@ pub(super) struct OriginateMap {
 }
 
 impl OriginateMap {
+    /// Refuses a host of the file's own that must not be called; those of settings are checked
+    /// as settings.
+    pub(super) fn check(&self, connection: &ConnectionContext) -> Result<(), DecodeError> {
+        let Ok(url) = Url::parse(self.url.head()) else {
+            return Ok(());
+        };
+        let checked = connection.outbound.check(Reach::Cloud, &url);
+        checked.map_err(|refused| {
+            let host = url.host_str().unwrap_or_default();
+            DecodeError::field(
+                "platform",
+                format!("places calls at {host}, which {refused}"),
+            )
+        })
+    }
+
     /// The setting it signs in with that this connection lacks.
     pub(super) fn missing(&self, connection: &ConnectionContext) -> Option<&str> {
         let lacks = |name: &&str| {

@@ -5,6 +5,7 @@ use reqwest::{Method, Url};
 use serde_json::Value;
 use switchhook_engine::adapter::{ConnectionContext, DecodeError};
 use switchhook_engine::command::{CommandError, Fault, RateLimit, Session};
+use switchhook_engine::outbound::Reach;
 
 use super::s2s::{Application, Signable};
 use super::spec;
@@ -166,6 +167,7 @@ pub(super) async fn ask(session: &Session, question: Question<'_>) -> Result<Ans
         request.body = Body::Json(question.body);
     }
     request.once = question.once;
+    request.reach = Reach::Pbx;
     let mut answer = vendor::ask(session, request).await?;
     answer.status = meant(&answer);
     Ok(answer)

@@ -67,7 +67,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
             PBX_URL,
             "PBX address",
             "Only for placing and steering calls, such as https://acme.wildixin.com.",
-            FieldKind::Url,
+            FieldKind::PbxUrl,
             None,
         ),
         field(

@@ -18,6 +18,7 @@ use switchhook_domain::phone::NumberPlan;
 use switchhook_domain::replay::Replay;
 use switchhook_domain::signal::{Fact, Signal};
 use switchhook_engine::adapter::{Adapter, ConnectionContext, Secret};
+use switchhook_testkit::vendors::loopback;
 
 /// The secret with which the Dialpad fixtures are signed.
 pub(crate) const SECRET: &str = "dialpad-test-secret";
@@ -33,6 +34,7 @@ pub(crate) fn connection(secrets: &[&str]) -> ConnectionContext {
         credentials: BTreeMap::new(),
         webhook_secrets: secrets.iter().map(|secret| Secret::new(*secret)).collect(),
         numbers: NumberPlan::default(),
+        outbound: loopback(),
     }
 }
 

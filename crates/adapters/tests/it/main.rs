@@ -16,6 +16,7 @@ mod dialpad;
 mod fixture;
 mod flat;
 mod laws;
+mod outbound;
 mod registry;
 mod ringcentral;
 mod same_story;

@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 
 use crate::answer;
 use crate::apps::{self, absolute};
+use crate::audit::Trace;
 use crate::auth::Operator;
 use crate::body::{self, Object};
 use crate::openapi::errors;
@@ -291,11 +292,13 @@ pub(crate) async fn get(
 pub(crate) async fn delete(
     State(shared): State<Shared>,
     _: Operator,
+    trace: Trace,
     Path((app_id, connection_id)): Path<(String, String)>,
     uri: Uri,
 ) -> Result<Response, Problem> {
     Params::none(&uri)?;
     let row = find(&shared, &app_id, &connection_id).await?;
+    trace.before(&view(&shared, &HeaderMap::new(), row.clone()).await?);
     let left_at_platform = match shared.connections.get(row.id) {
         Some(connection) => shared.keeper.release(&connection).await?,
         None => Vec::new(),
@@ -358,8 +361,8 @@ pub(crate) async fn platforms(
 
 fn kind(kind: FieldKind) -> (&'static str, Option<&'static [&'static str]>) {
     match kind {
-        FieldKind::Text => ("text", None),
-        FieldKind::Url => ("url", None),
+        FieldKind::Text | FieldKind::PbxHost => ("text", None),
+        FieldKind::Url | FieldKind::PbxUrl => ("url", None),
         FieldKind::Secret => ("secret", None),
         FieldKind::Integer => ("integer", None),
         FieldKind::Boolean => ("boolean", None),

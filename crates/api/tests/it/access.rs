@@ -88,6 +88,8 @@ const MORE: &[(&str, Wants)] = &[
     ("set_dial_policy", Wants::Caller),
     ("list_audit", Wants::Caller),
     ("list_operator_audit", Wants::Operator),
+    ("export_audit", Wants::Caller),
+    ("export_operator_audit", Wants::Operator),
     ("diagnose_own_connection", Wants::Caller),
     ("test_connection", Wants::Caller),
     ("diagnose_connection", Wants::Operator),

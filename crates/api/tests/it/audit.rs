@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use switchhook_adapters::dialpad::sign_jwt;
 use switchhook_engine::adapter::Secret;
 use switchhook_engine::audit::Audit;
+use switchhook_engine::ports::Clock;
 use switchhook_engine::seal::MasterKey;
 
 use crate::signing::session;
@@ -181,4 +182,131 @@ async fn the_chains_of_a_busy_server_are_whole() {
         let whole = audit.verify(chain).await.unwrap().unwrap();
         assert_eq!(whole.entries, if chain.is_some() { 20 } else { 1 });
     }
+}
+
+fn log(world: &World) -> Audit {
+    let key = MasterKey::new([7; 32]);
+    Audit::new(world.store.clone(), world.clock.clone(), key)
+}
+
+#[tokio::test]
+async fn an_export_can_be_checked_and_is_on_record() {
+    let world = World::new().await;
+    let tenant = world.tenant("One").await;
+    let other = world.tenant("Two").await;
+    let mut times = Vec::new();
+    for i in 0..6 {
+        let body = json!({"name": format!("Contact {i}"), "numbers": []});
+        world.post(&tenant, "/api/contacts", &body).await;
+        times.push(world.clock.now());
+        world.clock.advance(jiff::SignedDuration::from_secs(60));
+    }
+    let export = async |query: &str| {
+        let answer = world
+            .get(&tenant, &format!("/api/audit/export{query}"))
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer
+    };
+    let checked = |text: &str| {
+        let lines = text.lines().map(|line| Ok(line.to_owned()));
+        log(&world)
+            .verify_lines(lines, &[])
+            .unwrap()
+            .unwrap()
+            .entries
+    };
+    let all = export("").await;
+    assert_eq!(all.header("content-type"), "application/x-ndjson");
+    assert_eq!(checked(&all.text), 6);
+    assert!(!all.text.contains("Two"));
+    let (since, until) = (times[2], times[5]);
+    let part = export(&format!("?since={since}&until={until}")).await;
+    assert_eq!(checked(&part.text), 3);
+    let csv = export("?format=csv").await;
+    // The heading, the contacts, and the two exports before this one.
+    assert_eq!(csv.text.lines().count(), 1 + 6 + 2, "{}", csv.text);
+    let newest = &entries(&world, &tenant, "?limit=1").await[0];
+    assert_eq!(newest["action"], "GET /api/audit/export");
+    assert_eq!(newest["after"]["exported"]["up_to"], 8);
+
+    let empty = world.get(&other, "/api/audit/export").await;
+    assert_eq!(
+        (empty.status, empty.text.as_str()),
+        (200, ""),
+        "tenants are apart"
+    );
+    let agent = session(&world, &tenant, Some("agent")).await;
+    let request = world
+        .ask(Method::GET, "/api/audit/export")
+        .header("cookie", agent);
+    assert_eq!(request.send().await.unwrap().status(), 403);
+    for bad in ["?format=xml", "?since=soon", "?limit=1"] {
+        let answer = world.get(&tenant, &format!("/api/audit/export{bad}")).await;
+        assert_eq!(
+            (answer.status, answer.problem()),
+            (400, "invalid_parameter")
+        );
+    }
+    let theirs = world
+        .operate(Method::GET, "/internal/audit/export", None)
+        .await;
+    assert_eq!(checked(&theirs.text), 2, "two apps were made");
+}
+
+#[tokio::test]
+async fn what_goes_is_on_record_as_it_was() {
+    let world = World::new().await;
+    let tenant = world.tenant("One").await;
+    let hook = world.hook(&tenant).await;
+    let base = format!("/internal/apps/{}", tenant.id);
+    let keys = world
+        .operate(Method::GET, &format!("{base}/keys"), None)
+        .await;
+    let key = keys.body["data"][0]["id"].as_str().unwrap().to_owned();
+    let made = world
+        .operate(Method::POST, &format!("{base}/api-key"), None)
+        .await;
+    let tenant = Tenant {
+        key: made.body["api_key"].as_str().unwrap().to_owned(),
+        ..tenant
+    };
+    for path in [
+        format!("keys/{key}"),
+        format!("connections/{}", hook.connection_id),
+    ] {
+        let gone = world
+            .operate(Method::DELETE, &format!("{base}/{path}"), None)
+            .await;
+        assert!((200..300).contains(&gone.status), "{}", gone.text);
+    }
+    let found = entries(&world, &tenant, "").await;
+    assert_eq!(found[0]["before"]["id"], json!(hook.connection_id));
+    assert_eq!(found[1]["before"]["name"], "first key");
+    assert_eq!(found[1]["before"]["active"], true);
+}
+
+#[tokio::test]
+async fn refusals_that_were_left_out_are_counted() {
+    let world = World::new().await;
+    let refuse = async || {
+        let request = world.ask(Method::GET, "/api/calls");
+        request
+            .header("x-api-key", "sh_nonsense")
+            .send()
+            .await
+            .unwrap();
+    };
+    for _ in 0..75 {
+        refuse().await;
+    }
+    world.clock.advance(jiff::SignedDuration::from_secs(60));
+    refuse().await;
+    let found = operators(&world).await;
+    let counted: Vec<_> = found
+        .iter()
+        .filter(|e| e["action"] == "refusals.left_out")
+        .collect();
+    assert_eq!(counted.len(), 1);
+    assert_eq!(counted[0]["after"]["count"], 15);
 }

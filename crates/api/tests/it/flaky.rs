@@ -100,6 +100,11 @@ pass! { DialStore {
     put_dial_policy(app: AppId, policy: &DialPolicy) -> ();
 } }
 
+pass! { ImportStore {
+    import_position(source: &str, part: &str) -> Option<String>;
+    put_import_position(source: &str, part: &str, position: Option<&str>) -> ();
+} }
+
 pass! { MediaStore {
     recordings(app: AppId, query: &RecordingQuery) -> MediaPage<StoredRecording>;
     recording(app: AppId, id: RecordingId) -> Option<StoredRecording>;

@@ -25,6 +25,7 @@ mod inherited;
 mod mappings;
 mod media;
 mod oauth;
+mod outbound;
 mod pages;
 mod pbx_socket;
 mod problems;

@@ -269,3 +269,68 @@ async fn what_is_not_understood_is_refused_by_name() {
         assert_eq!((bad.status, bad.problem()), (400, "invalid_id"), "{path}");
     }
 }
+
+/// What is on record of who was shown what; waits for `count` of them.
+async fn sightings(world: &World, tenant: &Tenant, count: usize) -> Vec<serde_json::Value> {
+    let start = std::time::Instant::now();
+    loop {
+        let log = world.get(tenant, "/api/audit").await.body["data"].clone();
+        let log = log.as_array().unwrap().iter();
+        let found: Vec<_> = log
+            .filter(|e| !e["after"]["shown"].is_null())
+            .cloned()
+            .collect();
+        if found.len() >= count {
+            return found;
+        }
+        assert!(
+            start.elapsed().as_secs() < 1,
+            "durable within a second: {found:?}"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn who_was_shown_which_recording_is_on_record() {
+    let world = World::new().await;
+    let (tenant, hook) = a_tenant(&world).await;
+    told(&world, &hook, "recording-late", &["01_hangup"]).await;
+    world.get(&tenant, "/api/recordings").await;
+    world.get(&tenant, "/api/calls").await;
+    told(&world, &hook, "recording-late", &["02_recording"]).await;
+    // What leads nowhere yet was shown to nobody.
+    let list = world.get(&tenant, "/api/recordings").await;
+    let id = list.body["data"][0]["id"].as_str().unwrap().to_owned();
+    let seen = sightings(&world, &tenant, 1).await;
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert_eq!(seen[0]["action"], "GET /api/recordings");
+    assert_eq!(seen[0]["actor"]["kind"], "key");
+    assert!(seen[0]["request_id"].is_string());
+    assert_eq!(
+        seen[0]["after"]["shown"],
+        serde_json::json!([format!("recording {id}")])
+    );
+
+    // The same again is no news within the hour, another reader is, and so is the call.
+    let path = format!("/api/recordings/{id}");
+    world.get(&tenant, &path).await;
+    let browser = crate::signing::session(&world, &tenant, None).await;
+    let request = world
+        .ask(reqwest::Method::GET, &path)
+        .header("cookie", browser);
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    let seen = sightings(&world, &tenant, 2).await;
+    assert_eq!(seen.len(), 2, "{seen:?}");
+    assert_eq!(
+        (&seen[0]["actor"]["kind"], &seen[0]["target"]),
+        (&"session".into(), &path.into())
+    );
+    let call = world.get(&tenant, "/api/calls").await.body["data"][0]["id"].clone();
+    let seen = sightings(&world, &tenant, 3).await;
+    let shown = serde_json::json!([format!("call {}", call.as_str().unwrap())]);
+    assert_eq!(seen[0]["after"]["shown"], shown);
+    world.clock.advance(jiff::SignedDuration::from_hours(1));
+    world.get(&tenant, &format!("/api/recordings/{id}")).await;
+    assert_eq!(sightings(&world, &tenant, 4).await.len(), 4);
+}

@@ -26,6 +26,7 @@ use switchhook_engine::ports::{Clock, SystemEntropy};
 use switchhook_engine::seal::MasterKey;
 use switchhook_engine::session::Sessions;
 use switchhook_testkit::clock::TestClock;
+use switchhook_testkit::vendors::loopback;
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_util::sync::CancellationToken;
@@ -89,7 +90,7 @@ impl Asking {
         public_url: Option<&str>,
     ) -> Self {
         let master = connections.keys().clone();
-        let (entropy, endpoint) = (Arc::new(SystemEntropy), Arc::new(HttpTokens));
+        let (entropy, endpoint) = (Arc::new(SystemEntropy), Arc::new(HttpTokens(loopback())));
         let tokens = Tokens::new(store.clone(), master, clock.clone(), entropy, endpoint);
         let sessions = Sessions::new(clock.clone()).with_tokens(tokens.clone());
         let keeper = Keeper::new(
@@ -131,7 +132,8 @@ impl World {
         let metrics = Metrics::register(&mut registry);
         let platforms =
             Platforms::new(adapters).with_compiler(switchhook_adapters::mapped::compiler);
-        let connections = Arc::new(Connections::new(store.clone(), platforms, master.clone()));
+        let connections = Connections::new(store.clone(), platforms, master.clone());
+        let connections = Arc::new(connections.with_outbound(loopback()));
         let intake = Intake::new(
             store.clone(),
             connections.clone(),

@@ -172,6 +172,7 @@ pub struct Fold<'a> {
     touched: BTreeSet<CallId>,
     messages: BTreeMap<String, MessageState>,
     presence: BTreeMap<String, PresenceState>,
+    history: bool,
     out: Folded,
 }
 
@@ -186,6 +187,7 @@ impl<'a> Fold<'a> {
             touched: BTreeSet::new(),
             messages: loaded.messages,
             presence: loaded.presence,
+            history: false,
             out: Folded::default(),
         };
         for state in loaded.calls {
@@ -204,6 +206,14 @@ impl<'a> Fold<'a> {
             );
         }
         fold
+    }
+
+    /// Makes this a fold of history taken over from another system: of calls that are over and of
+    /// messages nothing is told, now or later, unless the platform itself speaks of them again.
+    #[must_use]
+    pub fn of_history(mut self) -> Self {
+        self.history = true;
+        self
     }
 
     /// Takes one signal in.
@@ -360,7 +370,15 @@ impl<'a> Fold<'a> {
         } else {
             after
         };
-        self.out.events.extend(events);
+        let was_over = entry
+            .before
+            .as_ref()
+            .is_some_and(|b| b.call.status.is_terminal());
+        if !(self.history && (entry.is_new || was_over)) {
+            self.out.events.extend(events);
+        } else if after.call.status.is_terminal() {
+            entry.state.told.finalized = true;
+        }
         self.out.calls.push(ChangedCall {
             due_at: due_at(&entry.state, &after, self.context.now),
             is_new: entry.is_new,
@@ -442,6 +460,9 @@ impl<'a> Fold<'a> {
         }
         if state == before && known.is_some() {
             return;
+        }
+        if self.history && known.is_none() {
+            kinds.clear();
         }
         for kind in kinds {
             let data = emit::raw(&serde_json::json!({ "message": state.message }));

@@ -6,6 +6,7 @@ mod change;
 
 use std::sync::Arc;
 
+use reqwest::Url;
 use serde_json::{Map, Value};
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::{AppId, ConnectionId, IdMint, KeyId};
@@ -14,6 +15,7 @@ use switchhook_domain::phone::NumberPlan;
 use crate::access::{Gate, NewKey};
 use crate::adapter::{Adapter, ConfigField, DecodeError, FieldKind, Secret};
 use crate::connections::{Connections, place};
+use crate::outbound::Reach;
 use crate::ports::{Clock, Entropy};
 use crate::seal::{is_reference, random_text, resolve};
 use crate::store::{App, Connection, Store, StoreError};
@@ -295,6 +297,35 @@ impl Admin {
         })
     }
 
+    /// An address that can only lead where nothing is called is refused now; a name is judged
+    /// whenever it is dialled.
+    fn checked_address(
+        &self,
+        field: &ConfigField,
+        value: &Value,
+        path: &str,
+    ) -> Result<(), AdminError> {
+        let text = value.as_str().unwrap_or_default();
+        let outbound = self.connections.outbound();
+        let url = |reach| match Url::parse(text) {
+            Ok(url) => outbound.check(reach, &url),
+            // What is no address at all is for the adapter to refuse.
+            Err(_) => Ok(()),
+        };
+        let checked = match field.kind {
+            FieldKind::Url => url(Reach::Cloud),
+            FieldKind::PbxUrl => url(Reach::Pbx),
+            FieldKind::PbxHost => outbound.check_host(Reach::Pbx, text),
+            FieldKind::Text
+            | FieldKind::Secret
+            | FieldKind::Integer
+            | FieldKind::Boolean
+            | FieldKind::Choice(_)
+            | FieldKind::List => Ok(()),
+        };
+        checked.map_err(|refused| AdminError::invalid(path, refused.to_string()))
+    }
+
     /// What was set before with what is given now: a member replaces, null takes away.
     fn checked_config(
         &self,
@@ -335,6 +366,7 @@ impl Admin {
                 continue;
             }
             let value = checked_value(field, value, &path)?;
+            self.checked_address(field, &value, &path)?;
             if field.kind == FieldKind::Secret {
                 let secret = value.as_str().unwrap_or_default();
                 let opened = resolve(&Secret::new(secret));
@@ -404,11 +436,11 @@ fn checked_value(field: &ConfigField, value: Value, path: &str) -> Result<Value,
     };
     let wrong = |what: &str| AdminError::invalid(path, format!("must be {what}; {}", field.help));
     match field.kind {
-        FieldKind::Text | FieldKind::Secret => {
+        FieldKind::Text | FieldKind::PbxHost | FieldKind::Secret => {
             let text = text(&value).filter(|text| !text.is_empty());
             text.map(Value::from).ok_or_else(|| wrong("a text"))
         }
-        FieldKind::Url => {
+        FieldKind::Url | FieldKind::PbxUrl => {
             let schemes = ["http://", "https://", "ws://", "wss://"];
             let url = text(&value).filter(|url| schemes.iter().any(|s| url.starts_with(s)));
             url.map(Value::from).ok_or_else(|| wrong("a URL"))

@@ -168,6 +168,20 @@ impl Tokens {
         }))
     }
 
+    /// Takes over tokens that another system was granted, unless the connection has some of its
+    /// own. Returns whether they were taken.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn take_over(
+        &self,
+        connection: &ReadyConnection,
+        granted: &Granted,
+    ) -> StoreResult<bool> {
+        let tokens = self.seal(connection, granted, None, 1);
+        self.0.store.put_tokens(&tokens, 0).await
+    }
+
     /// The tokens of one connection, as requests use them.
     #[must_use]
     pub fn of(&self, connection: &ReadyConnection) -> Arc<dyn AccessTokens> {

@@ -33,6 +33,7 @@ use uuid::Uuid;
 
 pub mod audit;
 pub mod dials;
+pub mod imports;
 pub mod installation;
 pub mod media;
 pub mod states;
@@ -41,6 +42,7 @@ pub mod vendors;
 pub use crate::rights::Role;
 pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore};
 pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
+pub use imports::ImportStore;
 pub use installation::{InstallationStore, SealedRow, SealedTable};
 pub use media::{
     MediaCursor, MediaPage, MediaStore, RecordingCheck, RecordingQuery, RecordingRecord,
@@ -134,6 +136,9 @@ pub struct FoldInput {
     pub signals: Vec<Signal>,
     /// Calls to settle ([`switchhook_domain::fold::Fold::settle`]), loaded by id.
     pub settle: Vec<CallId>,
+    /// True for what another system recorded: it is kept and nothing of it is told
+    /// ([`switchhook_domain::fold::Fold::of_history`]).
+    pub history: bool,
 }
 
 /// The state of a live link, to be stored with its connection.
@@ -423,6 +428,7 @@ pub struct DueCall {
 pub trait Store:
     AuditStore
     + DialStore
+    + ImportStore
     + InstallationStore
     + MediaStore
     + StateStore

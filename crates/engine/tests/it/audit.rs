@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use switchhook_engine::audit::{Audit, Broken, Deed};
+use switchhook_engine::audit::{Audit, Broken, Deed, HEADINGS, line, row};
 use switchhook_engine::seal::MasterKey;
-use switchhook_engine::store::{Actor, ActorKind, AuditQuery, AuditStore, Store};
+use switchhook_engine::store::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore, Store};
 use switchhook_testkit::clock::TestClock;
 use switchhook_testkit::memory::MemoryStore;
 
@@ -94,4 +94,95 @@ async fn without_the_key_nobody_can_write_a_chain_of_their_own() {
     log(&store, 2).note(deed("app.created")).await.unwrap();
     let found = log(&store, 1).verify(None).await.unwrap();
     assert!(matches!(found, Err(Broken { no: 1, .. })), "{found:?}");
+}
+
+#[tokio::test]
+async fn what_was_taken_off_the_end_shows_against_a_hash_kept_elsewhere() {
+    let store = Arc::new(MemoryStore::default());
+    let audit = log(&store, 1);
+    for _ in 0..4 {
+        audit.note(deed("app.created")).await.unwrap();
+    }
+    let kept = audit.verify(None).await.unwrap().unwrap().head;
+    audit.note(deed("app.created")).await.unwrap();
+    let grown = audit.verify_against(None, &[kept]).await.unwrap().unwrap();
+    assert_eq!((grown.entries, grown.met), (5, vec![kept]));
+
+    let shortened = Arc::new(MemoryStore::default());
+    for entry in store.audit_after(None, 0, 3).await.unwrap() {
+        assert!(shortened.append_audit(&entry).await.unwrap());
+    }
+    let audit = log(&shortened, 1);
+    let whole = audit.verify_against(None, &[kept]).await.unwrap().unwrap();
+    assert_eq!(
+        (whole.entries, whole.met.len()),
+        (3, 0),
+        "alone it looks whole"
+    );
+}
+
+fn read(audit: &Audit, lines: &[String]) -> Result<Result<u64, u64>, String> {
+    let lines = lines.iter().map(|line| Ok(line.clone()));
+    let found = audit.verify_lines(lines, &[])?;
+    Ok(found.map(|whole| whole.entries).map_err(|broken| broken.no))
+}
+
+#[tokio::test]
+async fn an_export_is_checked_without_the_database() {
+    let store = Arc::new(MemoryStore::default());
+    let audit = log(&store, 1);
+    for i in 0..5 {
+        let mut deed = deed("app.created");
+        // Numbers and letters that a reader of JSON may spell otherwise.
+        deed.after = Some(json!({"n": 1.0e21, "m": 0.1, "ü": "\u{1F4DE}\n", "i": i}));
+        audit.note(deed).await.unwrap();
+    }
+    let mut before = [0; 32];
+    let mut lines = Vec::new();
+    for entry in store.audit_after(None, 0, 10).await.unwrap() {
+        lines.push(line(&entry, &before));
+        before = entry.hash;
+    }
+    assert_eq!(read(&audit, &lines), Ok(Ok(5)));
+    assert_eq!(read(&audit, &lines[2..]), Ok(Ok(3)), "a part of it");
+    assert_eq!(read(&log(&store, 2), &lines), Ok(Err(1)), "another key");
+    let mut changed = lines.clone();
+    changed[3] = changed[3].replace("app.created", "app.deleted");
+    assert_eq!(read(&audit, &changed), Ok(Err(4)));
+    let mut removed = lines.clone();
+    removed.remove(2);
+    assert_eq!(read(&audit, &removed), Ok(Err(4)));
+    let mut twice = lines.clone();
+    twice.insert(2, lines[1].clone());
+    assert_eq!(read(&audit, &twice), Ok(Err(2)));
+    let mut begun = lines[2..].to_vec();
+    let previous = begun[0].find("\"previous\":\"").unwrap() + 12;
+    begun[0].replace_range(previous..previous + 2, "zz");
+    assert!(read(&audit, &begun).is_err_and(|error| error.contains("line 1")));
+}
+
+#[test]
+fn rows_for_people_are_quoted_and_run_nothing() {
+    let entry = AuditEntry {
+        app_id: None,
+        no: 1,
+        at: "2026-11-22T12:00:00Z".parse().unwrap(),
+        actor: deed("x").actor,
+        address: None,
+        request_id: Some("=cmd|'/c calc'!A0".to_owned()),
+        action: "a, \"b\"".to_owned(),
+        target: "-1".to_owned(),
+        status: 201,
+        before: None,
+        after: Some("{\"a\":1}".to_owned()),
+        hash: [0xab; 32],
+    };
+    let row = row(&entry);
+    let begin = [
+        "1,2026-11-22T12:00:00Z,,operator,,operator,,'=cmd|'/c calc'!A0,",
+        "\"a, \"\"b\"\"\",'-1,201,,\"{\"\"a\"\":1}\",abab",
+    ];
+    let begin = begin.concat();
+    assert!(row.starts_with(&begin), "{row}");
+    assert_eq!(HEADINGS.split(',').count(), 14);
 }

@@ -10,6 +10,7 @@
 mod audit;
 mod keeper;
 mod oauth;
+mod outbound;
 mod platform;
 mod recordings;
 mod sign_in;

@@ -16,6 +16,7 @@ use switchhook_domain::replay::Replay;
 use switchhook_domain::signal::date_undated;
 use switchhook_domain::signal::{CallFact, Fact, LegFact, Outcome as End, Signal, UNDATED};
 use switchhook_engine::adapter::{Adapter, Capability, ConnectionContext};
+use switchhook_engine::outbound::Guard;
 
 use super::{Failure, Outcome, output};
 
@@ -149,6 +150,7 @@ fn connection(numbers: NumberPlan) -> ConnectionContext {
         credentials: std::collections::BTreeMap::new(),
         webhook_secrets: Vec::new(),
         numbers,
+        outbound: Guard::default(),
     }
 }
 

@@ -13,6 +13,7 @@ use switchhook_domain::id::{ContactId, IdMint};
 use switchhook_domain::phone::{NumberPlan, PhoneNumber};
 use switchhook_engine::adapter::{Capability, Secret};
 use switchhook_engine::admin::NewConnection;
+use switchhook_engine::outbound::Policy;
 use switchhook_engine::ports::{Clock, Entropy, SystemClock, SystemEntropy};
 use switchhook_engine::store::{App, Role};
 use tokio::net::TcpListener;
@@ -53,6 +54,8 @@ pub(super) async fn run(args: Args, mut context: Context) -> Outcome {
     if config.internal_api_secret.is_none() {
         config.internal_api_secret = Some(Secret::new("demo-operator-secret"));
     }
+    // Its PBX is simulated, on this machine.
+    config.outbound = Policy::allowing("127.0.0.1").map_err(anyhow::Error::msg)?;
     start_logging(&config);
     std::fs::create_dir_all(&args.data_dir)
         .with_context(|| format!("cannot make the folder {}", args.data_dir.display()))?;

@@ -15,6 +15,7 @@ use switchhook_domain::phone::NumberPlan;
 use switchhook_domain::replay::Replay;
 use switchhook_domain::signal::date_undated;
 use switchhook_engine::adapter::{Adapter, ConnectionContext, Inbound, Secret};
+use switchhook_engine::outbound::Guard;
 
 use super::{Failure, Outcome, output};
 use crate::wire;
@@ -152,6 +153,7 @@ fn connection(args: &Args, adapter: &dyn Adapter) -> Result<ConnectionContext, F
             .map(|secret| Secret::new(secret.as_str()))
             .collect(),
         numbers,
+        outbound: Guard::default(),
     })
 }
 

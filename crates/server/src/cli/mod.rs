@@ -18,6 +18,7 @@ mod connection;
 mod demo;
 mod doctor;
 mod fold;
+mod import;
 mod key;
 mod listen;
 mod migrate;
@@ -69,6 +70,8 @@ enum Command {
     Key(key::Args),
     /// Adds, lists and removes connections to phone platforms.
     Connection(connection::Args),
+    /// Takes over what another system recorded.
+    Import(import::Args),
     /// Checks the audit log and writes it out.
     Audit(audit::Args),
     /// Says which master keys secrets are sealed under, and seals them anew.
@@ -164,6 +167,7 @@ fn block_on(command: Command, context: Context) -> Outcome {
             Command::App(args) => app::run(args, &context).await,
             Command::Key(args) => key::run(args, &context).await,
             Command::Connection(args) => connection::run(args, &context).await,
+            Command::Import(args) => import::run(args, &context).await,
             Command::Audit(args) => audit::run(args, &context).await,
             Command::Secrets(args) => secrets::run(&args, &context).await,
             Command::Openapi => {

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use switchhook_api::networks;
 use switchhook_domain::phone::NumberPlan;
 use switchhook_engine::adapter::Secret;
+use switchhook_engine::outbound::Policy;
 use switchhook_engine::seal::{MasterKey, resolve};
 
 use crate::tls::TlsFiles;
@@ -56,6 +57,8 @@ pub struct Config {
     pub country: String,
     /// Folder of mapping files.
     pub mappings: Option<PathBuf>,
+    /// Where connections may be opened to, beside the internet.
+    pub outbound: Policy,
     /// Days to keep notifications.
     pub notifications_days: u32,
     /// Days to keep events.
@@ -83,6 +86,7 @@ impl Default for Config {
             previous_master_keys: Vec::new(),
             country: "NL".to_owned(),
             mappings: None,
+            outbound: Policy::default(),
             notifications_days: 30,
             events_days: 90,
             log_level: "info".to_owned(),
@@ -116,7 +120,7 @@ pub struct Raw {
 }
 
 /// Every key there is, as `section.key`.
-pub const KEYS: [&str; 19] = [
+pub const KEYS: [&str; 21] = [
     "server.listen",
     "server.public_url",
     "server.environment",
@@ -132,6 +136,8 @@ pub const KEYS: [&str; 19] = [
     "security.previous_master_keys",
     "numbers.country",
     "mappings.dir",
+    "outbound.allow_private",
+    "outbound.private_pbx",
     "retention.notifications_days",
     "retention.events_days",
     "log.level",
@@ -226,6 +232,14 @@ impl Config {
             mappings: reader.read("mappings.dir", None, |text| {
                 Ok((!text.is_empty()).then(|| PathBuf::from(text)))
             }),
+            outbound: {
+                let allowed = reader.read(
+                    "outbound.allow_private",
+                    Policy::default(),
+                    Policy::allowing,
+                );
+                allowed.private_pbx(reader.read("outbound.private_pbx", true, truth))
+            },
             notifications_days: reader.read(
                 "retention.notifications_days",
                 default.notifications_days,

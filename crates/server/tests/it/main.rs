@@ -10,9 +10,11 @@
     reason = "a test may stop at the first surprise and says so on the terminal"
 )]
 
+mod audit;
 mod bed;
 mod connections;
 mod dialpad_both_ways;
+mod import;
 mod kill;
 mod mappings;
 mod program;

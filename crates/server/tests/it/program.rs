@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use switchhook::config::Config;
 use switchhook::wire::Parts;
 use switchhook_engine::adapter::Secret;
+use switchhook_engine::outbound::Policy;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +50,7 @@ impl Server {
             .current_dir(folder)
             .env("INTERNAL_API_SECRET", OPERATOR)
             .env("SWITCHHOOK__LOG__LEVEL", "warn")
+            .env("SWITCHHOOK__OUTBOUND__ALLOW_PRIVATE", "127.0.0.1")
             .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
@@ -77,6 +79,7 @@ impl Server {
         let config = Config {
             database_url: Secret::new(database),
             internal_api_secret: Some(Secret::new(OPERATOR)),
+            outbound: Policy::allowing("127.0.0.1").unwrap(),
             ..Config::default()
         };
         let parts = Parts::build(config).await.unwrap();

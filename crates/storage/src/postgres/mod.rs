@@ -36,6 +36,7 @@ mod contacts;
 mod dials;
 mod events;
 mod flush;
+mod imports;
 mod installation;
 mod listen;
 mod load;
@@ -46,7 +47,7 @@ mod people;
 mod prune;
 mod reader;
 mod scope;
-mod session;
+pub(crate) mod session;
 mod states;
 mod vendors;
 #[cfg(test)]

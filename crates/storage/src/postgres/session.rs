@@ -25,8 +25,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 
 /// Where the server is and how to talk to it.
 #[derive(Clone)]
-pub(super) struct Target {
-    pub(super) config: Config,
+pub(crate) struct Target {
+    pub(crate) config: Config,
     pub(super) tls: Option<MakeRustlsConnect>,
 }
 
@@ -34,7 +34,7 @@ impl Target {
     /// Reads the address. TLS is used when `sslmode` asks for it (`require`, `verify-ca`,
     /// `verify-full`), and then the certificate is always verified: against the machine's own
     /// list, or against the file named by `sslrootcert`.
-    pub(super) fn parse(url: &str) -> StoreResult<Self> {
+    pub(crate) fn parse(url: &str) -> StoreResult<Self> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let mut verified = false;
         let mut roots = None;
@@ -67,7 +67,7 @@ impl Target {
     }
 
     /// A connection of one's own. The task that drives it ends with the client.
-    pub(super) async fn connect(&self) -> StoreResult<Client> {
+    pub(crate) async fn connect(&self) -> StoreResult<Client> {
         let connecting = async {
             match &self.tls {
                 None => {
@@ -169,7 +169,7 @@ impl<'a> FromSql<'a> for At {
 }
 
 /// A column of a row.
-pub(super) fn column<'r, T: FromSql<'r>>(row: &'r Row, name: &str) -> StoreResult<T> {
+pub(crate) fn column<'r, T: FromSql<'r>>(row: &'r Row, name: &str) -> StoreResult<T> {
     row.try_get(name).map_err(|_| damaged("a table", name))
 }
 
@@ -192,7 +192,7 @@ pub(super) fn column_count(row: &Row, name: &str) -> StoreResult<u64> {
 /// What an error of PostgreSQL means to the caller. Never quotes data: the messages of the
 /// server may.
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-pub(super) fn fault(error: tokio_postgres::Error) -> StoreError {
+pub(crate) fn fault(error: tokio_postgres::Error) -> StoreError {
     let Some(state) = error.code() else {
         // There is no other way to tell: what could not be written as a parameter.
         if error.to_string().starts_with("error serializing parameter") {

@@ -44,10 +44,16 @@ impl AuditStore for SqliteStore {
     async fn audit(&self, app: Option<AppId>, query: &AuditQuery) -> StoreResult<Vec<AuditEntry>> {
         let query = query.clone();
         self.read(move |c| {
+            // Only what is asked for, so that an index can serve it.
+            let when = |given: bool, so: &'static str, none: &'static str| {
+                if given { so } else { none }
+            };
             let sql = format!(
                 "SELECT {COLUMNS} FROM audit WHERE chain = ?1 AND no < ?2 \
-                 AND (?3 IS NULL OR action = ?3) AND (?4 IS NULL OR at >= ?4) \
-                 AND (?5 IS NULL OR at < ?5) ORDER BY no DESC LIMIT ?6"
+                 AND {} AND {} AND {} ORDER BY no DESC LIMIT ?6",
+                when(query.action.is_some(), "action = ?3", "?3 IS NULL"),
+                when(query.since.is_some(), "at >= ?4", "?4 IS NULL"),
+                when(query.until.is_some(), "at < ?5", "?5 IS NULL"),
             );
             let before = query.before.and_then(|no| i64::try_from(no).ok());
             let chain = chain(app);

@@ -32,6 +32,7 @@ mod contacts;
 mod dials;
 mod events;
 mod flush;
+mod imports;
 mod installation;
 mod load;
 mod media;

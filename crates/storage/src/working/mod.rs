@@ -231,6 +231,9 @@ impl WorkingSet {
                     directory,
                 };
                 let mut fold = Fold::new(context, self.loaded(change.app_id, input, work));
+                if input.history {
+                    fold = fold.of_history();
+                }
                 for signal in &input.signals {
                     fold.signal(signal);
                 }

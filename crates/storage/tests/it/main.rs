@@ -11,6 +11,7 @@
     reason = "tests"
 )]
 
+mod audit;
 mod backends;
 mod concurrency;
 mod conformance;

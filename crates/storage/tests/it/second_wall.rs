@@ -9,7 +9,8 @@ use uuid::Uuid;
 use crate::backends;
 
 /// Tables that hold nothing of an app. Whoever adds one here says that it is so.
-const OF_THE_SERVER: [&str; 4] = [
+const OF_THE_SERVER: [&str; 5] = [
+    "imports",
     "installation_keys",
     "leases",
     "mappings",

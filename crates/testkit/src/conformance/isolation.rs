@@ -83,6 +83,7 @@ pub async fn a_foreign_id_is_an_unknown_id(store: Arc<dyn Store>) {
         let mut change = theirs.nothing();
         change.fold = Some(switchhook_engine::store::FoldInput {
             settle: vec![call],
+            history: false,
             ..input
         });
         assert!(store.commit(change).await.unwrap().events.is_empty());

@@ -21,6 +21,7 @@ pub mod connections;
 pub mod contacts;
 pub mod dials;
 pub mod folding;
+pub mod imports;
 pub mod installation;
 pub mod isolation;
 pub mod log;
@@ -86,6 +87,8 @@ macro_rules! for_each_area {
             media::recordings_come_due,
             media::voicemails_come_and_go,
             prune::the_log_loses_its_beginning_only,
+            imports::an_import_remembers_its_position,
+            imports::history_is_kept_and_not_told,
             isolation::a_foreign_id_is_an_unknown_id,
         );
     };

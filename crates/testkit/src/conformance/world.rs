@@ -89,6 +89,7 @@ impl World {
             country: self.app.country.as_str().into(),
             signals,
             settle: Vec::new(),
+            history: false,
         }
     }
 

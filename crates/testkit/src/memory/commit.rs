@@ -79,6 +79,9 @@ impl All {
             directory: &directory,
         };
         let mut fold = Fold::new(context, self.load(change.app_id, input));
+        if input.history {
+            fold = fold.of_history();
+        }
         for signal in &input.signals {
             fold.signal(signal);
         }

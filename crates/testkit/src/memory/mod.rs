@@ -25,6 +25,7 @@ use uuid::Uuid;
 mod audit;
 mod commit;
 mod dials;
+mod imports;
 mod installation;
 mod lists;
 mod media;
@@ -62,6 +63,7 @@ struct All {
     keys: BTreeMap<KeyId, ApiKey>,
     links: BTreeMap<[u8; 32], Grant>,
     sessions: BTreeMap<[u8; 32], Grant>,
+    imports: BTreeMap<(String, String), String>,
     audit: BTreeMap<(Option<AppId>, u64), AuditEntry>,
     dials: BTreeMap<DialId, Dial>,
     dial_policies: BTreeMap<AppId, DialPolicy>,

@@ -27,6 +27,24 @@ const LEFT_OVERS: &[(&str, &str)] = &[
     ("dbg!(", "remove it"),
 ];
 
+/// Ways out that go around the guard (`engine/src/outbound`), which alone may use them.
+const WAYS_OUT: &[&str] = &[
+    "Client::builder(",
+    "ClientBuilder::new(",
+    "reqwest::get(",
+    "TcpStream::connect(",
+    "connect_async(",
+];
+
+/// The crates whose connections lead where settings say.
+const GUARDED: &[&str] = &["adapters", "api", "delivery", "engine"];
+
+/// True where every connection must be opened through the guard.
+fn is_guarded(path: &str) -> bool {
+    let inside = |name: &str| path.starts_with(&format!("crates/{name}/src/"));
+    GUARDED.iter().any(|name| inside(name)) && !path.contains("/outbound/")
+}
+
 /// All rules for one file.
 pub(super) fn check(path: &str, source: &str) -> Vec<Finding> {
     let code = code::blank(source);
@@ -73,6 +91,15 @@ pub(super) fn check(path: &str, source: &str) -> Vec<Finding> {
         }
         for (what, way_out) in LEFT_OVERS.iter().filter(|(what, _)| code.contains(what)) {
             say(number, format!("`{what}…)` in shipped code: {way_out}"));
+        }
+        for what in WAYS_OUT
+            .iter()
+            .filter(|what| is_guarded(path) && code.contains(**what))
+        {
+            say(
+                number,
+                format!("`{what}…)` goes around outbound::Guard: use that"),
+            );
         }
         for mark in marks.iter().filter(|mark| line.contains(mark.as_str())) {
             say(
@@ -222,5 +249,19 @@ mod tests {
             found[0].to_string(),
             "crates/a/src/a.rs:2: a function of 91 lines: is it one thing?"
         );
+    }
+
+    #[test]
+    fn nobody_leaves_but_through_the_guard() {
+        let source = "//! X.\nfn f() { reqwest::Client::builder().build(); }\n";
+        for (path, findings) in [
+            ("crates/adapters/src/x.rs", 1),
+            ("crates/engine/src/x.rs", 1),
+            ("crates/engine/src/outbound/mod.rs", 0),
+            ("crates/adapters/tests/it/x.rs", 0),
+            ("crates/server/src/cli/x.rs", 0),
+        ] {
+            assert_eq!(texts(path, source).len(), findings, "{path}");
+        }
     }
 }

@@ -2,7 +2,6 @@
 //! and what its errors mean to an administrator.
 
 use std::fmt;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
@@ -20,6 +19,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use switchhook_engine::adapter::{ConnectionContext, LinkError};
+use switchhook_engine::outbound::{self, Guard, Reach, Refused};
 
 use super::super::{region, spec};
 
@@ -30,14 +30,8 @@ const DELETE_TRIES: u32 = 4;
 /// The first wait between them; doubled each time.
 const DELETE_WAIT: Duration = Duration::from_millis(200);
 
-static HTTP: LazyLock<Result<reqwest::Client, String>> = LazyLock::new(|| {
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(5))
-        .timeout(EXCHANGE)
-        .build()
-        .map_err(|error| error.to_string())
-});
+/// The largest answer read, in bytes: ten messages of a megabyte, and their attributes.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 /// A message as received.
 #[derive(Clone, Debug)]
@@ -103,7 +97,7 @@ impl Queue {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region))
             .credentials_provider(credentials)
-            .http_client(OurHttp);
+            .http_client(OurHttp(connection.outbound.clone()));
         if let Some(endpoint) = connection.text(spec::SQS_ENDPOINT) {
             config = config.endpoint_url(endpoint);
         }
@@ -279,6 +273,16 @@ fn fault<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> LinkErro
     let wrong = |text: &str| LinkError::Misconfigured(text.to_owned());
     let refused = match error {
         SdkError::ServiceError(refused) => refused,
+        SdkError::DispatchFailure(failure)
+            if failure
+                .as_connector_error()
+                .is_some_and(|error| Refused::within(error).is_some()) =>
+        {
+            return retry(
+                "The queue's address leads to an address of a kind that is not called: give \
+                 another one, or have the operator allow it with outbound.allow_private.",
+            );
+        }
         SdkError::ConstructionFailure(_) => {
             return wrong("The request to the queue could not be made: check the SQS settings.");
         }
@@ -325,8 +329,8 @@ fn fault<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> LinkErro
 }
 
 /// Requests of the SDK, carried by the HTTP client everything else here uses.
-#[derive(Clone, Copy, Debug)]
-struct OurHttp;
+#[derive(Clone, Debug)]
+struct OurHttp(Guard);
 
 impl HttpClient for OurHttp {
     fn http_connector(
@@ -334,20 +338,21 @@ impl HttpClient for OurHttp {
         _settings: &HttpConnectorSettings,
         _components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        SharedHttpConnector::new(*self)
+        SharedHttpConnector::new(self.clone())
     }
 }
 
 impl HttpConnector for OurHttp {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        HttpConnectorFuture::new(exchange(request))
+        HttpConnectorFuture::new(exchange(self.0.clone(), request))
     }
 }
 
-async fn exchange(request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
-    let client = HTTP.as_ref().map_err(|error| user(error.clone()))?;
+async fn exchange(outbound: Guard, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
     let method = request.method().parse::<reqwest::Method>();
-    let mut asked = client.request(method.map_err(user)?, request.uri());
+    let url = request.uri().parse().map_err(user)?;
+    let asked = outbound.request(Reach::Cloud, method.map_err(user)?, url);
+    let mut asked = asked.map_err(user)?.timeout(EXCHANGE);
     for (name, value) in request.headers() {
         asked = asked.header(name, value);
     }
@@ -355,9 +360,12 @@ async fn exchange(request: HttpRequest) -> Result<HttpResponse, ConnectorError> 
     let body = body
         .ok_or_else(|| user("a body that is a stream"))?
         .to_vec();
-    let answer = asked.body(body).send().await.map_err(lost)?;
+    let mut answer = asked.body(body).send().await.map_err(lost)?;
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-    let body = answer.bytes().await.map_err(lost)?;
+    let body = outbound::read(&mut answer, MAX_ANSWER)
+        .await
+        .map_err(lost)?;
+    let body = body.ok_or_else(|| user("the answer is too large to be read"))?;
     let status = status.try_into().map_err(user)?;
     let mut response = HttpResponse::new(status, SdkBody::from(body));
     for (name, value) in &headers {

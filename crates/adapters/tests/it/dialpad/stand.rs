@@ -18,6 +18,7 @@ use switchhook_testkit::clock::TestClock;
 use switchhook_testkit::memory::MemoryStore;
 use switchhook_testkit::vendors::StandIn;
 use switchhook_testkit::vendors::dialpad::Dialpad as Vendor;
+use switchhook_testkit::vendors::loopback;
 use uuid::Uuid;
 
 pub(super) const KEY: &str = "an administrator's key";
@@ -91,13 +92,20 @@ impl Desk {
         };
         store.create_connection(&row).await.unwrap();
         let platforms = Platforms::new([Arc::new(Dialpad) as Arc<dyn Adapter>]);
-        let connections = Connections::new(store.clone(), platforms, key.clone());
+        let connections =
+            Connections::new(store.clone(), platforms, key.clone()).with_outbound(loopback());
         connections.refresh().await.unwrap();
         let connection = connections.get(id).unwrap();
         assert_eq!(connection.fault, None);
         Dialpad.check_config(&connection.context).unwrap();
         let entropy = Arc::new(SystemEntropy);
-        let tokens = Tokens::new(store, key, clock.clone(), entropy, Arc::new(HttpTokens));
+        let tokens = Tokens::new(
+            store,
+            key,
+            clock.clone(),
+            entropy,
+            Arc::new(HttpTokens(loopback())),
+        );
         let sessions = Sessions::new(clock.clone()).with_tokens(tokens.clone());
         let session = sessions.open(&connection);
         Self {

@@ -7,6 +7,7 @@ use switchhook_adapters::ringcentral::RingCentral;
 use switchhook_engine::adapter::{Adapter, ConnectionContext, Secret};
 use switchhook_engine::command::{Fault, OAuthEndpoints};
 use switchhook_engine::oauth::{TokenEndpoint, TokenRequest};
+use switchhook_testkit::vendors::loopback;
 
 use super::world::World;
 
@@ -34,7 +35,9 @@ fn consent(world: &World, endpoints: &OAuthEndpoints) -> Secret {
         ("code_challenge", CHALLENGE),
         ("code_challenge_method", "S256"),
     ];
-    let address = HttpTokens.authorize_url(endpoints, &parameters).unwrap();
+    let address = HttpTokens(loopback())
+        .authorize_url(endpoints, &parameters)
+        .unwrap();
     let query: Vec<(String, String)> = Url::parse(&address)
         .unwrap()
         .query_pairs()
@@ -56,19 +59,28 @@ async fn a_code_with_its_verifier_gives_tokens_that_are_renewed_once_each() {
     let world = World::new().await;
     let endpoints = endpoints(&world);
     let first = consent(&world, &endpoints);
-    let granted = HttpTokens.grant(&endpoints, &code(&first, VERIFIER)).await;
+    let granted = HttpTokens(loopback())
+        .grant(&endpoints, &code(&first, VERIFIER))
+        .await;
     let granted = granted.unwrap();
-    let again = HttpTokens.grant(&endpoints, &code(&first, VERIFIER)).await;
+    let again = HttpTokens(loopback())
+        .grant(&endpoints, &code(&first, VERIFIER))
+        .await;
     assert_eq!(again.unwrap_err().fault, Fault::Credentials, "used up");
 
     let refresh_token = granted.refresh_token.unwrap();
     let renew = TokenRequest::Refresh { refresh_token };
-    let renewed = HttpTokens.grant(&endpoints, &renew).await.unwrap();
+    let renewed = HttpTokens(loopback())
+        .grant(&endpoints, &renew)
+        .await
+        .unwrap();
     assert_ne!(renewed.access_token, granted.access_token);
-    let again = HttpTokens.grant(&endpoints, &renew).await;
+    let again = HttpTokens(loopback()).grant(&endpoints, &renew).await;
     assert_eq!(again.unwrap_err().fault, Fault::Credentials, "used up");
     let (access, refresh) = (&renewed.access_token, renewed.refresh_token.as_ref());
-    let revoked = HttpTokens.revoke(&endpoints, access, refresh).await;
+    let revoked = HttpTokens(loopback())
+        .revoke(&endpoints, access, refresh)
+        .await;
     assert_eq!(revoked, Ok(()));
 }
 
@@ -78,6 +90,8 @@ async fn a_code_in_other_hands_is_worth_nothing() {
     let endpoints = endpoints(&world);
     let stolen = consent(&world, &endpoints);
     let other = "another verifier of forty-three characters xx";
-    let granted = HttpTokens.grant(&endpoints, &code(&stolen, other)).await;
+    let granted = HttpTokens(loopback())
+        .grant(&endpoints, &code(&stolen, other))
+        .await;
     assert_eq!(granted.unwrap_err().fault, Fault::Credentials);
 }

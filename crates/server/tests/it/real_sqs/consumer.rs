@@ -15,6 +15,7 @@ use switchhook_domain::signal::Signal;
 use switchhook_engine::adapter::{
     Adapter, ConnectionContext, LinkError, LinkState, NotificationSink, Secret, Taken,
 };
+use switchhook_testkit::vendors::loopback;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -82,6 +83,7 @@ fn connection(config: Value) -> Arc<ConnectionContext> {
         credentials: BTreeMap::from([("sqs_secret_access_key".to_owned(), secret)]),
         webhook_secrets: Vec::new(),
         numbers: NumberPlan::default(),
+        outbound: loopback(),
     })
 }
 

@@ -9,10 +9,14 @@ use serde_json::Value;
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::AppId;
 
+mod lines;
+
+use self::lines::read_line;
+pub use self::lines::{HEADINGS, hex, line, row, unhex};
 use crate::keyring::KeyRing;
 use crate::ports::Clock;
 use crate::seal::keyed_hash;
-use crate::store::{Actor, AuditEntry, Store, StoreError, StoreResult};
+use crate::store::{Actor, AuditEntry, AuditQuery, Store, StoreError, StoreResult};
 
 /// Entries read at a time while a chain is verified.
 const PAGE: u32 = 500;
@@ -75,6 +79,17 @@ pub struct Whole {
     pub entries: u64,
     /// The hash of the last one: kept elsewhere, it also shows that none was taken off the end.
     pub head: [u8; 32],
+    /// Those of the hashes asked for that an entry of this chain has.
+    pub met: Vec<[u8; 32]>,
+}
+
+/// A chain while it is read from some entry on: what the next one must follow.
+#[derive(Clone, Debug, Default)]
+struct Walk {
+    entries: u64,
+    last: u64,
+    hash: [u8; 32],
+    met: Vec<[u8; 32]>,
 }
 
 /// The audit log. Cheap to clone.
@@ -180,33 +195,122 @@ impl Audit {
     /// # Errors
     /// When the database is away; what is wrong with the chain is the inner result.
     pub async fn verify(&self, app: Option<AppId>) -> StoreResult<Result<Whole, Broken>> {
-        let (mut last, mut hash) = (0, [0; 32]);
+        self.verify_against(app, &[]).await
+    }
+
+    /// The same, and says which of these hashes, kept from an earlier time, the chain still has.
+    ///
+    /// # Errors
+    /// When the database is away; what is wrong with the chain is the inner result.
+    pub async fn verify_against(
+        &self,
+        app: Option<AppId>,
+        kept: &[[u8; 32]],
+    ) -> StoreResult<Result<Whole, Broken>> {
+        let mut walk = Walk::default();
         loop {
-            let page = self.store.audit_after(app, last, PAGE).await?;
+            let page = self.store.audit_after(app, walk.last, PAGE).await?;
             for entry in &page {
-                let broken = |what| Broken {
-                    app_id: app,
-                    no: entry.no,
-                    what,
-                };
-                if entry.no != last + 1 {
-                    return Ok(Err(broken("entries before it are missing")));
+                if let Err(broken) = self.step(&mut walk, entry, kept) {
+                    return Ok(Err(broken));
                 }
-                if self.link(entry, &hash) != entry.hash {
-                    return Ok(Err(broken(
-                        "it, or one before it, is not as it was written",
-                    )));
-                }
-                (last, hash) = (entry.no, entry.hash);
             }
             if page.is_empty() {
-                return Ok(Ok(Whole {
-                    app_id: app,
-                    entries: last,
-                    head: hash,
-                }));
+                return Ok(Ok(walk.whole(app)));
             }
         }
+    }
+
+    /// Checks an export: lines as [`line`] writes them, of one chain, from any entry on. That
+    /// entries before the first line are missing does not show: an export may begin anywhere.
+    ///
+    /// # Errors
+    /// What cannot be read, with the number of its line; what is wrong with the chain is the inner
+    /// result.
+    pub fn verify_lines(
+        &self,
+        lines: impl Iterator<Item = std::io::Result<String>>,
+        kept: &[[u8; 32]],
+    ) -> Result<Result<Whole, Broken>, String> {
+        let (mut walk, mut app) = (Walk::default(), None);
+        for (number, text) in (1..).zip(lines) {
+            let at = |error: String| format!("line {number}: {error}");
+            let text = text.map_err(|error| at(error.to_string()))?;
+            if text.trim().is_empty() {
+                continue;
+            }
+            let (entry, before) = read_line(&text).map_err(at)?;
+            if walk.entries == 0 {
+                app = entry.app_id;
+                (walk.last, walk.hash) = (entry.no.saturating_sub(1), before);
+            }
+            if entry.app_id != app {
+                return Err(at("it belongs to another log".to_owned()));
+            }
+            if let Err(broken) = self.step(&mut walk, &entry, kept) {
+                return Ok(Err(broken));
+            }
+        }
+        Ok(Ok(walk.whole(app)))
+    }
+
+    fn step(&self, walk: &mut Walk, entry: &AuditEntry, kept: &[[u8; 32]]) -> Result<(), Broken> {
+        let broken = |what| Broken {
+            app_id: entry.app_id,
+            no: entry.no,
+            what,
+        };
+        if entry.no != walk.last + 1 {
+            return Err(broken("entries before it are missing"));
+        }
+        if self.link(entry, &walk.hash) != entry.hash {
+            return Err(broken("it, or one before it, is not as it was written"));
+        }
+        (walk.last, walk.hash) = (entry.no, entry.hash);
+        walk.entries += 1;
+        if kept.contains(&entry.hash) {
+            walk.met.push(entry.hash);
+        }
+        Ok(())
+    }
+
+    /// The numbers of the entries of a stretch of time: after the first, up to the second. Entries
+    /// between them belong to it even where clocks of several nodes differ.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn span(
+        &self,
+        app: Option<AppId>,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> StoreResult<(u64, u64)> {
+        let newest_before = async |until| {
+            let query = AuditQuery {
+                until,
+                limit: 1,
+                ..AuditQuery::default()
+            };
+            let found = self.store.audit(app, &query).await?;
+            Ok::<_, StoreError>(found.first().map_or(0, |entry| entry.no))
+        };
+        let first = match since {
+            Some(since) => newest_before(Some(since)).await?,
+            None => 0,
+        };
+        Ok((first, newest_before(until).await?))
+    }
+
+    /// The hash of the entry of that number; zeros when there is none, as before the first.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn hash_of(&self, app: Option<AppId>, no: u64) -> StoreResult<[u8; 32]> {
+        let Some(before) = no.checked_sub(1) else {
+            return Ok([0; 32]);
+        };
+        let found = self.store.audit_after(app, before, 1).await?;
+        Ok(found.first().map_or([0; 32], |entry| entry.hash))
     }
 
     /// Every chain, the operators' first.
@@ -215,6 +319,17 @@ impl Audit {
     /// When the database is away.
     pub async fn chains(&self) -> StoreResult<Vec<Option<AppId>>> {
         self.store.audit_chains().await
+    }
+}
+
+impl Walk {
+    fn whole(self, app: Option<AppId>) -> Whole {
+        Whole {
+            app_id: app,
+            entries: self.entries,
+            head: self.hash,
+            met: self.met,
+        }
     }
 }
 

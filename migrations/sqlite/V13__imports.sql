@@ -1,0 +1,8 @@
+-- How far what another system recorded has been taken over. Of no app: an import brings its own.
+
+CREATE TABLE imports (
+    source    TEXT NOT NULL,
+    part      TEXT NOT NULL,
+    position  TEXT NOT NULL,
+    PRIMARY KEY (source, part)
+) WITHOUT ROWID;
