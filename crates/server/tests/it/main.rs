@@ -13,6 +13,7 @@
 mod audit;
 mod bed;
 mod connections;
+mod database;
 mod dialpad_both_ways;
 mod import;
 mod kill;
