@@ -219,8 +219,8 @@ impl Inner {
         }
         let watch = Watch::new(&api);
         let counts = Sockets::new(&api.config.ws, api.metrics.clone());
-        let key = api.connections.master_key().clone();
-        let audit = Audit::new(api.store.clone(), api.clock.clone(), key);
+        let keys = api.connections.keys().clone();
+        let audit = Audit::new(api.store.clone(), api.clock.clone(), keys);
         Arc::new(Self {
             api,
             watch,

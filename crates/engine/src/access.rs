@@ -20,10 +20,11 @@ use switchhook_domain::id::{AgentId, AppId, IdMint, KeyId, UserId};
 use crate::agents::token::is_token;
 use crate::claims::{Claims, FirstUse};
 use crate::key_use::Uses;
+use crate::keyring::KeyRing;
 use crate::people::{SESSION_IDLE, SESSION_MOST};
 use crate::ports::{Clock, Entropy};
 use crate::rights::Scopes;
-use crate::seal::{MasterKey, digest, random_text};
+use crate::seal::{digest, random_text};
 use crate::store::{ApiKey, App, Grant, KeyClaim, KeyProof, Role, Store, StoreResult};
 use tokio_util::sync::CancellationToken;
 
@@ -100,7 +101,7 @@ type Cached = (Instant, ApiKey, Arc<App>);
 /// Checks credentials.
 pub struct Gate {
     store: Arc<dyn Store>,
-    master_key: MasterKey,
+    keys: KeyRing,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     cache: Mutex<Cache>,
@@ -128,13 +129,13 @@ impl Gate {
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
-        master_key: MasterKey,
+        keys: impl Into<KeyRing>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         Self {
             store,
-            master_key,
+            keys: keys.into(),
             clock,
             entropy,
             cache: Mutex::default(),
@@ -162,7 +163,7 @@ impl Gate {
         let text = format!("sh_{lookup}_{}", random_text(&*self.entropy, 32));
         let row = ApiKey {
             lookup,
-            proof: KeyProof::Hash(self.master_key.hash(&text)),
+            proof: KeyProof::Hash(self.keys.hash(&text)),
             hint: hint(&text),
             scopes,
             expires_at,
@@ -197,7 +198,7 @@ impl Gate {
                 ..row
             });
         }
-        let shown = Shown::read(stored, &self.master_key).filter(|shown| shown.inherited);
+        let shown = Shown::read(stored, &self.keys).filter(|shown| shown.inherited);
         let claim = shown.ok_or(NotAKey)?.claim(stored);
         Ok(ApiKey {
             lookup: claim.lookup,
@@ -233,7 +234,7 @@ impl Gate {
         if is_token(text) {
             return self.agent_token(text).await;
         }
-        let Some(shown) = Shown::read(text, &self.master_key) else {
+        let Some(shown) = Shown::read(text, &self.keys) else {
             return Ok(Err(AccessError::Invalid));
         };
         let mut found = self.find(&shown.lookup).await?;
@@ -491,10 +492,10 @@ struct Shown {
 
 impl Shown {
     /// Reads it; `None` for what can be no key.
-    fn read(text: &str, master_key: &MasterKey) -> Option<Self> {
+    fn read(text: &str, keys: &KeyRing) -> Option<Self> {
         if text.starts_with("sh_") {
             let lookup = lookup_part(text)?.to_owned();
-            let hash = master_key.hash(text);
+            let hash = keys.hash(text);
             return Some(Self {
                 lookup,
                 hash,
@@ -504,7 +505,7 @@ impl Shown {
         if !is_inherited(text) {
             return None;
         }
-        let hash = master_key.hash(text);
+        let hash = keys.hash(text);
         let lookup = format!("{INHERITED_MARK}{}", URL_SAFE_NO_PAD.encode(&hash[..15]));
         Some(Self {
             lookup,
@@ -562,6 +563,7 @@ pub fn same_secret(given: &str, expected: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seal::MasterKey;
 
     #[test]
     fn only_our_own_shape_is_looked_up() {
@@ -588,11 +590,11 @@ mod tests {
 
     #[test]
     fn what_the_predecessor_gave_out_is_looked_up_by_its_hash() {
-        let master = MasterKey::new([7; 32]);
+        let master = KeyRing::from(MasterKey::new([7; 32]));
         let raw = format!("raw_{}", "0a".repeat(32));
         let shown = Shown::read(&raw, &master).unwrap();
         assert!(shown.inherited && shown.lookup.starts_with('~') && shown.lookup.len() == 21);
-        let other = Shown::read(&raw, &MasterKey::new([8; 32])).unwrap();
+        let other = Shown::read(&raw, &KeyRing::from(MasterKey::new([8; 32]))).unwrap();
         assert_ne!(shown.lookup, other.lookup, "it needs the master key");
         for good in [
             "test_key_0b9f3e64-6a0e-4f6b-9d5e-0b6a6f1f9a3e",

@@ -9,9 +9,10 @@ use switchhook_domain::id::{AppId, ConnectionId};
 use switchhook_domain::phone::NumberPlan;
 
 use crate::adapter::{Adapter, ConnectionContext, FieldKind, Secret};
+use crate::keyring::KeyRing;
 use crate::mappings::{self, Compiler, MappingFault};
 use crate::outbound::Guard;
-use crate::seal::{self, MasterKey};
+use crate::seal;
 use crate::store::{App, Connection, Store, StoreError, StoreResult};
 
 /// A connection ready for use.
@@ -198,7 +199,7 @@ pub type Defaults = BTreeMap<String, BTreeMap<String, Secret>>;
 pub struct Connections {
     store: Arc<dyn Store>,
     platforms: Platforms,
-    master_key: MasterKey,
+    keys: KeyRing,
     defaults: Defaults,
     outbound: Guard,
     known: RwLock<Known>,
@@ -221,11 +222,11 @@ pub fn place(app: AppId, connection: ConnectionId, field: &str) -> String {
 impl Connections {
     /// An empty copy; call [`Self::refresh`] before use.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, platforms: Platforms, master_key: MasterKey) -> Self {
+    pub fn new(store: Arc<dyn Store>, platforms: Platforms, keys: impl Into<KeyRing>) -> Self {
         Self {
             store,
             platforms,
-            master_key,
+            keys: keys.into(),
             defaults: Defaults::new(),
             outbound: Guard::default(),
             known: RwLock::default(),
@@ -339,7 +340,7 @@ impl Connections {
         let mut fault = None;
         let mut open = |sealed: &str, field: &str| -> Option<Secret> {
             let opened = self
-                .master_key
+                .keys
                 .open(sealed, &place(row.app_id, row.id, field))
                 .and_then(|secret| seal::resolve(&secret));
             opened
@@ -408,10 +409,10 @@ impl Connections {
         &self.platforms
     }
 
-    /// The key secrets are sealed under.
+    /// The keys secrets are sealed under.
     #[must_use]
-    pub fn master_key(&self) -> &MasterKey {
-        &self.master_key
+    pub fn keys(&self) -> &KeyRing {
+        &self.keys
     }
 }
 

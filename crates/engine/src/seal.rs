@@ -24,7 +24,7 @@ pub enum SealError {
     #[error("not a sealed secret")]
     Format,
     /// It was sealed under another master key.
-    #[error("sealed under master key {0}, which is not the one in use")]
+    #[error("sealed under master key {0}, which this server does not have")]
     OtherKey(String),
     /// It was changed, or belongs to another place.
     #[error("the sealed secret does not open here: it was changed or belongs to another record")]
@@ -96,6 +96,17 @@ impl MasterKey {
         (Self::new(bytes), URL_SAFE_NO_PAD.encode(bytes))
     }
 
+    /// Names the key without telling anything about it. Every text it seals carries it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The key API keys are hashed under in installations that have no key of their own for it.
+    pub(crate) fn hashing(&self) -> [u8; 32] {
+        self.hashing
+    }
+
     /// Seals a secret for one place.
     #[must_use]
     pub fn seal(&self, secret: &Secret, place: &str, entropy: &dyn Entropy) -> String {
@@ -146,12 +157,15 @@ impl MasterKey {
             .map(Secret::new)
             .map_err(|_| SealError::Forged)
     }
+}
 
-    /// The hash an API key is stored and compared by: HMAC-SHA256 under this installation's key,
-    /// so that a stolen table is of no use without it.
-    #[must_use]
-    pub fn hash(&self, text: &str) -> [u8; 32] {
-        keyed_hash(&self.hashing, text.as_bytes())
+/// The id of the master key a sealed text needs; `None` when it is not a sealed text.
+#[must_use]
+pub fn sealed_under(sealed: &str) -> Option<&str> {
+    let mut parts = sealed.split('.');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some("v1"), Some(id), Some(_), None) if !id.is_empty() => Some(id),
+        _ => None,
     }
 }
 

@@ -21,6 +21,7 @@ use switchhook_engine::dial::Dialler;
 use switchhook_engine::hub::Hub;
 use switchhook_engine::intake::Intake;
 use switchhook_engine::keeper::Keeper;
+use switchhook_engine::keyring::KeyRing;
 use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
 use switchhook_engine::oauth::Tokens;
@@ -134,16 +135,17 @@ impl Parts {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let tls = config.tls.clone().map(Tls::open).transpose()?;
-        let master_key = master_key(&config, &*entropy)?;
+        let (current, previous) = master_keys(&config, &*entropy)?;
         let url = config.database_url.expose();
         let store = switchhook_storage::open(url, OpenOptions::default())
             .await
             .context("cannot open the database")?;
+        let keys = KeyRing::unlock(&*store, current, previous, &*entropy).await?;
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let outbound = Guard::new(config.outbound.clone());
         let platforms = platforms_of(&config)?;
-        let connections = Connections::new(store.clone(), platforms, master_key.clone());
+        let connections = Connections::new(store.clone(), platforms, keys.clone());
         let connections = connections.with_defaults(config.inherited.defaults.clone());
         let connections = Arc::new(connections.with_outbound(outbound));
         connections
@@ -157,12 +159,12 @@ impl Parts {
             entropy.clone(),
             metrics.clone(),
         );
-        let audit = Audit::new(store.clone(), clock.clone(), master_key.clone());
+        let audit = Audit::new(store.clone(), clock.clone(), keys.clone());
         let links = Links::new(connections.clone(), intake.clone(), metrics.clone());
-        let asking = Asking::new(&config, &master_key, &intake, &links, &connections, &store);
+        let asking = Asking::new(&config, &keys, &intake, &links, &connections, &store);
         let gate = Arc::new(Gate::new(
             store.clone(),
-            master_key,
+            keys,
             clock.clone(),
             entropy.clone(),
         ));
@@ -409,7 +411,7 @@ struct Asking {
 impl Asking {
     fn new(
         config: &Config,
-        master_key: &MasterKey,
+        keys: &KeyRing,
         intake: &Intake,
         links: &Links,
         connections: &Arc<Connections>,
@@ -418,7 +420,7 @@ impl Asking {
         let (clock, public_url) = (intake.clock(), config.public_url.as_deref());
         let tokens = Tokens::new(
             store.clone(),
-            master_key.clone(),
+            keys.clone(),
             clock.clone(),
             intake.entropy().clone(),
             Arc::new(HttpTokens(connections.outbound().clone())),
@@ -462,23 +464,36 @@ async fn sleep(time: Duration, stop: &CancellationToken) -> bool {
     }
 }
 
-/// The master key: as configured, or from the file beside an SQLite database, made on first use.
-fn master_key(config: &Config, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
+/// The current master key and the previous ones: as configured, or from the file beside an SQLite
+/// database, made on first use. Its first line is the current key, further ones are previous.
+fn master_keys(
+    config: &Config,
+    entropy: &dyn Entropy,
+) -> anyhow::Result<(MasterKey, Vec<MasterKey>)> {
+    let mut previous = config.previous_master_keys.clone();
     if let Some(key) = &config.master_key {
-        return Ok(key.clone());
+        return Ok((key.clone(), previous));
     }
     let Some(file) = key_file(config.database_url.expose()) else {
         bail!("security.master_key must be set for this database");
     };
-    if file.exists() {
-        let text = std::fs::read_to_string(&file)
-            .with_context(|| format!("cannot read the master key {}", file.display()))?;
-        return MasterKey::parse(&text).with_context(|| format!("in {}", file.display()));
+    if !file.exists() {
+        let (key, text) = MasterKey::generate(entropy);
+        write_private(&file, &text)
+            .with_context(|| format!("cannot write the master key {}", file.display()))?;
+        return Ok((key, previous));
     }
-    let (key, text) = MasterKey::generate(entropy);
-    write_private(&file, &text)
-        .with_context(|| format!("cannot write the master key {}", file.display()))?;
-    Ok(key)
+    let text = std::fs::read_to_string(&file)
+        .with_context(|| format!("cannot read the master key {}", file.display()))?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let keys = lines.map(MasterKey::parse).collect::<Result<Vec<_>, _>>();
+    let mut keys = keys
+        .with_context(|| format!("in {}", file.display()))?
+        .into_iter();
+    let current = keys.next();
+    let current = current.with_context(|| format!("{} holds no key", file.display()))?;
+    previous.splice(0..0, keys);
+    Ok((current, previous))
 }
 
 /// `PATH.key` for `sqlite://PATH`; in-memory databases have none.
@@ -589,9 +604,9 @@ mod tests {
             database_url: switchhook_engine::adapter::Secret::new(url),
             ..Config::default()
         };
-        let first = master_key(&config, &SystemEntropy).unwrap();
-        let second = master_key(&config, &SystemEntropy).unwrap();
-        assert_eq!(first.hash("x"), second.hash("x"));
+        let (first, _) = master_keys(&config, &SystemEntropy).unwrap();
+        let (second, _) = master_keys(&config, &SystemEntropy).unwrap();
+        assert_eq!(first.id(), second.id());
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;

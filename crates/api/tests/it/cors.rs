@@ -112,7 +112,7 @@ async fn the_socket_is_for_our_pages_named_origins_and_programs() {
     let browser = [key, ("origin", EVIL), ("sec-fetch-site", "cross-site")];
     assert_eq!(world.try_connect("", &browser).await.err(), Some(403));
     // A named origin may not use the cookie of a signed-in browser.
-    let cookie = [("cookie", "switchhook_session=x"), ("origin", CRM)];
+    let cookie = [("cookie", "__Host-switchhook_session=x"), ("origin", CRM)];
     assert_eq!(world.try_connect("", &cookie).await.err(), Some(403));
 }
 

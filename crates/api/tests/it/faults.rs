@@ -11,6 +11,7 @@ use switchhook_adapters::dialpad::{Dialpad, sign_jwt};
 use switchhook_domain::id::{AppId, ConnectionId};
 use switchhook_engine::adapter::*;
 use switchhook_engine::connections::place;
+use switchhook_engine::keyring::KeyRing;
 use switchhook_engine::ports::{Clock as _, SystemEntropy};
 use switchhook_engine::rights::Scopes;
 use switchhook_engine::seal::MasterKey;
@@ -42,7 +43,7 @@ async fn app(world: &World, number: u128, active: bool) -> Tenant {
 }
 
 /// Puts a Dialpad connection straight into the store, its secret sealed under a key.
-async fn connection(world: &World, tenant: &Tenant, number: u128, key: &MasterKey) -> String {
+async fn connection(world: &World, tenant: &Tenant, number: u128, key: &KeyRing) -> String {
     let app_id: AppId = tenant.id.parse().unwrap();
     let id = ConnectionId(Uuid::from_u128(number));
     let sealed = place(app_id, id, "webhook_secret");
@@ -86,7 +87,7 @@ async fn an_app_that_is_switched_off_is_closed_on_every_side() {
         .await;
     assert_eq!(by_message.closed().await, 4403);
     // From outside, its webhook does not exist.
-    let path = connection(&world, &off, 1, world.connections.master_key()).await;
+    let path = connection(&world, &off, 1, world.connections.keys()).await;
     let jwt = sign_jwt(ringing(1).to_string().as_bytes(), &Secret::new("a secret"));
     let answer = world.deliver(&path, "application/jwt", jwt.clone()).await;
     assert_eq!((answer.status, answer.problem()), (404, "hook_not_found"));
@@ -109,7 +110,7 @@ async fn an_app_that_is_switched_off_is_closed_on_every_side() {
 async fn a_secret_that_does_not_open_asks_for_another_try_and_is_told_to_operators() {
     let world = World::new().await;
     let tenant = app(&world, 78, true).await;
-    let path = connection(&world, &tenant, 2, &MasterKey::new([9; 32])).await;
+    let path = connection(&world, &tenant, 2, &MasterKey::new([9; 32]).into()).await;
     let jwt = sign_jwt(ringing(1).to_string().as_bytes(), &Secret::new("a secret"));
     let answer = world.deliver(&path, "application/jwt", jwt).await;
     assert_eq!(

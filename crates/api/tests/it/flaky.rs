@@ -203,3 +203,10 @@ pass! { AuditStore {
     audit_after(app: Option<AppId>, after: u64, limit: u32) -> Vec<AuditEntry>;
     audit_chains() -> Vec<Option<AppId>>;
 } }
+
+pass! { InstallationStore {
+    installation_key(name: &str) -> Option<String>;
+    keep_installation_key(name: &str, sealed: &str) -> String;
+    sealed_after(table: SealedTable, after: Option<&[u8]>, limit: u32) -> Vec<SealedRow>;
+    reseal(before: &SealedRow, sealed: &str, more: &str) -> bool;
+} }

@@ -21,6 +21,7 @@ async fn node(store: Arc<dyn Store>) -> World {
         Arc::new(Flaky::over(store)),
         config(),
         vec![Arc::new(Dialpad)],
+        switchhook_engine::people::PeopleSettings::default(),
     )
     .await
 }

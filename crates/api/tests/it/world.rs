@@ -94,7 +94,7 @@ impl Asking {
         links: &Links,
         public_url: Option<&str>,
     ) -> Self {
-        let master = connections.master_key().clone();
+        let master = connections.keys().clone();
         let (entropy, endpoint) = (Arc::new(SystemEntropy), Arc::new(HttpTokens(loopback())));
         let tokens = Tokens::new(store.clone(), master, clock.clone(), entropy, endpoint);
         let sessions = Sessions::new(clock.clone()).with_tokens(tokens.clone());

@@ -119,8 +119,8 @@ impl Admin {
         let (app, id) = (before.app_id, before.id);
         let place = place(app, id, "webhook_secret");
         let present = before.webhook_secrets.first();
-        let key = self.connections.master_key();
-        let opened = present.and_then(|sealed| key.open(sealed, &place).ok());
+        let keys = self.connections.keys();
+        let opened = present.and_then(|sealed| keys.open(sealed, &place).ok());
         // A request that is sent again must not push out the secret that is still in use.
         let again = opened.is_some_and(|opened| opened.expose() == secret);
         match (present, again, keep_old) {

@@ -253,7 +253,7 @@ impl Admin {
     fn seal(&self, app: AppId, id: ConnectionId, field: &str, secret: &str) -> String {
         let secret = Secret::new(secret);
         self.connections
-            .master_key()
+            .keys()
             .seal(&secret, &place(app, id, field), &*self.entropy)
     }
 

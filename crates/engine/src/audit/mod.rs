@@ -1,6 +1,6 @@
 //! The audit log: who changed what, from where, and what was so before. Entries are only ever
 //! appended, and each carries a keyed hash over itself and the one before: to change, take out or
-//! reorder one unseen, one would need the master key. Not here: what is worth an entry (that is
+//! reorder one unseen, one would need the installation's own key. Not here: what is worth an entry (that is
 //! said where it happens) and how entries are kept (the store).
 
 use std::sync::Arc;
@@ -13,8 +13,9 @@ mod lines;
 
 use self::lines::read_line;
 pub use self::lines::{HEADINGS, hex, line, row, unhex};
+use crate::keyring::KeyRing;
 use crate::ports::Clock;
-use crate::seal::{MasterKey, keyed_hash};
+use crate::seal::keyed_hash;
 use crate::store::{Actor, AuditEntry, AuditQuery, Store, StoreError, StoreResult};
 
 /// Entries read at a time while a chain is verified.
@@ -96,7 +97,7 @@ struct Walk {
 pub struct Audit {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    key: MasterKey,
+    keys: KeyRing,
     /// Deeds of this process are chained one after the other; other nodes are met by trying again.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -108,14 +109,14 @@ impl std::fmt::Debug for Audit {
 }
 
 impl Audit {
-    /// The log in this store, chained with a key derived from the master key.
+    /// The log in this store, chained with a key derived from the installation's own.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, key: MasterKey) -> Self {
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, keys: impl Into<KeyRing>) -> Self {
         let turn = Arc::default();
         Self {
             store,
             clock,
-            key,
+            keys: keys.into(),
             turn,
         }
     }
@@ -186,7 +187,7 @@ impl Audit {
             bytes.extend(length.to_be_bytes());
             bytes.extend(text.unwrap_or_default().bytes());
         }
-        keyed_hash(&self.key.hash("audit chain"), &bytes)
+        keyed_hash(&self.keys.hash("audit chain"), &bytes)
     }
 
     /// Reads a chain from its beginning and checks every entry.

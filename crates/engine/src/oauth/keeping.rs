@@ -366,11 +366,11 @@ impl Tokens {
         };
         let text = serde_json::to_string(&pair).unwrap_or_default();
         let place = place(row.app_id, row.id, "oauth_tokens");
-        let key = &self.0.master_key;
+        let keys = &self.0.keys;
         StoredTokens {
             app_id: row.app_id,
             connection_id: row.id,
-            sealed: key.seal(&Secret::new(text), &place, &*self.0.entropy),
+            sealed: keys.seal(&Secret::new(text), &place, &*self.0.entropy),
             expires_at: (granted.expires_in).and_then(|life| now.checked_add(life).ok()),
             version,
             updated_at: now,
@@ -384,7 +384,7 @@ impl Tokens {
         stored: &StoredTokens,
     ) -> Result<Opened, CommandError> {
         let place = place(stored.app_id, stored.connection_id, "oauth_tokens");
-        let text = self.0.master_key.open(&stored.sealed, &place);
+        let text = self.0.keys.open(&stored.sealed, &place);
         let pair = text
             .ok()
             .and_then(|text| serde_json::from_str::<Pair>(text.expose()).ok());

@@ -21,8 +21,8 @@ use uuid::Uuid;
 use crate::adapter::Secret;
 use crate::command::{AccessTokens, CommandError, Fault, Grant, OAuthEndpoints};
 use crate::connections::ReadyConnection;
+use crate::keyring::KeyRing;
 use crate::ports::{Clock, Entropy};
-use crate::seal::MasterKey;
 use crate::store::{Store, StoreError, StoreResult, StoredTokens};
 
 /// A token that lives no longer than this is refreshed before it is used.
@@ -124,7 +124,7 @@ type Unsaved = HashMap<ConnectionId, (StoredTokens, u64)>;
 
 struct Parts {
     store: Arc<dyn Store>,
-    master_key: MasterKey,
+    keys: KeyRing,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     endpoint: Arc<dyn TokenEndpoint>,
@@ -150,7 +150,7 @@ impl Tokens {
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
-        master_key: MasterKey,
+        keys: impl Into<KeyRing>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         endpoint: Arc<dyn TokenEndpoint>,
@@ -158,7 +158,7 @@ impl Tokens {
         let node = Uuid::from_u128(entropy.random());
         Self(Arc::new(Parts {
             store,
-            master_key,
+            keys: keys.into(),
             clock,
             entropy,
             endpoint,

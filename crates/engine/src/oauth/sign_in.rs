@@ -97,7 +97,7 @@ impl Tokens {
             app_id: row.app_id,
             connection_id: row.id,
             browser_hash: digest(browser.expose().as_bytes()),
-            sealed_verifier: (parts.master_key).seal(&Secret::new(&*verifier), &place, entropy),
+            sealed_verifier: (parts.keys).seal(&Secret::new(&*verifier), &place, entropy),
             redirect_uri: redirect_uri.to_owned(),
             return_to,
             expires_at: now + LIFE,
@@ -166,7 +166,7 @@ impl Tokens {
         }
         let endpoints = by_person(connection)?;
         let place = place(row.app_id, row.id, "oauth_verifier");
-        let verifier = (self.0.master_key).open(&returned.start.sealed_verifier, &place);
+        let verifier = (self.0.keys).open(&returned.start.sealed_verifier, &place);
         let request = TokenRequest::Code {
             code,
             redirect_uri: returned.start.redirect_uri,

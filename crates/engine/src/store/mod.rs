@@ -36,6 +36,7 @@ pub mod agents;
 pub mod audit;
 pub mod dials;
 pub mod imports;
+pub mod installation;
 pub mod keys;
 pub mod media;
 pub mod people;
@@ -47,6 +48,7 @@ pub use agents::{AgentStore, AgentToken, RosterChange, StoredRoster};
 pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore};
 pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
 pub use imports::ImportStore;
+pub use installation::{InstallationStore, SealedRow, SealedTable};
 pub use keys::{ApiKey, KeyClaim, KeyProof, KeyStore, KeyUse};
 pub use media::{
     MediaCursor, MediaPage, MediaStore, RecordingCheck, RecordingQuery, RecordingRecord,
@@ -451,6 +453,7 @@ pub trait Store:
     + AuditStore
     + DialStore
     + ImportStore
+    + InstallationStore
     + KeyStore
     + MediaStore
     + PeopleStore

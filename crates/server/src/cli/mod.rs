@@ -24,6 +24,7 @@ mod listen;
 mod migrate;
 mod output;
 mod pbx;
+mod secrets;
 mod serve;
 mod simulate;
 mod user;
@@ -76,6 +77,8 @@ enum Command {
     Import(import::Args),
     /// Checks the audit log and writes it out.
     Audit(audit::Args),
+    /// Says which master keys secrets are sealed under, and seals them anew.
+    Secrets(secrets::Args),
     /// Prints the OpenAPI document.
     Openapi,
     /// Measures this machine: accepting, latency, sockets, lists.
@@ -170,6 +173,7 @@ fn block_on(command: Command, context: Context) -> Outcome {
             Command::Connection(args) => connection::run(args, &context).await,
             Command::Import(args) => import::run(args, &context).await,
             Command::Audit(args) => audit::run(args, &context).await,
+            Command::Secrets(args) => secrets::run(&args, &context).await,
             Command::Openapi => {
                 output::say(switchhook_api::openapi_json().trim_end());
                 Ok(())

@@ -64,6 +64,8 @@ pub struct Config {
     pub internal_api_secret: Option<Secret>,
     /// The master key, unless it is in a file beside the database.
     pub master_key: Option<MasterKey>,
+    /// Master keys used before: what is sealed under them still opens.
+    pub previous_master_keys: Vec<MasterKey>,
     /// How people sign in.
     pub people: people::PeopleConfig,
     /// ISO country of apps made without one.
@@ -102,6 +104,7 @@ impl Default for Config {
             database_url: Secret::new("sqlite://switchhook.db"),
             internal_api_secret: None,
             master_key: None,
+            previous_master_keys: Vec::new(),
             people: people::PeopleConfig::default(),
             country: "NL".to_owned(),
             mappings: None,
@@ -140,7 +143,7 @@ pub struct Raw {
 }
 
 /// Every key there is, as `section.key`.
-pub const KEYS: [&str; 44] = [
+pub const KEYS: [&str; 45] = [
     "server.listen",
     "server.public_url",
     "server.environment",
@@ -165,6 +168,7 @@ pub const KEYS: [&str; 44] = [
     "database.url",
     "security.internal_api_secret",
     "security.master_key",
+    "security.previous_master_keys",
     "people.password",
     "oidc.issuer",
     "oidc.client_id",
@@ -314,6 +318,11 @@ impl Config {
                 key.map(|key| MasterKey::parse(key.expose()).map_err(|e| e.to_string()))
                     .transpose()
             }),
+            previous_master_keys: reader.read(
+                "security.previous_master_keys",
+                Vec::new(),
+                master_keys,
+            ),
             people: reader.people(),
             country: reader.read("numbers.country", default.country, |text| {
                 NumberPlan::for_country(text)
@@ -353,7 +362,7 @@ impl Config {
             reader.faults.push(Fault {
                 place: "security.master_key".to_owned(),
                 problem: "must be set with PostgreSQL, the same on every node; make one with \
-                          `openssl rand -base64 32`"
+                          `switchhook secrets new-key` or `openssl rand -base64 32`"
                     .to_owned(),
             });
         }
@@ -467,6 +476,16 @@ fn secret(text: &str) -> Result<Option<Secret>, String> {
     resolve(&Secret::new(text))
         .map(Some)
         .map_err(|error| error.to_string())
+}
+
+/// Master keys between commas, each of which may be a reference.
+fn master_keys(text: &str) -> Result<Vec<MasterKey>, String> {
+    let keys = text.split(',').map(str::trim).filter(|key| !key.is_empty());
+    keys.map(|key| {
+        let key = resolve(&Secret::new(key)).map_err(|error| error.to_string())?;
+        MasterKey::parse(key.expose()).map_err(|error| error.to_string())
+    })
+    .collect()
 }
 
 fn log_filter(text: &str) -> Result<String, String> {

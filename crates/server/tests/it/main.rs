@@ -13,6 +13,7 @@
 mod audit;
 mod bed;
 mod connections;
+mod database;
 mod dialpad_both_ways;
 mod import;
 mod kill;
@@ -24,4 +25,5 @@ mod real_dial_api;
 mod real_oidc;
 mod real_pbx;
 mod real_sqs;
+mod secrets;
 mod tls;

@@ -43,11 +43,21 @@ impl Server {
 
     /// The same, with more settings in its environment.
     pub fn start_with(folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let url = format!("sqlite://{}", folder.join("test.db").display());
+        Self::start_on(folder, &url, settings, Stdio::inherit())
+    }
+
+    /// The same on any database, its log lines sent elsewhere.
+    pub fn start_on(
+        folder: &Path,
+        database: &str,
+        settings: &[(&str, &str)],
+        log: impl Into<Stdio>,
+    ) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_switchhook"))
             .args(["serve", "--listen", "127.0.0.1:0"])
-            .arg("--database-url")
-            .arg(format!("sqlite://{}", folder.join("test.db").display()))
             .current_dir(folder)
+            .env("SWITCHHOOK__DATABASE__URL", database)
             .env("INTERNAL_API_SECRET", OPERATOR)
             .env("SWITCHHOOK__LOG__LEVEL", "warn")
             .env("SWITCHHOOK__OUTBOUND__ALLOW_PRIVATE", "127.0.0.1")
@@ -55,6 +65,7 @@ impl Server {
             .env("SWITCHHOOK__LIMITS__HOOK_NOTIFICATIONS", "0")
             .envs(settings.iter().copied())
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .expect("the program starts");
         let output = BufReader::new(child.stdout.take().unwrap());

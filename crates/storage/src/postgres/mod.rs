@@ -40,6 +40,7 @@ mod dials;
 mod events;
 mod flush;
 mod imports;
+mod installation;
 mod keys;
 mod listen;
 mod load;

@@ -36,6 +36,7 @@ mod dials;
 mod events;
 mod flush;
 mod imports;
+mod installation;
 mod keys;
 mod load;
 mod media;

@@ -9,7 +9,13 @@ use uuid::Uuid;
 use crate::backends;
 
 /// Tables that hold nothing of an app. Whoever adds one here says that it is so.
-const OF_THE_SERVER: [&str; 4] = ["imports", "leases", "mappings", "refinery_schema_history"];
+const OF_THE_SERVER: [&str; 5] = [
+    "imports",
+    "installation_keys",
+    "leases",
+    "mappings",
+    "refinery_schema_history",
+];
 
 const A: Uuid = Uuid::from_u128(1);
 const B: Uuid = Uuid::from_u128(2);

@@ -24,6 +24,7 @@ pub mod contacts;
 pub mod dials;
 pub mod folding;
 pub mod imports;
+pub mod installation;
 pub mod isolation;
 pub mod keys;
 pub mod log;
@@ -86,6 +87,8 @@ macro_rules! for_each_area {
             agents::a_call_says_whose_it_is,
             audit::entries_are_appended_and_found,
             audit::of_several_with_one_number_one_is_kept,
+            installation::an_installation_key_is_made_once,
+            installation::everything_is_sealed_anew,
             dials::dials_go_their_way,
             dials::one_key_is_one_dial,
             dials::due_and_recent_dials_are_found,

@@ -30,6 +30,7 @@ mod audit;
 mod commit;
 mod dials;
 mod imports;
+mod installation;
 mod keys;
 mod lists;
 mod media;
@@ -82,6 +83,7 @@ struct All {
     leases: BTreeMap<String, (Uuid, Timestamp)>,
     oauth_starts: BTreeMap<[u8; 32], OAuthStart>,
     mappings: BTreeMap<String, StoredMapping>,
+    installation_keys: BTreeMap<String, String>,
     recordings: BTreeMap<RecordingId, StoredRecording>,
     voicemails: BTreeMap<VoicemailId, media::Voicemail>,
 }

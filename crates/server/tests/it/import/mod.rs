@@ -2,78 +2,24 @@
 //! tables, into SQLite and into PostgreSQL.
 
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
-use tokio_postgres::{Client, NoTls};
 
+use crate::database::Database;
 use crate::program::Server;
 
 const APP: &str = "00000000-0000-4000-8000-00000000000a";
 const OFF: &str = "00000000-0000-4000-8000-00000000000b";
 const MASTER_KEY: &str = "abababababababababababababababababababababababababababababababab";
 
-/// A throw-away database on the test server; `None`, said aloud, where there is no server.
-struct Database {
-    server: String,
-    name: String,
-    url: String,
-}
-
-impl Database {
-    async fn new() -> Option<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let Ok(server) = std::env::var("SWITCHHOOK_TEST_POSTGRES") else {
-            assert!(
-                std::env::var("CI").as_deref() != Ok("true"),
-                "SWITCHHOOK_TEST_POSTGRES is not set, and in CI the PostgreSQL tests must run"
-            );
-            #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
-            {
-                eprintln!("LEFT OUT: SWITCHHOOK_TEST_POSTGRES is not set");
-            }
-            return None;
-        };
-        let no = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("import_{}_{no}", std::process::id());
-        let client = connect(&server).await;
-        let sql = format!("CREATE DATABASE {name}");
-        client.batch_execute(&sql).await.unwrap();
-        let (base, _) = server.rsplit_once('/').unwrap();
-        let url = format!("{base}/{name}");
-        Some(Self { server, name, url })
+/// A database with the old server's tables and rows.
+async fn of_the_old_server() -> Option<Database> {
+    let database = Database::new().await?;
+    let client = database.client().await;
+    for sql in [include_str!("schema.sql"), include_str!("rows.sql")] {
+        client.batch_execute(sql).await.unwrap();
     }
-
-    /// With the old server's tables and rows.
-    async fn of_the_old_server() -> Option<Self> {
-        let database = Self::new().await?;
-        let client = database.client().await;
-        client
-            .batch_execute(include_str!("schema.sql"))
-            .await
-            .unwrap();
-        client
-            .batch_execute(include_str!("rows.sql"))
-            .await
-            .unwrap();
-        Some(database)
-    }
-
-    async fn client(&self) -> Client {
-        connect(&self.url).await
-    }
-
-    async fn clean(self) {
-        let client = connect(&self.server).await;
-        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        client.batch_execute(&sql).await.unwrap();
-    }
-}
-
-async fn connect(url: &str) -> Client {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
-    tokio::spawn(async move { drop(connection.await) });
-    client
+    Some(database)
 }
 
 fn import(target: &str, from: &str, more: &[&str]) -> Output {
@@ -118,7 +64,7 @@ async fn a_new_key(server: &Server) -> String {
 
 #[tokio::test]
 async fn what_the_old_server_recorded_is_taken_over_once_and_told_to_nobody() {
-    let Some(old) = Database::of_the_old_server().await else {
+    let Some(old) = of_the_old_server().await else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -188,7 +134,7 @@ async fn what_the_old_server_recorded_is_taken_over_once_and_told_to_nobody() {
 
 #[tokio::test]
 async fn an_import_into_postgres_goes_on_where_it_was_killed() {
-    let Some(old) = Database::of_the_old_server().await else {
+    let Some(old) = of_the_old_server().await else {
         return;
     };
     let new = Database::new().await.unwrap();

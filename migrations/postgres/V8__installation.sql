@@ -1,0 +1,7 @@
+-- Keys of the whole installation, sealed under the master key: what must stay the same when the
+-- master key changes (engine::keyring).
+
+CREATE TABLE installation_keys (
+    name    TEXT COLLATE "C" PRIMARY KEY,
+    sealed  TEXT NOT NULL
+);
