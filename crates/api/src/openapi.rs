@@ -327,7 +327,7 @@ const PARTIAL: &[&str] = &[
     "AgentChange",
     "AgentBatch",
     "IdentityRequest",
-    "TokenRequest",
+    "AgentTokenRequest",
     "UserMapRequest",
     "UserBatchRequest",
     "ClickToDial",

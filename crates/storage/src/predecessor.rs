@@ -111,6 +111,24 @@ impl CtiServerDatabase {
         Ok(Some(u64::try_from(rows).unwrap_or(0)))
     }
 
+    /// First and last characters of the key an app has there, where this age of the schema keeps
+    /// an account of keys.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn key_hint(&self, app: Uuid) -> StoreResult<Option<String>> {
+        let exists = "SELECT to_regclass('api_key_audit_log') IS NOT NULL AS known";
+        let row = self.client.query_one(exists, &[]).await.map_err(fault)?;
+        if !column::<bool>(&row, "known")? {
+            return Ok(None);
+        }
+        let sql = "SELECT new_key_hint FROM api_key_audit_log \
+                   WHERE app_id = $1 AND new_key_hint IS NOT NULL \
+                   ORDER BY created_at DESC LIMIT 1";
+        let row = self.client.query_opt(sql, &[&app]).await.map_err(fault)?;
+        row.map(|row| column(&row, "new_key_hint")).transpose()
+    }
+
     /// The next rows of a table by id, at most `limit`.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ const DEFAULT_MINUTES: u64 = 60;
 /// Whose token, and for how long. Exactly one of the first four says whose.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AgentTokenRequest)]
 pub(crate) struct TokenRequest {
     /// The agent by our id.
     #[serde(default)]

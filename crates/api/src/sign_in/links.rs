@@ -78,6 +78,7 @@ pub(crate) struct NamedApp {
 
 /// What a link is for.
 #[derive(Serialize, ToSchema)]
+#[schema(as = InvitationView)]
 pub(crate) struct LinkView {
     /// Into which app it leads.
     app: NamedApp,

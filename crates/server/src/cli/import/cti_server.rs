@@ -11,12 +11,13 @@ use serde_json::Value;
 use switchhook_domain::fold::LOST_AFTER;
 use switchhook_domain::id::AppId;
 use switchhook_domain::signal::{Signal, date_undated};
+use switchhook_engine::agents::{AgentFault, Edit};
 use switchhook_engine::store::{Changeset, FoldInput};
 use switchhook_storage::predecessor::{CtiServerDatabase, Row, Table};
 use uuid::Uuid;
 
 use super::CtiServerArgs;
-use super::dialect::{Dialect, text};
+use super::dialect::{Dialect, id, text};
 use super::settling::{self, Ready};
 use crate::cli::{audit, output};
 use crate::wire::Parts;
@@ -125,6 +126,8 @@ impl Import<'_> {
                 } else {
                     tally.before += 1;
                 }
+                let hint = self.database.key_hint(row.id).await?;
+                settling::key(self.parts, app, row, hint.as_deref()).await?;
                 let signed_in = sign_ins.get(&app);
                 let ready = settling::connection(self.parts, self.args, app, signed_in).await?;
                 if let Some(row) = signed_in {
@@ -215,6 +218,10 @@ impl Import<'_> {
             let Some(ready) = self.apps.get(&app).cloned() else {
                 continue;
             };
+            if table == Table::Mappings {
+                self.map(app, &rows, tally).await?;
+                continue;
+            }
             let mut signals = Vec::new();
             for row in rows {
                 match self.signals(table, &ready, row) {
@@ -226,6 +233,28 @@ impl Import<'_> {
                 }
             }
             self.commit(&ready, signals).await?;
+        }
+        Ok(())
+    }
+
+    /// Users of Dialpad and the agents they are, all at once; one by one when a row is at fault.
+    async fn map(&mut self, app: AppId, rows: &[&Row], tally: &mut Tally) -> anyhow::Result<()> {
+        let agents = self.parts.intake.agents();
+        let mapped = agents.change(app, |edit| rows.iter().try_for_each(|row| map(edit, row)));
+        match mapped.await {
+            Ok(()) => {
+                tally.taken += rows.len() as u64;
+                return Ok(());
+            }
+            Err(AgentFault::Store(error)) => return Err(error.into()),
+            Err(_) => {}
+        }
+        for row in rows {
+            match agents.change(app, |edit| map(edit, row)).await {
+                Ok(()) => tally.taken += 1,
+                Err(AgentFault::Store(error)) => return Err(error.into()),
+                Err(fault) => self.refuse(Table::Mappings, row, &fault.to_string(), tally),
+            }
         }
         Ok(())
     }
@@ -270,7 +299,7 @@ impl Import<'_> {
             events: Vec::new(),
             link: None,
         };
-        self.parts.store.commit(changeset).await?;
+        self.parts.intake.commit(changeset).await?;
         Ok(())
     }
 
@@ -301,6 +330,12 @@ impl Import<'_> {
             output::remark(&format!("and {more} more"));
         }
     }
+}
+
+fn map(edit: &mut Edit, row: &Row) -> Result<(), AgentFault> {
+    let user = id(&row.columns, "dialpad_user_id").unwrap_or_default();
+    let crm = text(&row.columns, "crm_user_id").unwrap_or_default();
+    edit.map("dialpad", &user, crm).map(drop)
 }
 
 fn app_of(row: &Row) -> Option<AppId> {

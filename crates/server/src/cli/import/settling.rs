@@ -18,10 +18,13 @@ use uuid::Uuid;
 
 use super::CtiServerArgs;
 use super::dialect::{Dialect, id, text};
+use crate::cli::output;
 use crate::wire::Parts;
 
 /// What imported connections are called.
 const NAME: &str = "Dialpad";
+/// What imported keys are called.
+const KEY_NAME: &str = "imported key";
 const SANDBOX: &str = "https://sandbox.dialpad.com";
 
 /// Makes the app under its old id. True when it is new here.
@@ -53,6 +56,31 @@ pub(super) async fn app(
         Err(StoreError::Conflict(_)) => Ok(false),
         Err(error) => Err(error).context("cannot make an app"),
     }
+}
+
+/// Takes over the key that the app's clients hold: what is stored of it is checked when it is
+/// first used, and replaced then. Done once for each app, whatever became of the key since.
+pub(super) async fn key(
+    parts: &Parts,
+    app: AppId,
+    row: &Row,
+    hint: Option<&str>,
+) -> anyhow::Result<()> {
+    let Some(stored) = text(&row.columns, "api_key") else {
+        return Ok(());
+    };
+    let there = parts.store.keys(app).await?;
+    if there.iter().any(|key| key.name == KEY_NAME) {
+        return Ok(());
+    }
+    match parts.gate.imported_key(app, KEY_NAME, stored, hint) {
+        Ok(key) => parts.store.create_key(&key).await?,
+        Err(_) => {
+            let why = "what is stored of its key cannot be read; make a new one";
+            output::remark(&format!("app {app}: {why}"));
+        }
+    }
+    Ok(())
 }
 
 /// The app's connection to Dialpad: the one that is there, or a new one.

@@ -10,6 +10,8 @@ use crate::program::Server;
 
 const APP: &str = "00000000-0000-4000-8000-00000000000a";
 const OFF: &str = "00000000-0000-4000-8000-00000000000b";
+/// A key as the old server gave it to a client.
+const KEY: &str = "raw_5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8";
 const MASTER_KEY: &str = "abababababababababababababababababababababababababababababababab";
 
 /// A database with the old server's tables and rows.
@@ -19,7 +21,14 @@ async fn of_the_old_server() -> Option<Database> {
     for sql in [include_str!("schema.sql"), include_str!("rows.sql")] {
         client.batch_execute(sql).await.unwrap();
     }
+    let key = "UPDATE apps SET api_key = $1 WHERE name = 'Gemeente'";
+    client.execute(key, &[&stored_key()]).await.unwrap();
     Some(database)
+}
+
+/// What the old server kept of the key.
+fn stored_key() -> String {
+    bcrypt::hash(KEY, 10).unwrap()
 }
 
 fn import(target: &str, from: &str, more: &[&str]) -> Output {
@@ -56,12 +65,6 @@ async fn get(server: &Server, app: &str, key: &str, path: &str) -> Value {
     answer.json().await.unwrap()
 }
 
-async fn a_new_key(server: &Server) -> String {
-    let path = format!("apps/{APP}/api-key");
-    let made = server.internal(&path, &serde_json::json!({})).await;
-    made["api_key"].as_str().unwrap().to_owned()
-}
-
 #[tokio::test]
 async fn what_the_old_server_recorded_is_taken_over_once_and_told_to_nobody() {
     let Some(old) = of_the_old_server().await else {
@@ -79,8 +82,11 @@ async fn what_the_old_server_recorded_is_taken_over_once_and_told_to_nobody() {
     assert_eq!(counts(&first, "voicemails"), [1, 1, 0, 0]);
     assert_eq!(counts(&first, "messages"), [2, 2, 0, 0]);
 
+    assert_eq!(counts(&first, "dialpad_user_mappings"), [3, 3, 0, 0]);
+
     let server = Server::start_with(folder.path(), &settings);
-    let key = a_new_key(&server).await;
+    // The very key that its clients hold; at the second use the hash is ours.
+    let key = KEY.to_owned();
     let calls = get(&server, APP, &key, "/api/calls?limit=100").await;
     assert_eq!(calls["pagination"]["total"], 452);
     let newest = &calls["data"][0];
@@ -89,6 +95,10 @@ async fn what_the_old_server_recorded_is_taken_over_once_and_told_to_nobody() {
     assert_eq!(newest["started_at"], "2026-03-01T16:29:54Z", "in UTC");
     assert_eq!(newest["duration_seconds"], 42);
     assert_eq!(newest["dialpad_user_id"], "12345");
+    assert_eq!(newest["agent"]["crm_user_id"], "user_abc123");
+    let stolen = server.client().get(format!("{}/api/calls", server.url));
+    let stolen = stolen.header("x-app-api-key", stored_key()).send().await;
+    assert_eq!(stolen.unwrap().status(), 401, "the stored hash is no key");
     let active = get(&server, APP, &key, "/api/calls/active").await;
     assert_eq!(
         active["data"].as_array().unwrap().len(),

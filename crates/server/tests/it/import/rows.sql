@@ -2,6 +2,10 @@
 INSERT INTO apps (id, name, is_active, created_at) VALUES
     ('00000000-0000-4000-8000-00000000000a', 'Gemeente', true, '2026-01-01 09:00'),
     ('00000000-0000-4000-8000-00000000000b', 'Off', false, '2026-01-02 09:00');
+INSERT INTO dialpad_user_mappings (app_id, dialpad_user_id, crm_user_id) VALUES
+    ('00000000-0000-4000-8000-00000000000a', 12345, 'user_abc123'),
+    ('00000000-0000-4000-8000-00000000000a', 12346, 'user_abc123'),
+    ('00000000-0000-4000-8000-00000000000b', 12345, 'user_of_b');
 INSERT INTO dialpad_connections (app_id, dialpad_org_id, access_token, refresh_token,
     token_expires_at, environment) VALUES
     ('00000000-0000-4000-8000-00000000000a', 5512345678901234, 'old-access', 'old-refresh',

@@ -11,6 +11,9 @@ CREATE TABLE dialpad_user_mappings (id uuid PRIMARY KEY DEFAULT gen_random_uuid(
     app_id uuid NOT NULL REFERENCES apps, dialpad_user_id bigint NOT NULL,
     crm_user_id text NOT NULL, created_at timestamp DEFAULT now(),
     updated_at timestamp DEFAULT now(), UNIQUE (app_id, dialpad_user_id));
+CREATE TABLE api_key_audit_log (id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    app_id uuid NOT NULL REFERENCES apps, action text NOT NULL, old_key_hint text,
+    new_key_hint text, created_at timestamp DEFAULT now());
 CREATE TABLE calls (id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     app_id uuid NOT NULL REFERENCES apps, dialpad_call_id bigint UNIQUE NOT NULL,
     direction text, from_number text, to_number text, status text, dialpad_user_id bigint,
