@@ -12,22 +12,15 @@ use switchhook_domain::id::{
     RecordingId, UserId, VoicemailId,
 };
 use switchhook_engine::store::*;
-use switchhook_testkit::memory::MemoryStore;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-/// A store behind a switch; the reference store, if nothing else is said.
+/// A store behind a switch.
 pub(crate) struct Flaky {
     pub(crate) inner: Arc<dyn Store>,
     pub(crate) away: AtomicBool,
     /// How often the keys of an app were read.
     pub(crate) key_reads: AtomicUsize,
-}
-
-impl Default for Flaky {
-    fn default() -> Self {
-        Self::over(Arc::new(MemoryStore::default()))
-    }
 }
 
 impl Flaky {

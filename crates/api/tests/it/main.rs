@@ -46,5 +46,6 @@ mod socket;
 mod socket_end;
 mod socket_limits;
 mod socket_memory;
+mod stores;
 mod two_nodes;
 mod world;

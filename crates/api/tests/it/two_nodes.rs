@@ -8,10 +8,9 @@ use reqwest::Method;
 use serde_json::json;
 use switchhook_adapters::dialpad::Dialpad;
 use switchhook_engine::store::Store;
-use switchhook_storage::OpenOptions;
-use switchhook_testkit::memory::MemoryStore;
 
 use crate::flaky::Flaky;
+use crate::stores::{fresh, postgres, server};
 use crate::world::{Tenant, World, config};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -93,36 +92,14 @@ async fn walk(store: Arc<dyn Store>) {
 
 #[tokio::test]
 async fn what_ends_here_ends_there_within_a_second() {
-    Box::pin(walk(Arc::new(MemoryStore::default()))).await;
+    let (store, _database) = fresh().await;
+    Box::pin(walk(store)).await;
 }
 
 #[tokio::test]
 async fn what_ends_here_ends_there_within_a_second_on_postgresql() {
-    let server = std::env::var("SWITCHHOOK_TEST_POSTGRES").ok();
-    let Some(server) = server.filter(|url| !url.is_empty()) else {
-        assert!(
-            std::env::var("CI").as_deref() != Ok("true"),
-            "SWITCHHOOK_TEST_POSTGRES is not set, and in CI the PostgreSQL tests must run"
-        );
-        return;
-    };
-    let (client, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls)
-        .await
-        .unwrap();
-    tokio::spawn(connection);
-    let name = format!("sh_test_nodes_{}", std::process::id());
-    let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-    client.batch_execute(&drop).await.unwrap();
-    client
-        .batch_execute(&format!("CREATE DATABASE {name}"))
-        .await
-        .unwrap();
-    let (base, _) = server.rsplit_once('/').unwrap();
-    let options = OpenOptions::default();
-    let store = switchhook_storage::open(&format!("{base}/{name}"), options)
-        .await
-        .unwrap();
+    let Some(server) = server() else { return };
+    let (store, _database) = postgres(&server).await;
     Box::pin(walk(store.clone())).await;
     store.close().await;
-    client.batch_execute(&drop).await.unwrap();
 }

@@ -36,6 +36,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::client::{Answer, Client, PATIENCE};
 use crate::flaky::Flaky;
+use crate::stores::{Database, fresh};
 
 pub(crate) const OPERATOR: &str = "operator-secret-for-tests";
 /// A server and what it stands on.
@@ -54,6 +55,8 @@ pub(crate) struct World {
     pub(crate) stop: CancellationToken,
     pub(crate) sockets: TaskTracker,
     http: reqwest::Client,
+    /// Removed with the world, if it is the world's own.
+    database: Option<Database>,
 }
 
 /// An app of a world.
@@ -134,7 +137,11 @@ impl World {
         adapters: Vec<Arc<dyn Adapter>>,
         settings: PeopleSettings,
     ) -> Self {
-        Self::over(Arc::new(Flaky::default()), config, adapters, settings).await
+        let (store, database) = fresh().await;
+        let store = Arc::new(Flaky::over(store));
+        let mut world = Self::over(store, config, adapters, settings).await;
+        world.database = database;
+        world
     }
 
     /// A node over a store that others may have too.
@@ -230,6 +237,7 @@ impl World {
             stop,
             sockets,
             http,
+            database: None,
         }
     }
 
