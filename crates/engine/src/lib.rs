@@ -28,6 +28,7 @@ pub mod outbound;
 pub mod ports;
 pub mod reaper;
 pub mod recordings;
+pub mod redact;
 pub mod reseal;
 pub mod rights;
 pub mod seal;

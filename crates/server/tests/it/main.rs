@@ -17,6 +17,7 @@ mod database;
 mod dialpad_both_ways;
 mod import;
 mod kill;
+mod leaks;
 mod mappings;
 mod program;
 mod real_dial;

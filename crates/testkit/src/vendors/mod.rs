@@ -23,6 +23,7 @@ pub use server::{StandIn, Vendor};
 /// # Panics
 /// Never: the address is fixed.
 #[must_use]
+#[expect(clippy::expect_used, reason = "the address is fixed")]
 pub fn loopback() -> Guard {
     Guard::new(Policy::allowing("127.0.0.1").expect("an address"))
 }
