@@ -27,6 +27,11 @@ cargo build --quiet --locked --package switchhook
 export INTERNAL_API_SECRET=operator-secret-of-the-fuzzer
 export SWITCHHOOK__SECURITY__MASTER_KEY=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=
 export SWITCHHOOK__LOG__LEVEL=error
+# It asks more than any caller may; limits have tests of their own.
+for limit in KEY_REQUESTS APP_REQUESTS OPERATOR_REQUESTS FAILED_KEYS FAILED_SIGN_INS \
+  HOOK_NOTIFICATIONS SOCKET_MESSAGES SOCKET_OPENS; do
+  export "SWITCHHOOK__LIMITS__$limit=0"
+done
 "${CARGO_TARGET_DIR:-target}/debug/switchhook" serve --listen "$LISTEN" \
   --database-url "$DATABASE_URL" >"$TMP/server.log" 2>&1 &
 SERVER=$!

@@ -5,6 +5,7 @@
 #   api       the running server against its own OpenAPI document, on SQLite and PostgreSQL
 #   pbx       the tests against a real Asterisk with SIP phones
 #   sqs       the tests against an SQS-compatible server
+#   oidc      the tests against a real OpenID provider
 #   page      the page's own tests
 #   browser   the page in Chromium against a running demo
 #   fuzz      every decoder fed with damaged notifications for some seconds (scripts/fuzz.sh)
@@ -17,9 +18,10 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-PARTS=(check rust api pbx sqs page browser fuzz)
+PARTS=(check rust api pbx sqs oidc page browser fuzz)
 PBX_TESTS="test(/^real_(pbx|dial)/)"
 SQS_TESTS="test(/^real_sqs/)"
+OIDC_TESTS="test(/^real_oidc/)"
 DEMO=127.0.0.1:4477
 EXIT_LEFT_OUT=3
 # A test bed of its own: a developer's running PBX or cluster is not touched.
@@ -97,6 +99,7 @@ there() {
     postgres) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
     browser) [ -x "${CHROMIUM:-/usr/bin/chromium}" ] ;;
     python) [ -x "${SWITCHHOOK_TESTBED_DIR:-/var/lib/switchhook-testbed}/python/bin/moto_server" ] ;;
+    oidc) [ -d "${SWITCHHOOK_TESTBED_DIR:-/var/lib/switchhook-testbed}/oidc/node_modules/oidc-provider" ] ;;
     *) false ;;
   esac
 }
@@ -143,6 +146,8 @@ rust_tests() { # rust_tests FILTER: the tests that this nextest filter picks
     cargo test --workspace --locked --no-fail-fast real_dial
   elif [ "$1" = "$SQS_TESTS" ]; then
     cargo test --workspace --locked --no-fail-fast real_sqs
+  elif [ "$1" = "$OIDC_TESTS" ]; then
+    cargo test --workspace --locked --no-fail-fast real_oidc
   else
     cargo test --workspace --locked --no-fail-fast --lib --bins --tests
   fi
@@ -177,6 +182,11 @@ run_pbx() { # the tests start and stop the PBX themselves (crates/server/tests/i
 run_sqs() { # the tests start and stop the server themselves (crates/server/tests/it/real_sqs)
   headline "sqs: an SQS-compatible server"
   rust_tests "$SQS_TESTS"
+}
+
+run_oidc() { # the tests start and stop the provider themselves (crates/server/tests/it/real_oidc)
+  headline "oidc: a real OpenID provider"
+  rust_tests "$OIDC_TESTS"
 }
 
 run_page() {
@@ -253,6 +263,13 @@ do_part() {
         return
       fi
       part sqs run_sqs
+      ;;
+    oidc)
+      if ! provisioned oidc; then
+        left_out oidc "$WHY"
+        return
+      fi
+      part oidc run_oidc
       ;;
     page) part page run_page ;;
     browser)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# provision.sh [all|packages|asterisk|postgres|browser|python]...
+# provision.sh [all|packages|asterisk|postgres|browser|python|oidc]...
 #
 # Puts on this machine the real parts that Switchhook is tested against:
 #   packages  SIPp and the small tools the testbed needs
@@ -7,6 +7,7 @@
 #   postgres  PostgreSQL's server programs (no cluster is made or started: postgres.sh does that)
 #   browser   Chromium with fonts
 #   python    a Python environment with an SQS-compatible server (moto)
+#   oidc      an OpenID provider (npm's oidc-provider; needs Node and npm, no root)
 # Safe to run again: what is there already is left alone, and then it takes under a second.
 #
 # Environment:  SWITCHHOOK_TESTBED_DIR   where it all goes (default /var/lib/switchhook-testbed)
@@ -21,7 +22,7 @@ BROWSER_PACKAGES=(chromium fonts-dejavu-core fonts-liberation)
 PYTHON_PACKAGES=(python3 python3-venv)
 ASTERISK_SUITE=sid
 ASTERISK_LAYOUT=1 # raise to make every machine build its Asterisk folder anew
-PARTS=(packages asterisk postgres browser python)
+PARTS=(packages asterisk postgres browser python oidc)
 
 APT_FRESH=no
 STARTED=$SECONDS
@@ -216,6 +217,21 @@ part_python() {
   step "python: installed"
 }
 
+part_oidc() {
+  local folder="$SWITCHHOOK_TESTBED_DIR/oidc" want="$TESTBED_HOME/oidc/package-lock.json"
+  command -v npm >/dev/null || die "oidc: needs Node and npm"
+  if cmp -s "$want" "$folder/.package-lock.json"; then
+    step "oidc: there already: $folder"
+    return
+  fi
+  step "oidc: npm ci in $folder"
+  mkdir -p "$folder"
+  cp "$TESTBED_HOME/oidc/package.json" "$want" "$folder/"
+  (cd "$folder" && npm ci --silent --no-audit --no-fund) || die "oidc: npm ci failed"
+  cp "$want" "$folder/.package-lock.json"
+  step "oidc: installed"
+}
+
 # ---------------------------------------------------------------- main
 
 left_out() { # left_out REASON
@@ -236,7 +252,7 @@ TODO=()
 for arg in "${@:-all}"; do
   case "$arg" in
     all) TODO+=("${PARTS[@]}") ;;
-    packages | asterisk | postgres | browser | python) TODO+=("$arg") ;;
+    packages | asterisk | postgres | browser | python | oidc) TODO+=("$arg") ;;
     mirror) # for a look at what would be used
       debian_mirror
       exit

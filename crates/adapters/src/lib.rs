@@ -27,6 +27,7 @@ pub mod generic;
 mod json;
 pub mod mapped;
 pub mod oauth;
+pub mod oidc;
 pub mod registry;
 pub mod ringcentral;
 mod signed;

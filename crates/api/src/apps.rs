@@ -7,16 +7,19 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use switchhook_domain::id::AppId;
 use switchhook_engine::access::LINK_LIFE;
+use switchhook_engine::admin;
 use switchhook_engine::store::{App, Role};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::answer;
+use crate::audit::Trace;
 use crate::auth::Operator;
 use crate::body::{self, Object};
+use crate::keys::KeyView;
 use crate::openapi::errors;
 use crate::params::{Params, path_id};
-use crate::problem::{Problem, app_inactive};
+use crate::problem::{Code, Problem, app_inactive};
 use crate::schemas::{All, One};
 use crate::state::Shared;
 
@@ -47,6 +50,8 @@ pub(crate) struct AppCreated {
     /// The key. It is not stored and cannot be shown again.
     #[schema(example = "sh_a1b2c3d4_…")]
     api_key: String,
+    /// What is known about the key from now on.
+    key: KeyView,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: String,
@@ -54,6 +59,23 @@ pub(crate) struct AppCreated {
     warning: &'static str,
     /// How to use the key.
     usage: &'static str,
+}
+
+/// What should be different about an app.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AppChange {
+    /// Its name.
+    #[serde(default)]
+    #[schema(example = "Klantcontact", max_length = 200)]
+    name: Option<String>,
+    /// ISO 3166-1 alpha-2: how its national numbers are read.
+    #[serde(default)]
+    #[schema(example = "NL")]
+    country: Option<String>,
+    /// False switches it off: its keys, people and platforms are refused until it is true again.
+    #[serde(default)]
+    active: Option<bool>,
 }
 
 /// An app, as operators see it.
@@ -118,6 +140,7 @@ impl From<App> for AppView {
 }
 
 errors!(CreateErrors: OPERATOR OPERATOR_BODY [AlreadyExists]);
+errors!(ChangeErrors: OPERATOR OPERATOR_BODY [InvalidId, AppNotFound]);
 errors!(ListErrors: OPERATOR []);
 errors!(GetErrors: OPERATOR [InvalidId, AppNotFound]);
 errors!(LinkErrors: OPERATOR OPERATOR_BODY [InvalidId, AppNotFound, AppInactive]);
@@ -142,17 +165,18 @@ pub(crate) async fn create(
     body: Body,
 ) -> Result<Response, Problem> {
     Params::none(&uri)?;
-    let Object(new): Object<NewApp> = body::json(&headers, body, shared.config.max_json).await?;
-    let (app, key) = shared
-        .admin
-        .create_app(&new.name, new.country.as_deref())
-        .await?;
+    let limit = shared.config.max_json;
+    let read = body::json::<Object<NewApp>>(&headers, body, limit).await;
+    let Object(new) = read.map_err(words)?;
+    let made = shared.admin.create_app(&new.name, new.country.as_deref());
+    let (app, key) = made.await.map_err(|error| words(error.into()))?;
     let created = AppCreated {
         success: true,
         message: "App created successfully. Save the API key now.",
         app_id: app.id,
         app_name: app.name,
         api_key: key.text,
+        key: KeyView::of(key.row, app.created_at),
         created_at: answer::time(app.created_at),
         warning: WARNING,
         usage: USAGE,
@@ -203,6 +227,59 @@ pub(crate) async fn get(
     answer::one(StatusCode::OK, &AppView::from(app))
 }
 
+/// Change an app
+///
+/// Its name, its country, or whether it is switched on. Switched off, it answers 403 to its keys
+/// and people, takes no notifications, and its sockets are closed with 4403 within a second, on
+/// every node. Nothing is deleted: switched on again, everything is as it was.
+#[utoipa::path(
+    patch, path = "/internal/apps/{app_id}", tag = "Operators: apps and keys",
+    operation_id = "change_app",
+    params(("app_id" = String, Path, description = "The app.")),
+    request_body = AppChange,
+    responses((status = 200, description = "The app.", body = One<AppView>), ChangeErrors),
+    security(("operator" = [])),
+)]
+pub(crate) async fn change(
+    State(shared): State<Shared>,
+    (_, trace): (Operator, Trace),
+    Path(app_id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    Params::none(&uri)?;
+    let Object(change): Object<AppChange> =
+        body::json(&headers, body, shared.config.max_json).await?;
+    let app = find(&shared, &app_id).await?;
+    let id = app.id;
+    trace.before(&AppView::from(app));
+    let change = admin::AppChange {
+        name: change.name,
+        country: change.country,
+        active: change.active,
+    };
+    let app = shared.admin.change_app(id, change).await?;
+    shared.watch.look();
+    shared.links.reconcile();
+    answer::one(StatusCode::OK, &AppView::from(app))
+}
+
+/// A body that is refused, in the predecessor's words.
+fn words(problem: Problem) -> Problem {
+    match (problem.code(), problem.field_name()) {
+        (Code::InvalidField, Some("name")) if !problem.detail().contains("at most") => {
+            let detail = "name is required and must be a non-empty string";
+            Problem::new(Code::InvalidField, detail)
+                .at("name")
+                .with("error", "Invalid request")
+        }
+        (Code::InvalidField | Code::InvalidBody, _) => problem.with("error", "Invalid request"),
+        (Code::InternalError, _) => problem.with("error", "Failed to create app"),
+        _ => problem,
+    }
+}
+
 /// Make a sign-in link
 ///
 /// For one browser, once, within half an hour.
@@ -246,8 +323,17 @@ pub(crate) async fn sign_in_link(
 
 /// The app of an id in the path.
 pub(crate) async fn find(shared: &Shared, app_id: &str) -> Result<App, Problem> {
-    let id = AppId(path_id(app_id, "app")?);
-    Ok(shared.admin.app(id).await?)
+    let id = path_id(app_id, "app").map_err(|_| {
+        // The predecessor's words.
+        Problem::new(Code::InvalidId, "app_id must be a valid UUID")
+            .at("app_id")
+            .with("error", "Invalid request")
+    })?;
+    let app = shared.admin.app(AppId(id)).await.map_err(Problem::from);
+    app.map_err(|problem| match problem.code() {
+        Code::AppNotFound => problem.with("error", "App not found"),
+        _ => problem,
+    })
 }
 
 /// A path of this server as people outside write it: under the public address, or, where none is

@@ -13,7 +13,7 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use switchhook_domain::id::AppId;
+use switchhook_domain::id::{AppId, UserId};
 use switchhook_engine::audit::{Audit, Deed};
 use switchhook_engine::rights::Scope;
 use switchhook_engine::store::{Actor, ActorKind, AuditEntry, AuditQuery};
@@ -29,6 +29,8 @@ use crate::schemas::All;
 use crate::sightings;
 use crate::state::{Inner, Shared};
 
+/// Routes that sign in although they are read.
+const LINKS: [&str; 2] = ["/sign-in", "/sign-in/oidc/callback"];
 /// Entries a minute for credentials and signatures that were refused.
 const REFUSED_PER_MINUTE: u32 = 60;
 /// The largest answer that is put on record, in bytes.
@@ -50,6 +52,8 @@ struct Found {
     actor: Option<Actor>,
     app: Option<AppId>,
     before: Option<Value>,
+    /// Whose account somebody tried to come into.
+    suspect: Option<(AppId, UserId)>,
     /// What is told instead of the answer; makes the request worth an entry.
     told: Option<Value>,
     /// Recordings and the like that the answer shows.
@@ -74,9 +78,15 @@ impl Trace {
                 let id = access.key_id.map(|key| key.to_string());
                 (ActorKind::Key, id.unwrap_or_default(), "API key")
             }
+            By::Token(_) => {
+                let id = access.agent_id.map(|agent| agent.to_string());
+                (ActorKind::Session, id.unwrap_or_default(), "agent token")
+            }
             By::Session(hash) => {
                 let id = hash.iter().take(4).map(|byte| format!("{byte:02x}"));
-                (ActorKind::Session, id.collect(), access.role.as_str())
+                let user = access.user_id.map(|user| user.to_string());
+                let id = user.unwrap_or_else(|| id.collect());
+                (ActorKind::Session, id, access.role.as_str())
             }
         };
         let name = name.to_owned();
@@ -99,6 +109,11 @@ impl Trace {
     /// The app it is about, where the credential does not say.
     pub(crate) fn about(&self, app: AppId) {
         self.with(|found| found.app = Some(app));
+    }
+
+    /// Whose account somebody tried to come into.
+    pub(crate) fn suspect(&self, app: AppId, user: UserId) {
+        self.with(|found| found.suspect = Some((app, user)));
     }
 
     /// What was so before the change.
@@ -183,7 +198,7 @@ impl Witness {
         let looks = matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS);
         let operators = self.route.starts_with("/internal/");
         let hook = self.route.contains("webhook") && !operators;
-        self.route == "/sign-in" || !looks && !hook && self.route != "-"
+        LINKS.contains(&&*self.route) || !looks && !hook && self.route != "-"
     }
 
     /// True for a credential, a sign-in link or a signature that was not good. Nothing at all is
@@ -193,8 +208,10 @@ impl Witness {
             Code::KeyInvalid,
             Code::OperatorSecretWrong,
             Code::SignatureInvalid,
+            Code::LinkExpired,
         ];
-        code.map_or(self.route == "/sign-in", |code| bad.contains(&code))
+        let password = code == Some(Code::SignInRefused) && self.route == "/api/sign-in";
+        password || code.map_or(LINKS.contains(&&*self.route), |code| bad.contains(&code))
     }
 
     /// The app in the path of an operator's request that worked: it is for that app to see.
@@ -213,6 +230,7 @@ impl Witness {
             std::mem::take(&mut *found)
         };
         let (actor, app, before) = (found.actor.take(), found.app, found.before.take());
+        let suspect = found.suspect;
         let now = shared.clock.now();
         let status = response.status();
         if let (Some(actor), true) = (&actor, status.is_success()) {
@@ -234,11 +252,13 @@ impl Witness {
         };
         let stranger = actor.is_none();
         let deed = Deed {
-            app_id: app.or_else(|| self.app_of_path(status)),
+            app_id: app
+                .or(suspect.map(|(app, _)| app))
+                .or_else(|| self.app_of_path(status)),
             actor: actor.unwrap_or_else(|| Actor {
                 kind: ActorKind::Stranger,
-                id: String::new(),
-                name: "unknown".to_owned(),
+                id: suspect.map_or_else(String::new, |(_, user)| user.to_string()),
+                name: suspect.map_or("unknown", |_| "as this person").to_owned(),
             }),
             address: self.client.address.map(|address| address.to_string()),
             request_id: Some(self.request_id),

@@ -6,15 +6,19 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use switchhook_domain::id::AppId;
 use switchhook_engine::access::{Access, AccessError, same_secret};
-use switchhook_engine::rights::Scope;
+use switchhook_engine::agents::TOKEN_PREFIX;
+use switchhook_engine::rights::{Scope, Scopes};
 use switchhook_engine::seal::digest;
 
 use crate::audit::Trace;
+use crate::limits::pass::Pass;
 use crate::problem::{Code, Problem, app_inactive};
 use crate::state::{Inner, Shared};
 
 /// The cookie of a browser session.
 pub(crate) const COOKIE: &str = "switchhook_session";
+/// The same where people come by https.
+const HOST_COOKIE: &str = "__Host-switchhook_session";
 /// The headers an API key may come in, the predecessor's first.
 pub(crate) const KEY_HEADERS: [&str; 2] = ["x-app-api-key", "x-api-key"];
 
@@ -25,6 +29,8 @@ pub(crate) enum By {
     Key,
     /// With the session of a browser; the hash of its token.
     Session([u8; 32]),
+    /// With the token of an agent's embedded panel; its hash.
+    Token([u8; 32]),
 }
 
 /// Somebody who may see one app.
@@ -47,11 +53,33 @@ impl Caller {
         if self.access.scopes.has(scope) {
             return Ok(());
         }
-        let scope = scope.as_str();
-        Err(match self.by {
+        Err(self.lacks(scope.as_str()))
+    }
+
+    /// Refuses to give away more than they have themselves.
+    pub(crate) fn may_give(&self, scopes: Scopes) -> Result<(), Problem> {
+        let own = self.access.scopes;
+        if own.covers(scopes) {
+            return Ok(());
+        }
+        let mut asked = Scope::ALL.iter().filter(|scope| scopes.has(**scope));
+        let lacking = asked.find(|scope| !own.has(**scope));
+        // Who has each scope by name has not what may be added later.
+        Err(self.lacks(lacking.map_or(Scopes::ALL_WORD, |scope| scope.as_str())))
+    }
+
+    fn lacks(&self, scope: &str) -> Problem {
+        match self.by {
             By::Key => {
                 let detail = format!("This API key lacks the scope {scope}. Use one that has it.");
                 Problem::new(Code::ScopeMissing, detail).with("scope", scope)
+            }
+            By::Token(_) => {
+                let detail = format!(
+                    "The token of a panel may do what an agent may, and that is not {scope}. Let \
+                     your backend do it with its key."
+                );
+                Problem::new(Code::RoleNotAllowed, detail).with("scope", scope)
             }
             By::Session(_) => {
                 let role = self.access.role.as_str();
@@ -61,7 +89,7 @@ impl Caller {
                 );
                 Problem::new(Code::RoleNotAllowed, detail).with("scope", scope)
             }
-        })
+        }
     }
 }
 
@@ -69,13 +97,15 @@ impl FromRequestParts<Shared> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
-        let trace = Trace::of(parts);
+        let (trace, pass) = (Trace::of(parts), Pass::of(parts));
         if let Some(key) = key_header(&parts.headers) {
+            pass.may_try(&shared.limits)?;
             let caller = by_key(shared, key).await?;
+            pass.caller(&shared.limits, &caller)?;
             trace.caller(&caller);
             return Ok(caller);
         }
-        let Some(token) = session_cookie(&parts.headers) else {
+        let Some(token) = session_cookie(&parts.headers, shared.is_https()) else {
             let detail = "Missing x-app-api-key header. Send your API key in x-app-api-key or \
                           x-api-key, or sign in with a link.";
             return Err(Problem::new(Code::KeyMissing, detail));
@@ -85,18 +115,20 @@ impl FromRequestParts<Shared> for Caller {
             return Err(cross_site());
         }
         let caller = by_session(shared, token).await?;
+        pass.caller(&shared.limits, &caller)?;
         trace.caller(&caller);
         Ok(caller)
     }
 }
 
-/// Checks an API key.
+/// Checks an API key, or the token of a panel.
 pub(crate) async fn by_key(shared: &Inner, key: &str) -> Result<Caller, Problem> {
     let access = shared.gate.key(key.trim()).await?.map_err(refused)?;
-    Ok(Caller {
-        access,
-        by: By::Key,
-    })
+    let by = match access.agent_id {
+        Some(_) => By::Token(digest(key.trim().as_bytes())),
+        None => By::Key,
+    };
+    Ok(Caller { access, by })
 }
 
 /// Checks a session.
@@ -115,6 +147,11 @@ fn refused(error: AccessError) -> Problem {
             "Invalid API key or session: it is wrong, has expired or was revoked.",
         ),
         AccessError::InactiveApp => app_inactive(),
+        AccessError::Busy => {
+            let detail = "Too many unknown keys are being checked at the moment. Try again in a \
+                          moment.";
+            Problem::new(Code::TimedOut, detail)
+        }
     }
 }
 
@@ -125,15 +162,26 @@ pub(crate) fn cross_site() -> Problem {
     Problem::new(Code::CrossSiteRequest, detail)
 }
 
-/// The API key in the headers.
+/// The API key in the headers, or the token of a panel, which may also come as a bearer.
 pub(crate) fn key_header(headers: &HeaderMap) -> Option<&str> {
-    KEY_HEADERS
-        .iter()
-        .find_map(|name| headers.get(*name)?.to_str().ok())
+    let named = || {
+        let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+        bearer(value).filter(|token| token.starts_with(TOKEN_PREFIX))
+    };
+    let mut keys = KEY_HEADERS.iter();
+    keys.find_map(|name| headers.get(*name)?.to_str().ok())
+        .or_else(named)
+}
+
+/// The name of the session's cookie. Over https it has the prefix with which browsers see to it
+/// that no other host of the domain can set it.
+pub(crate) fn cookie_name(https: bool) -> &'static str {
+    if https { HOST_COOKIE } else { COOKIE }
 }
 
 /// The session's token in the cookies.
-pub(crate) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn session_cookie(headers: &HeaderMap, https: bool) -> Option<&str> {
+    let wanted = cookie_name(https);
     let cookies = headers
         .get_all(header::COOKIE)
         .iter()
@@ -142,7 +190,7 @@ pub(crate) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
         .flat_map(|cookies| cookies.split(';'))
         .find_map(|cookie| {
             let (name, value) = cookie.trim().split_once('=')?;
-            (name == COOKIE && !value.is_empty()).then_some(value)
+            (name == wanted && !value.is_empty()).then_some(value)
         })
 }
 
@@ -212,7 +260,10 @@ impl FromRequestParts<Shared> for Operator {
                           <secret>";
             return Err(Problem::new(Code::OperatorSecretMissing, detail));
         };
+        let pass = Pass::of(parts);
+        pass.may_try(&shared.limits)?;
         if same_secret(given, expected) {
+            pass.operator(&shared.limits)?;
             Trace::of(parts).operator();
             return Ok(Self);
         }
@@ -291,15 +342,26 @@ mod tests {
     #[test]
     fn the_cookie_is_found_among_others() {
         let given = headers(&[("cookie", "a=1; switchhook_session=abc; b=2")]);
-        assert_eq!(session_cookie(&given), Some("abc"));
+        assert_eq!(session_cookie(&given, false), Some("abc"));
         assert_eq!(
-            session_cookie(&headers(&[("cookie", "xswitchhook_session=abc")])),
+            session_cookie(&headers(&[("cookie", "xswitchhook_session=abc")]), false),
             None
         );
         assert_eq!(
-            session_cookie(&headers(&[("cookie", "switchhook_session=")])),
+            session_cookie(&headers(&[("cookie", "switchhook_session=")]), false),
             None
         );
+    }
+
+    #[test]
+    fn over_https_only_the_hosts_own_cookie_counts() {
+        let given = headers(&[(
+            "cookie",
+            "switchhook_session=planted; __Host-switchhook_session=abc",
+        )]);
+        assert_eq!(session_cookie(&given, true), Some("abc"));
+        let planted = headers(&[("cookie", "switchhook_session=planted")]);
+        assert_eq!(session_cookie(&planted, true), None);
     }
 
     #[test]

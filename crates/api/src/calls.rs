@@ -4,11 +4,11 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use switchhook_domain::call::{Call, Status};
-use switchhook_domain::id::CallId;
+use switchhook_domain::id::{CallId, ConnectionId};
 use switchhook_domain::phone::NumberPlan;
 use switchhook_domain::signal::Direction;
 use switchhook_engine::rights::Scope;
-use switchhook_engine::store::CallQuery;
+use switchhook_engine::store::{CallQuery, CallSort};
 
 use crate::answer;
 use crate::audit::Trace;
@@ -22,42 +22,33 @@ use crate::state::Shared;
 
 /// The names of the one who took the call; all mean the same.
 const AGENT: [&str; 4] = ["agent", "user", "user_id", "dialpad_user_id"];
-/// What the list understands.
-const KNOWN: [&str; 16] = [
+/// The names of the numbers and times, ours first, then those of the predecessor's documents.
+pub(crate) const FROM: [&str; 2] = ["from", "from_number"];
+pub(crate) const TO: [&str; 2] = ["to", "to_number"];
+pub(crate) const SINCE: [&str; 4] = ["since", "date_from", "start_date", "started_after"];
+pub(crate) const UNTIL: [&str; 4] = ["until", "date_to", "end_date", "started_before"];
+/// The names of a platform's own id of the call.
+const EXTERNAL: [&str; 2] = ["external_call_id", "dialpad_call_id"];
+/// What both lists understand besides.
+const OTHERS: [&str; 11] = [
     "status",
     "direction",
-    "from",
-    "to",
     "platform",
     "connection_id",
-    "agent",
-    "user",
-    "user_id",
-    "dialpad_user_id",
-    "since",
-    "until",
-    "limit",
-    "offset",
-    "cursor",
-    "open",
-];
-/// What the list of open calls understands: the same without `status` and `open`.
-const KNOWN_ACTIVE: [&str; 14] = [
-    "direction",
-    "from",
-    "to",
-    "platform",
-    "connection_id",
-    "agent",
-    "user",
-    "user_id",
-    "dialpad_user_id",
-    "since",
-    "until",
+    "min_duration",
+    "max_duration",
+    "sort",
+    "order",
     "limit",
     "offset",
     "cursor",
 ];
+
+/// What the lists understand.
+fn known() -> Vec<&'static str> {
+    let groups: [&[&'static str]; 7] = [&OTHERS, &AGENT, &FROM, &TO, &SINCE, &UNTIL, &EXTERNAL];
+    groups.concat()
+}
 
 errors!(ListErrors: CALLER [InvalidCursor]);
 errors!(GetErrors: CALLER [InvalidId, CallNotFound]);
@@ -78,10 +69,10 @@ errors!(GetErrors: CALLER [InvalidId, CallNotFound]);
             description = "`inbound`, `outbound` or `internal`.",
             example = "inbound"),
         ("from" = Option<String>, Query,
-            description = "The calling number, in any spelling.",
+            description = "The calling number, in any spelling. Also `from_number`.",
             example = "0612345678"),
         ("to" = Option<String>, Query,
-            description = "The called number, in any spelling.",
+            description = "The called number, in any spelling. Also `to_number`.",
             example = "+31201234567"),
         ("platform" = Option<String>, Query,
             description = "The platform, such as `dialpad` or `asterisk`.",
@@ -91,12 +82,25 @@ errors!(GetErrors: CALLER [InvalidId, CallNotFound]);
             description = "Extension or platform user id of the agent. Also `user`, `user_id`, \
                 `dialpad_user_id`.",
             example = "100"),
+        ("external_call_id" = Option<String>, Query,
+            description = "The platform's id of the call, or of one of its legs; RingCentral's \
+                telephony session id. With `dialpad_call_id` only Dialpad calls are looked at."),
+        ("min_duration" = Option<u32>, Query,
+            description = "Talk time of at least so many seconds; calls that last have none."),
+        ("max_duration" = Option<u32>, Query,
+            description = "Talk time of at most so many seconds."),
         ("since" = Option<String>, Query,
-            description = "Started at or after: RFC 3339, or epoch seconds.",
+            description = "Started at or after: RFC 3339, epoch seconds, or a date (UTC). Also \
+                `date_from`, `start_date`, `started_after`.",
             example = "2026-11-22T00:00:00Z"),
         ("until" = Option<String>, Query,
-            description = "Started before.",
+            description = "Started before; of a date the day is included. Also `date_to`, \
+                `end_date`, `started_before`.",
             example = "2026-11-23T00:00:00Z"),
+        ("sort" = Option<String>, Query,
+            description = "`started_at` (also `date`), or `duration` (also `duration_seconds`), \
+                which sorts the newest 50,000 calls that match and pages by `offset` only."),
+        ("order" = Option<String>, Query, description = "`desc`, or `asc`."),
         ("limit" = Option<u32>, Query, description = "1 to 100; 50 when left out.", example = 50),
         ("offset" = Option<u32>, Query, description = "0 to 100000. Prefer `cursor`."),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
@@ -111,15 +115,8 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::CallsRead)?;
-    let params = Params::read(&uri, &KNOWN)?;
+    let params = Params::read(&uri, &[known().as_slice(), &["open"]].concat())?;
     let mut query = query(&shared, &caller, &params)?;
-    let allowed = "ringing, active, held, ended, missed, rejected, voicemail";
-    let status = |word: &str| {
-        Status::ALL
-            .into_iter()
-            .find(|status| status.as_str() == word)
-    };
-    query.statuses = params.each("status", status, allowed)?;
     query.open_only = match params.one("open")? {
         None | Some("false") => false,
         Some("true") => true,
@@ -142,6 +139,15 @@ pub(crate) async fn list(
         ("agent" = Option<String>, Query,
             description = "Extension or platform user id of the agent. Also `user`, `user_id`, \
                 `dialpad_user_id`."),
+        ("status" = Option<String>, Query,
+            description = "Only these of the open ones: `ringing`, `active`, `held`."),
+        ("external_call_id" = Option<String>, Query,
+            description = "The platform's id of the call, or of one of its legs."),
+        ("min_duration" = Option<u32>, Query,
+            description = "As with the list of all calls; open calls have no talk time yet."),
+        ("max_duration" = Option<u32>, Query, description = "The same."),
+        ("sort" = Option<String>, Query, description = "`started_at` or `duration`."),
+        ("order" = Option<String>, Query, description = "`desc`, or `asc`."),
         ("since" = Option<String>, Query, description = "Started at or after."),
         ("until" = Option<String>, Query, description = "Started before."),
         ("limit" = Option<u32>, Query, description = "1 to 100; 50 when left out."),
@@ -158,7 +164,7 @@ pub(crate) async fn active(
     uri: Uri,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::CallsRead)?;
-    let params = Params::read(&uri, &KNOWN_ACTIVE)?;
+    let params = Params::read(&uri, &known())?;
     let query = CallQuery {
         open_only: true,
         ..query(&shared, &caller, &params)?
@@ -223,25 +229,70 @@ fn query(shared: &Shared, caller: &Caller, params: &Params) -> Result<CallQuery,
                 Problem::parameter("platform", &format!("must be one of {}", known.join(", ")))
             })
     });
+    let allowed = "ringing, active, held, ended, missed, rejected, voicemail";
+    let status = |word: &str| {
+        Status::ALL
+            .into_iter()
+            .find(|status| status.as_str() == word)
+    };
+    let sort = sort(params)?;
+    if paging.after.is_some() && !sort.has_positions() {
+        let problem = "cannot be given with sort=duration; use offset";
+        return Err(Problem::parameter("cursor", problem));
+    }
     Ok(CallQuery {
         open_only: false,
-        statuses: Vec::new(),
+        statuses: params.each("status", status, allowed)?,
         direction: direction.transpose()?,
-        from_number: params.phone("from", &plan)?,
-        to_number: params.phone("to", &plan)?,
+        from_number: params.phone(&FROM, &plan)?,
+        to_number: params.phone(&TO, &plan)?,
         platform: platform.transpose()?,
-        connection_id: params
-            .id("connection_id")?
-            .map(switchhook_domain::id::ConnectionId),
+        connection_id: params.id("connection_id")?.map(ConnectionId),
         agent: params
             .first_of(&AGENT)?
             .map(|(_, agent)| agent.trim().to_owned()),
-        since: params.time("since")?,
-        until: params.time("until")?,
+        keys: names(shared, caller, params)?,
+        min_duration: params.seconds("min_duration")?,
+        max_duration: params.seconds("max_duration")?,
+        since: params.time_of(&SINCE, 0)?,
+        until: params.time_of(&UNTIL, 1)?,
+        sort,
         limit: paging.limit,
         offset: paging.offset,
         after: paging.after,
     })
+}
+
+/// The names that the call of a platform's id has with each of the app's connections.
+fn names(
+    shared: &Shared,
+    caller: &Caller,
+    params: &Params,
+) -> Result<Option<Vec<(ConnectionId, String)>>, Problem> {
+    let Some((name, id)) = params.first_of(&EXTERNAL)? else {
+        return Ok(None);
+    };
+    let of_dialpad = name == "dialpad_call_id";
+    let own = shared.connections.all().into_iter().filter(|c| {
+        c.app.id == caller.app() && (!of_dialpad || c.adapter.spec().platform == "dialpad")
+    });
+    let names = own.map(|c| (c.row.id, c.adapter.call_key(id.trim())));
+    Ok(Some(names.collect()))
+}
+
+fn sort(params: &Params) -> Result<CallSort, Problem> {
+    let ascending = match params.one("order")?.map(str::to_ascii_lowercase).as_deref() {
+        None | Some("desc") => false,
+        Some("asc") => true,
+        Some(_) => return Err(Problem::parameter("order", "must be asc or desc")),
+    };
+    match (params.one("sort")?, ascending) {
+        (None | Some("started_at" | "date"), false) => Ok(CallSort::Newest),
+        (None | Some("started_at" | "date"), true) => Ok(CallSort::Oldest),
+        (Some("duration" | "duration_seconds"), false) => Ok(CallSort::Longest),
+        (Some("duration" | "duration_seconds"), true) => Ok(CallSort::Shortest),
+        (Some(_), _) => Err(Problem::parameter("sort", "must be started_at or duration")),
+    }
 }
 
 fn direction(word: &str) -> Option<Direction> {
@@ -260,6 +311,8 @@ async fn page(
     query: CallQuery,
 ) -> Result<Response, Problem> {
     let page = shared.store.calls(caller.app(), &query).await?;
+    let seen = u64::from(query.offset).saturating_add(page.calls.len() as u64);
+    let more_by_offset = !query.sort.has_positions() && !page.calls.is_empty();
     for record in &page.calls {
         trace.shows_call(record.as_ref());
     }
@@ -267,7 +320,7 @@ async fn page(
         limit: query.limit,
         offset: query.offset,
         total: page.total,
-        has_more: page.next.is_some(),
+        has_more: page.next.is_some() || (more_by_offset && seen < page.total),
         next_cursor: page.next.map(write_cursor),
     };
     answer::list_raw(&page.calls, &pagination)

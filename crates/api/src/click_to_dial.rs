@@ -16,6 +16,7 @@ use switchhook_engine::store::Dial;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::agents::acting_as;
 use crate::answer;
 use crate::auth::Caller;
 use crate::body::{self, Object};
@@ -177,6 +178,7 @@ async fn place(
             extension: Some(extension.trim().to_owned()),
             ..AgentDevice::default()
         },
+        own: acting_as(shared, caller).await?,
         target,
         caller_id: None,
         idempotency_key: idempotency_key(headers)?,

@@ -12,11 +12,12 @@ use ipnet::IpNet;
 
 use crate::problem::{Code, Problem};
 use crate::state::ApiConfig;
+use crate::webhooks::is_hook;
 
 /// How long browsers remember that this server is only to be reached by HTTPS: a year.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
-/// Reached by load balancers and platforms that may know no HTTPS, and by what they need.
-const ALWAYS_OPEN: [&str; 4] = ["/health", "/ready", "/metrics", "/webhooks/"];
+/// Reached by load balancers that may know no HTTPS; so are the hooks, by platforms.
+const ALWAYS_OPEN: [&str; 3] = ["/health", "/ready", "/metrics"];
 
 /// The other end of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,24 @@ impl Client {
     }
 }
 
+impl Client {
+    /// The address that this client's failures are counted by.
+    pub(crate) fn countable(&self, config: &ApiConfig) -> Option<IpAddr> {
+        countable(self.address?, &config.trusted_proxies)
+    }
+}
+
+/// The address that failures and connections are counted by; none where many share it: a trusted
+/// proxy's own, and the loopback address while no proxy is named, since behind one that was
+/// forgotten everybody has it, and who guesses keys would lock all others out.
+#[must_use]
+pub fn countable(address: IpAddr, proxies: &[IpNet]) -> Option<IpAddr> {
+    let address = address.to_canonical();
+    let local = address.is_loopback() && proxies.is_empty();
+    let proxy = proxies.iter().any(|net| net.contains(&address));
+    (!local && !proxy).then_some(address)
+}
+
 /// The words of a header that is a list, over all its lines.
 fn words<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
     let lines = headers.get_all(name).iter();
@@ -70,7 +89,7 @@ fn address(text: &str) -> Option<IpAddr> {
 /// What a request over plain HTTP gets where HTTPS is required; `None` when it may go on.
 pub(crate) fn insist(request: &Request, client: Client, config: &ApiConfig) -> Option<Problem> {
     let path = request.uri().path();
-    let open = ALWAYS_OPEN.iter().any(|open| path.starts_with(open));
+    let open = ALWAYS_OPEN.iter().any(|open| path.starts_with(open)) || is_hook(path);
     let local = client.address.is_none_or(|ip| ip.is_loopback());
     if !config.require_https || client.https || open || local {
         return None;
@@ -194,6 +213,7 @@ mod tests {
         assert_eq!(asked(&Method::GET, "/api/calls", outside).unwrap(), 308);
         assert_eq!(asked(&Method::POST, "/api/calls", outside).unwrap(), 403);
         assert_eq!(asked(&Method::POST, "/webhooks/dialpad/x", outside), None);
+        assert_eq!(asked(&Method::POST, "/api/cti/webhook/x", outside), None);
         assert_eq!(asked(&Method::GET, "/health", outside), None);
         assert_eq!(asked(&Method::GET, "/api/calls", "127.0.0.1:1"), None);
     }

@@ -131,7 +131,7 @@ pub(crate) async fn list(
     let country = &caller.access.app.country;
     let query = ContactQuery {
         text: params.one("q")?.map(|text| text.trim().to_owned()),
-        number: params.phone("number", &plan(country))?,
+        number: params.phone(&["number"], &plan(country))?,
         limit: paging.limit,
         offset: paging.offset,
     };

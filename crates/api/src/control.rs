@@ -7,10 +7,11 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use switchhook_domain::id::CallId;
 use switchhook_engine::command::AgentDevice;
-use switchhook_engine::control::{Action, Order, Possible};
+use switchhook_engine::control::{Action, Behalf, Order, Possible};
 use switchhook_engine::rights::Scope;
 use utoipa::ToSchema;
 
+use crate::agents::acting_as;
 use crate::answer;
 use crate::auth::Caller;
 use crate::body::{self, Object};
@@ -176,8 +177,12 @@ pub(crate) async fn actions(
         user_id: params.one("user_id")?.map(str::to_owned),
         device_id: None,
     };
+    let behalf = Behalf {
+        device: agent,
+        own: acting_as(&shared, &caller).await?,
+    };
     let app = &caller.access.app;
-    let possible = shared.controls.actions(app, id, agent).await?;
+    let possible = shared.controls.actions(app, id, behalf).await?;
     answer::one(StatusCode::OK, &views(possible))
 }
 
@@ -216,9 +221,12 @@ pub(crate) async fn control(
     let Object(asked): Object<ControlRequest> =
         body::json_or_default(&headers, body, shared.config.max_json).await?;
     let order = order(&action, &asked)?;
-    let agent = asked.agent.unwrap_or_default().into();
+    let behalf = Behalf {
+        device: asked.agent.unwrap_or_default().into(),
+        own: acting_as(&shared, &caller).await?,
+    };
     let app = &caller.access.app;
-    let call_id = shared.controls.act(app, id, agent, &order).await?;
+    let call_id = shared.controls.act(app, id, behalf, &order).await?;
     let commanded = Commanded {
         call_id,
         action,

@@ -15,6 +15,7 @@ use switchhook_engine::rights::Scope;
 use switchhook_engine::store::{Dial, DialState};
 use utoipa::ToSchema;
 
+use crate::agents::acting_as;
 use crate::answer;
 use crate::auth::Caller;
 use crate::body::{self, Object};
@@ -213,6 +214,7 @@ pub(crate) async fn create(
     let request = DialRequest {
         connection: connection(new.connection_id.as_deref())?,
         agent: agent.into(),
+        own: acting_as(&shared, &caller).await?,
         target: new.to,
         caller_id: new.caller_id,
         idempotency_key: idempotency_key(&headers)?,

@@ -43,12 +43,17 @@ struct Head<'a> {
 struct Agent<'a> {
     #[serde(borrow, default)]
     user_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    crm_user_id: Option<&'a RawValue>,
 }
 
 #[derive(Default, Deserialize)]
 struct Data<'a> {
     #[serde(borrow, default)]
     call: Option<Head<'a>>,
+    /// Whose screen a pop is for.
+    #[serde(borrow, default)]
+    agent: Option<Agent<'a>>,
 }
 
 /// What goes over the wire, in this order.
@@ -69,6 +74,9 @@ struct Wire<'a> {
     status: Option<&'a RawValue>,
     user_id: Option<&'a RawValue>,
     duration_seconds: Option<&'a RawValue>,
+    /// Left out where nobody is mapped, as the predecessor did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_crm_user: Option<&'a RawValue>,
     data: &'a RawValue,
 }
 
@@ -76,10 +84,10 @@ struct Wire<'a> {
 pub(crate) fn event(event: &Event, epoch: Uuid) -> Bytes {
     let raw = event.data.get();
     // A payload of another shape simply has nothing to repeat.
-    let head = serde_json::from_str::<Data<'_>>(raw)
-        .unwrap_or_default()
-        .call
-        .unwrap_or_default();
+    let data = serde_json::from_str::<Data<'_>>(raw).unwrap_or_default();
+    let head = data.call.unwrap_or_default();
+    let told = data.agent.and_then(|agent| agent.crm_user_id);
+    let target = head.agent.as_ref().and_then(|agent| agent.crm_user_id);
     let wire = Wire {
         r#type: "event",
         event: event.kind.as_str(),
@@ -99,6 +107,7 @@ pub(crate) fn event(event: &Event, epoch: Uuid) -> Bytes {
             .and_then(|agent| agent.user_id)
             .or(head.dialpad_user_id),
         duration_seconds: head.duration_seconds,
+        target_crm_user: told.or(target),
         data: &event.data,
     };
     let mut text = Vec::with_capacity(raw.len() + ENVELOPE);
@@ -148,6 +157,9 @@ pub(crate) struct EventFrame {
     user_id: Option<String>,
     /// Talk time, once the call is over.
     duration_seconds: Option<i64>,
+    /// The agent's id in the business software; left out where nobody is mapped.
+    #[schema(nullable = false, example = "user_abc123")]
+    target_crm_user: Option<String>,
     /// The payload; what is in it depends on the event.
     data: EventData,
 }

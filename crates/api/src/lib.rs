@@ -7,6 +7,7 @@
 //!
 //! What is not here: rules about calls (domain), storage, and what platforms mean (adapters).
 
+mod agents;
 mod answer;
 mod apps;
 mod audit;
@@ -19,14 +20,19 @@ mod client;
 mod connections;
 mod contacts;
 mod control;
+mod cors;
 mod diagnosis;
 mod dial_policy;
 mod dials;
 mod docs;
 mod events;
 mod frame;
+mod guard;
 mod health;
+mod inherited;
+mod inherited_keys;
 mod keys;
+mod limits;
 mod mappings;
 mod me;
 mod messages;
@@ -37,10 +43,12 @@ mod oauth;
 mod openapi;
 mod outer;
 mod own_connections;
+mod own_keys;
 mod page;
 mod paging;
 mod params;
 mod pbx_socket;
+mod people;
 mod presence;
 pub mod problem;
 mod recordings;
@@ -56,7 +64,9 @@ mod voicemails;
 mod webhooks;
 mod ws;
 
-pub use client::networks;
+pub use client::{countable, networks};
+pub use cors::origin;
+pub use limits::LimitsConfig;
 pub use openapi::{openapi, openapi_json};
 pub use router::router;
 pub use state::{ApiConfig, ApiState, WsConfig};

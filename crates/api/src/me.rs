@@ -9,12 +9,14 @@ use switchhook_engine::store::{CallQuery, LogPosition};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::agents::{AgentSummary, own_agent};
 use crate::answer;
 use crate::auth::{By, Caller};
 use crate::openapi::errors;
 use crate::params::Params;
 use crate::problem::Problem;
 use crate::schemas::One;
+use crate::sign_in::Account;
 use crate::state::Shared;
 
 /// An app, as those who belong to it see it.
@@ -30,19 +32,36 @@ pub(crate) struct OwnApp {
     country: String,
 }
 
+/// An app by name.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AppName {
+    /// Its id.
+    pub(crate) id: AppId,
+    /// Its name.
+    #[schema(example = "Klantcontact")]
+    pub(crate) name: String,
+}
+
 /// Who is asking.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Me {
     /// The app they may see.
     app: OwnApp,
-    /// `admin`, `supervisor` or `agent`.
+    /// `admin`, `supervisor`, `agent` or `read_only`.
     #[schema(example = "admin")]
     role: &'static str,
-    /// `key` or `session`.
+    /// `key`, `session` or `token`.
     #[schema(example = "key")]
     by: &'static str,
-    /// The id of the key, when it was one.
+    /// The id of the key, when it was one, or of the key that minted the token.
     key_id: Option<KeyId>,
+    /// The agent they are, where one is known.
+    agent: Option<AgentSummary>,
+    /// The person, when they have an account.
+    user: Option<Account>,
+    /// What they may do; `all` for everything.
+    #[schema(example = json!(["calls:read", "events:read"]))]
+    scopes: Vec<&'static str>,
 }
 
 /// How the app stands.
@@ -107,17 +126,29 @@ errors!(MeErrors: CALLER []);
     responses((status = 200, description = "Who is asking.", body = One<Me>), MeErrors),
     security(("key" = []), ("session" = [])),
 )]
-pub(crate) async fn me(caller: Caller, uri: Uri) -> Result<Response, Problem> {
+pub(crate) async fn me(
+    State(shared): State<Shared>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, Problem> {
     Params::none(&uri)?;
+    let agent = own_agent(&shared, &caller).await?;
+    let person = match caller.access.user_id {
+        Some(id) => shared.store.person(caller.app(), id).await?,
+        None => None,
+    };
     let me = Me {
         app: own(&caller),
         role: caller.access.role.as_str(),
-        by: if caller.by == By::Key {
-            "key"
-        } else {
-            "session"
+        by: match caller.by {
+            By::Key => "key",
+            By::Session(_) => "session",
+            By::Token(_) => "token",
         },
         key_id: caller.access.key_id,
+        agent: agent.as_ref().map(AgentSummary::from),
+        user: person.map(Account::from),
+        scopes: caller.access.scopes.names(),
     };
     answer::one(StatusCode::OK, &me)
 }

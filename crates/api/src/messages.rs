@@ -6,18 +6,23 @@ use axum::response::Response;
 use serde::Serialize;
 use switchhook_domain::id::{ConnectionId, MessageId};
 use switchhook_domain::media::{MessageDirection, MessageStatus};
+use switchhook_domain::phone::NumberPlan;
 use switchhook_engine::rights::Scope;
 use switchhook_engine::store::{MessageQuery, StoredMessage};
 use utoipa::ToSchema;
 
 use crate::answer;
 use crate::auth::Caller;
+use crate::calls::{FROM, SINCE, TO, UNTIL};
 use crate::openapi::errors;
 use crate::paging::Paging;
 use crate::params::{Params, path_id};
 use crate::problem::{Code, Problem};
 use crate::schemas::{One, Page};
 use crate::state::Shared;
+
+/// The names of the user on our side; all mean the same.
+const USER: [&str; 3] = ["user", "user_id", "dialpad_user_id"];
 
 /// A text message.
 #[derive(Serialize, ToSchema)]
@@ -89,6 +94,12 @@ errors!(GetErrors: CALLER [InvalidId, MessageNotFound]);
     params(
         ("direction" = Option<String>, Query, description = "`inbound` or `outbound`.",
             example = "inbound"),
+        ("from" = Option<String>, Query,
+            description = "Who sent it, in any spelling. Also `from_number`."),
+        ("to" = Option<String>, Query,
+            description = "Who got it, perhaps with others. Also `to_number`."),
+        ("dialpad_user_id" = Option<String>, Query,
+            description = "The platform's id of the user on our side. Also `user`, `user_id`."),
         ("since" = Option<String>, Query,
             description = "Sent at or after: RFC 3339, or epoch seconds.",
             example = "2026-11-22T00:00:00Z"),
@@ -109,8 +120,10 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::MediaRead)?;
-    let known = ["direction", "since", "until", "limit", "offset"];
-    let params = Params::read(&uri, &known)?;
+    let others = ["direction", "limit", "offset"];
+    let groups: [&[&'static str]; 6] = [&others, &USER, &FROM, &TO, &SINCE, &UNTIL];
+    let params = Params::read(&uri, &groups.concat())?;
+    let plan = NumberPlan::for_country(&caller.access.app.country).unwrap_or_default();
     let paging = Paging::read(&params)?;
     let direction = params.one("direction")?.map(|word| {
         MessageDirection::from_name(&word.trim().to_ascii_lowercase())
@@ -118,8 +131,13 @@ pub(crate) async fn list(
     });
     let query = MessageQuery {
         direction: direction.transpose()?,
-        since: params.time("since")?,
-        until: params.time("until")?,
+        from_number: params.phone(&FROM, &plan)?,
+        to_number: params.phone(&TO, &plan)?,
+        user_id: params
+            .first_of(&USER)?
+            .map(|(_, user)| user.trim().to_owned()),
+        since: params.time_of(&SINCE, 0)?,
+        until: params.time_of(&UNTIL, 1)?,
         limit: paging.limit,
         offset: paging.offset,
     };

@@ -1,10 +1,12 @@
 //! What the server counts, for Prometheus.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::auth::Operator;
+use crate::inherited::{self, Inherited};
 use crate::openapi::errors;
 use crate::problem::Problem;
 use crate::state::Shared;
@@ -16,7 +18,7 @@ errors!(MetricsErrors: OPERATOR []);
 
 /// Metrics
 ///
-/// OpenMetrics text, which Prometheus reads.
+/// OpenMetrics text, which Prometheus reads. Under `/dialpad-cti-server` a few numbers as JSON.
 #[utoipa::path(
     get, path = "/metrics", tag = "Server", operation_id = "get_metrics",
     responses(
@@ -29,7 +31,11 @@ errors!(MetricsErrors: OPERATOR []);
 pub(crate) async fn metrics(
     State(shared): State<Shared>,
     _: Operator,
+    inherited: Option<Extension<Inherited>>,
 ) -> Result<Response, Problem> {
+    if inherited.is_some() {
+        return inherited::metrics::json(&shared);
+    }
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &shared.registry).map_err(|_| {
         tracing::error!("the metrics cannot be written");

@@ -12,6 +12,8 @@ use futures_util::FutureExt;
 
 use crate::audit::Witness;
 use crate::client::{Client, insist, remember_https};
+use crate::inherited::{Inherited, in_its_words};
+use crate::limits::pass::Pass;
 use crate::problem::{Carried, Code, Problem};
 use crate::state::{Inner, Shared};
 
@@ -36,27 +38,42 @@ pub(crate) async fn outer(
     let is_hook = request.uri().path().starts_with("/webhooks/");
     // The template, never the path itself: paths hold hook ids, queries hold keys.
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let inherited = request
+        .extensions()
+        .get::<Inherited>()
+        .map(|_| request.uri().path().to_owned());
     let client = Client::of(&request, &shared.config);
+    request.extensions_mut().insert(client);
     let witness = Witness::new(&mut request, client, &id);
-    let refused = too_large(&request).or_else(|| insist(&request, client, &shared.config));
+    let pass = Pass::new(&mut request, client, &shared.config);
+    let refused = too_large(&request)
+        .or_else(|| insist(&request, client, &shared.config))
+        .or_else(|| pass.at_the_door(&shared.limits));
     let mut response = match refused {
         Some(problem) => problem.into_response(),
         None => run(&shared, request, next).await,
     };
+    pass.note(&shared.limits, &response);
     response = witness.record(&shared, response).await;
     if let Some(Carried(problem)) = response.extensions_mut().remove::<Carried>() {
+        let problem = match &inherited {
+            Some(path) => in_its_words(problem, path),
+            None => problem,
+        };
         response = merged(problem.write(&id), &response);
     } else if is_bare_error(&response) {
         let problem = from_framework(&response, is_hook);
         response = merged(problem.write(&id), &response);
     }
     remember_https(&mut response, client, &shared.config);
+    pass.tell(&mut response);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     let route = route.as_ref().map_or("-", MatchedPath::as_str);
     let status = response.status().as_u16();
     let took = started.elapsed();
+    shared.requests.count(status, took);
     if status >= 500 {
         tracing::warn!(request.id = %id, %method, route, status, ?took, "request failed");
     } else {

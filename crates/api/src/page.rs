@@ -3,20 +3,24 @@
 
 use std::borrow::Cow;
 
+use axum::Extension;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
+use crate::answer;
+use crate::inherited::Inherited;
 use crate::openapi::errors;
 use crate::problem::{Code, Problem};
 
-/// What pages may do: nothing but load and talk to this server.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+/// What pages may do: nothing but load and talk to this server. Who may show them in a frame is
+/// added by `guard`, as configured.
+pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                       img-src 'self' data:; font-src 'self'; connect-src 'self'; \
-                      form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
+                      form-action 'self'; base-uri 'none'";
 /// Addresses of views inside the page; a browser that asks for one gets the page.
-const VIEWS: [&str; 1] = ["/"];
+const VIEWS: [&str; 3] = ["/", "/set-up", "/invitation"];
 /// Where the bundler puts files whose names change with their content.
 const HASHED: &str = "/assets/";
 
@@ -50,9 +54,16 @@ errors!(PageErrors: []);
     ),
     security(()),
 )]
-pub(crate) async fn page(headers: HeaderMap) -> Response {
+pub(crate) async fn page(inherited: Option<Extension<Inherited>>, headers: HeaderMap) -> Response {
+    if inherited.is_some() {
+        return answer::json(StatusCode::OK, r#"{"message":"CTI Server is running"}"#);
+    }
+    shell(&headers)
+}
+
+fn shell(headers: &HeaderMap) -> Response {
     match Files::get("index.html") {
-        Some(file) => serve("index.html", file, false, &headers),
+        Some(file) => serve("index.html", file, false, headers),
         None => html(StatusCode::OK, WITHOUT.to_owned()),
     }
 }
@@ -65,7 +76,7 @@ pub(crate) async fn fallback(request: Request) -> Response {
             return response;
         }
         if VIEWS.contains(&request.uri().path()) {
-            return page(request.headers().clone()).await;
+            return shell(request.headers());
         }
     }
     let detail = "There is no such route. All routes are listed at /docs.";

@@ -5,6 +5,9 @@ use std::ops::RangeInclusive;
 
 use axum::extract::Query;
 use axum::http::Uri;
+use jiff::Span;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use switchhook_domain::Timestamp;
 use switchhook_domain::phone::{NumberPlan, PhoneNumber};
 use switchhook_domain::time::parse_lenient;
@@ -14,6 +17,8 @@ use crate::problem::{Code, Problem};
 
 /// The longest value of a parameter, in bytes.
 const MAX_VALUE: usize = 1024;
+/// The longest time in seconds: a year.
+const MAX_SECONDS: u64 = 31_536_000;
 
 /// The parameters of a request, checked against the names its route knows.
 #[derive(Debug)]
@@ -130,15 +135,41 @@ impl Params {
         })
     }
 
-    /// A time: RFC 3339 or epoch.
+    /// A whole number of seconds, from 0.
+    pub(crate) fn seconds(&self, name: &'static str) -> Result<Option<i64>, Problem> {
+        if self.one(name)?.is_none() {
+            return Ok(None);
+        }
+        let seconds = self.number(name, 0, 0..=MAX_SECONDS)?;
+        Ok(i64::try_from(seconds).ok())
+    }
+
+    /// A time: RFC 3339, epoch, or a date, which begins at midnight UTC.
     pub(crate) fn time(&self, name: &'static str) -> Result<Option<Timestamp>, Problem> {
-        let Some(text) = self.one(name)? else {
+        self.time_of(&[name], 0)
+    }
+
+    /// A time with several names. Of a date the beginning counts, that many days later.
+    pub(crate) fn time_of(
+        &self,
+        names: &[&'static str],
+        days: i64,
+    ) -> Result<Option<Timestamp>, Problem> {
+        let Some((name, text)) = self.first_of(names)? else {
             return Ok(None);
         };
+        if let Ok(date) = text.trim().parse::<Date>() {
+            let day = date.checked_add(Span::new().days(days)).ok();
+            let begins = day.and_then(|day| day.to_zoned(TimeZone::UTC).ok());
+            if let Some(begins) = begins {
+                return Ok(Some(begins.timestamp()));
+            }
+        }
         // An unencoded `+` of an offset arrives as a space.
         let text = text.trim().replace(' ', "+");
         parse_lenient(&text).map(Some).ok_or_else(|| {
-            let problem = "must be a time such as 2026-11-22T01:52:38Z, or seconds since 1970";
+            let problem = "must be a time such as 2026-11-22T01:52:38Z, a date, or seconds since \
+                           1970";
             Problem::parameter(name, problem)
         })
     }
@@ -146,10 +177,10 @@ impl Params {
     /// A telephone number in any spelling of the app's country, in its canonical form.
     pub(crate) fn phone(
         &self,
-        name: &'static str,
+        names: &[&'static str],
         plan: &NumberPlan,
     ) -> Result<Option<String>, Problem> {
-        let Some(text) = self.one(name)? else {
+        let Some((name, text)) = self.first_of(names)? else {
             return Ok(None);
         };
         // An unencoded `+` arrives as a space.
@@ -247,13 +278,13 @@ mod tests {
             "06-12345678",
         ] {
             let params = read(&format!("from={given}"), &["from"]).unwrap();
-            let found = params.phone("from", &plan).unwrap();
+            let found = params.phone(&["from"], &plan).unwrap();
             assert_eq!(found.as_deref(), Some("+31612345678"), "{given}");
         }
         assert!(
             read("from=anonymous", &["from"])
                 .unwrap()
-                .phone("from", &plan)
+                .phone(&["from"], &plan)
                 .is_err()
         );
     }

@@ -10,8 +10,9 @@ use std::time::Duration;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use switchhook_engine::admin::AdminError;
+use switchhook_engine::people::PeopleError;
 use switchhook_engine::store::StoreError;
 
 macro_rules! codes {
@@ -73,7 +74,7 @@ codes! {
     MappingInvalid = "mapping_invalid", BAD_REQUEST, "Mapping file has faults";
     WebhookMalformed = "webhook_malformed", BAD_REQUEST, "Webhook body is malformed";
     SignInUnknown = "sign_in_unknown", BAD_REQUEST, "Sign-in is not known";
-    SignInRefused = "sign_in_refused", BAD_REQUEST, "Sign-in was refused at the platform";
+    SignInRefused = "sign_in_refused", BAD_REQUEST, "Sign-in was refused";
     KeyMissing = "key_missing", UNAUTHORIZED, "API key is missing";
     KeyInvalid = "key_invalid", UNAUTHORIZED, "API key or session is not valid";
     OperatorSecretMissing = "operator_secret_missing", UNAUTHORIZED,
@@ -84,14 +85,21 @@ codes! {
     AppInactive = "app_inactive", FORBIDDEN, "App is switched off";
     ScopeMissing = "scope_missing", FORBIDDEN, "The key lacks a scope";
     RoleNotAllowed = "role_not_allowed", FORBIDDEN, "Role is not allowed to do this";
+    PasswordsOff = "passwords_off", FORBIDDEN, "Passwords are switched off";
     CrossSiteRequest = "cross_site_request", FORBIDDEN, "Request from another site";
     OperatorSecretWrong = "operator_secret_wrong", FORBIDDEN, "Operator's secret is wrong";
     DialRefused = "dial_refused", FORBIDDEN, "Number may not be dialled";
+    NotOwnExtension = "not_own_extension", FORBIDDEN, "Not the agent's own extension";
+    OriginNotAllowed = "origin_not_allowed", FORBIDDEN, "Origin is not allowed";
     HttpsRequired = "https_required", FORBIDDEN, "HTTPS is required";
     RouteNotFound = "route_not_found", NOT_FOUND, "Route not found";
     CallNotFound = "call_not_found", NOT_FOUND, "Call not found";
     DialNotFound = "dial_not_found", NOT_FOUND, "Dial not found";
     ContactNotFound = "contact_not_found", NOT_FOUND, "Contact not found";
+    AgentNotFound = "agent_not_found", NOT_FOUND, "Agent not found";
+    IdentityNotFound = "identity_not_found", NOT_FOUND, "Identity not found";
+    AgentTokenNotFound = "agent_token_not_found", NOT_FOUND, "Agent token not found";
+    UserMappingNotFound = "user_mapping_not_found", NOT_FOUND, "User mapping not found";
     RecordingNotFound = "recording_not_found", NOT_FOUND, "Recording not found";
     VoicemailNotFound = "voicemail_not_found", NOT_FOUND, "Voicemail not found";
     MessageNotFound = "message_not_found", NOT_FOUND, "Message not found";
@@ -99,12 +107,19 @@ codes! {
     AppNotFound = "app_not_found", NOT_FOUND, "App not found";
     KeyNotFound = "key_not_found", NOT_FOUND, "Key not found";
     ConnectionNotFound = "connection_not_found", NOT_FOUND, "Connection not found";
+    PersonNotFound = "person_not_found", NOT_FOUND, "Person not found";
+    SessionNotFound = "session_not_found", NOT_FOUND, "Session not found";
     NotSignedIn = "not_signed_in", NOT_FOUND, "Nobody is signed in at the platform";
     HookNotFound = "hook_not_found", NOT_FOUND, "Hook not found";
     MappingNotFound = "mapping_not_found", NOT_FOUND, "Mapping not found";
+    WebhookNotFound = "webhook_not_found", NOT_FOUND, "Webhook not found";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
     BodyTooSlow = "body_too_slow", REQUEST_TIMEOUT, "Body came too slowly";
+    KeyOver = "key_over", CONFLICT, "Key is over";
+    TooManyKeys = "too_many_keys", CONFLICT, "App has too many keys";
     AlreadyExists = "already_exists", CONFLICT, "Exists already";
+    AppChoiceNeeded = "app_choice_needed", CONFLICT, "Several apps fit";
+    LastAdmin = "last_admin", CONFLICT, "Last administrator";
     PlatformInUse = "platform_in_use", CONFLICT, "Platform is in use";
     PlatformTaken = "platform_taken", CONFLICT, "Platform's name is taken";
     SignInNotPossible = "sign_in_not_possible", CONFLICT, "Connection does not sign in";
@@ -122,7 +137,9 @@ codes! {
     UpgradeRequired = "upgrade_required", UPGRADE_REQUIRED, "Upgrade to WebSocket required";
     TooManyConnections = "too_many_connections", TOO_MANY_REQUESTS,
         "Too many WebSocket connections";
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests";
     DialRateLimited = "dial_rate_limited", TOO_MANY_REQUESTS, "Too many calls by one agent";
+    SignInThrottled = "sign_in_throttled", TOO_MANY_REQUESTS, "Too many failed sign-ins";
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE,
         "Headers are too large";
     InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Internal error";
@@ -130,6 +147,7 @@ codes! {
     PlatformUnreachable = "platform_unreachable", BAD_GATEWAY,
         "Phone platform cannot be reached";
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, "Database is away";
+    BacklogFull = "backlog_full", SERVICE_UNAVAILABLE, "Too many notifications wait";
     ConnectionUnusable = "connection_unusable", SERVICE_UNAVAILABLE, "Connection is not usable";
     OperatorSecretNotSet = "operator_secret_not_set", SERVICE_UNAVAILABLE,
         "Operator's secret is not set";
@@ -256,6 +274,12 @@ impl Problem {
         self.0.code
     }
 
+    /// The parameter or member at fault.
+    #[must_use]
+    pub fn field_name(&self) -> Option<&str> {
+        self.0.field.as_deref()
+    }
+
     /// The sentence.
     #[must_use]
     pub fn detail(&self) -> &str {
@@ -341,7 +365,66 @@ impl From<AdminError> for Problem {
             AdminError::Invalid { field, problem } => Self::field(&field, &problem),
             AdminError::NotFound(what) => not_found(what),
             AdminError::InactiveApp => app_inactive(),
+            AdminError::KeyOver => {
+                let detail = "The key no longer works or has been replaced already. Take its \
+                              successor from the list, or make a new key.";
+                Self::new(Code::KeyOver, detail)
+            }
+            AdminError::TooManyKeys => {
+                let detail = "The app has as many keys that work as it may have. Revoke one that \
+                              is not used.";
+                Self::new(Code::TooManyKeys, detail)
+            }
             AdminError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PeopleError> for Problem {
+    fn from(error: PeopleError) -> Self {
+        match error {
+            PeopleError::Invalid { field, problem } => Self::field(field, problem),
+            PeopleError::Refused(_) => Self::new(
+                Code::SignInRefused,
+                "Address or password is wrong, or the account may not sign in. Ask an \
+                 administrator for a link to set a new password.",
+            )
+            .with_status(StatusCode::UNAUTHORIZED),
+            PeopleError::Throttled(wait) => Self::new(
+                Code::SignInThrottled,
+                "Too many failed sign-ins. Wait, then try again.",
+            )
+            .after(wait),
+            PeopleError::ChooseApp(apps) => {
+                let apps = apps.into_iter();
+                let apps = apps.map(|app| json!({ "id": app.id, "name": app.name }));
+                let detail = "The password fits in several apps. Send app_id with the one to use.";
+                Self::new(Code::AppChoiceNeeded, detail).with("apps", apps.collect::<Vec<_>>())
+            }
+            PeopleError::LinkExpired => Self::new(
+                Code::LinkExpired,
+                "The link was used, replaced or is too old. Ask for a new one.",
+            ),
+            PeopleError::NoPasswords => Self::new(
+                Code::PasswordsOff,
+                "Nobody signs in with a password here. Sign in at the identity provider.",
+            ),
+            PeopleError::InactiveApp => app_inactive(),
+            PeopleError::LastAdmin => Self::new(
+                Code::LastAdmin,
+                "The app would be left without an administrator. Make somebody else one first.",
+            ),
+            PeopleError::Taken => Self::new(
+                Code::AlreadyExists,
+                "Somebody with this address is in the app already. Change them instead.",
+            )
+            .at("email"),
+            PeopleError::NotFound(what) => not_found(what),
+            PeopleError::Busy => Self::new(
+                Code::TimedOut,
+                "Too many people sign in at this moment. Try again shortly.",
+            ),
+            PeopleError::Store(error) => error.into(),
         }
     }
 }
@@ -364,6 +447,9 @@ pub(crate) fn not_found(what: &str) -> Problem {
         "voicemail" => Code::VoicemailNotFound,
         "message" => Code::MessageNotFound,
         "dial" => Code::DialNotFound,
+        "agent" => Code::AgentNotFound,
+        "person" => Code::PersonNotFound,
+        "session" => Code::SessionNotFound,
         _ => Code::RouteNotFound,
     };
     let name = code.title();

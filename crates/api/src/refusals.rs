@@ -14,6 +14,7 @@ use crate::problem::{Code, Problem};
 /// What placing a call may answer besides.
 pub(crate) const PLACING: &[Code] = &[
     Code::DialRefused,
+    Code::NotOwnExtension,
     Code::DialRateLimited,
     Code::AgentBusy,
     Code::IdempotencyConflict,
@@ -30,6 +31,7 @@ pub(crate) const STEERING: &[Code] = &[
     Code::WrongState,
     Code::NotSupported,
     Code::DialRefused,
+    Code::NotOwnExtension,
     Code::ConnectionUnusable,
     Code::PlatformRefused,
     Code::PlatformUnreachable,
@@ -58,6 +60,7 @@ impl From<Refusal> for Problem {
                 );
                 Self::new(Code::DialRateLimited, detail).after(wait)
             }
+            Refusal::NotOwn => not_own(),
             Refusal::Busy => {
                 let detail = "Cannot initiate call while on another call";
                 Self::new(Code::AgentBusy, detail)
@@ -78,6 +81,13 @@ impl From<Refusal> for Problem {
             Refusal::Store(error) => error.into(),
         }
     }
+}
+
+/// An agent acts for themselves, and this is not theirs.
+pub(crate) fn not_own() -> Problem {
+    let detail = "An agent dials and steers from their own extension only, and only calls they \
+                  are on. Ask an administrator to map the extension to you.";
+    Problem::new(Code::NotOwnExtension, detail)
 }
 
 impl From<ControlRefusal> for Problem {

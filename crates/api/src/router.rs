@@ -8,10 +8,11 @@ use utoipa_axum::routes;
 
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
-    apps, audit, audit_export, calls, click_to_dial, connections, contacts, control, diagnosis,
-    dial_policy, dials, docs, events, health, keys, mappings, me, messages, metrics, notifications,
-    oauth, openapi, outer, own_connections, page, pbx_socket, presence, recordings, sign_in,
-    transcripts, voicemails, webhooks, ws,
+    agents, apps, audit, audit_export, calls, click_to_dial, connections, contacts, control,
+    diagnosis, dial_policy, dials, docs, events, guard, health, inherited, inherited_keys, keys,
+    mappings, me, messages, metrics, notifications, oauth, openapi, outer, own_connections,
+    own_keys, page, pbx_socket, people, presence, recordings, sign_in, transcripts, voicemails,
+    webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -23,6 +24,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(calls::list))
         .routes(routes!(calls::active))
         .routes(routes!(events::list))
+        .routes(routes!(agents::list, agents::create))
         .routes(routes!(contacts::list, contacts::create))
         .routes(routes!(messages::list))
         .routes(routes!(presence::list))
@@ -48,7 +50,36 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(own_connections::list))
         .routes(routes!(contacts::import))
         .routes(routes!(contacts::get, contacts::delete))
-        .routes(routes!(me::me))
+        .routes(routes!(agents::get, agents::update, agents::delete))
+        .routes(routes!(agents::batch::batch))
+        .routes(routes!(agents::identities::create))
+        .routes(routes!(agents::identities::delete))
+        .routes(routes!(agents::tokens::create))
+        .routes(routes!(agents::tokens::delete))
+        .routes(routes!(agents::mappings::map))
+        .routes(routes!(agents::mappings::batch))
+        .routes(routes!(agents::mappings::list))
+        .routes(routes!(
+            agents::mappings::by_user,
+            agents::mappings::delete_by_user
+        ))
+        .routes(routes!(agents::mappings::by_crm))
+        .routes(routes!(agents::mappings::delete))
+        .routes(routes!(me::me, people::own::rename))
+        .routes(routes!(people::own::password))
+        .routes(routes!(people::own::sessions, people::own::end_sessions))
+        .routes(routes!(people::own::end_session))
+        .routes(routes!(people::list, people::invite))
+        .routes(routes!(people::get, people::change, people::delete))
+        .routes(routes!(people::reset_link))
+        .routes(routes!(people::invite_as_operator))
+        .routes(routes!(sign_in::password::options))
+        .routes(routes!(sign_in::password::sign_in))
+        .routes(routes!(sign_in::links::set_up))
+        .routes(routes!(sign_in::links::look_at_invitation))
+        .routes(routes!(sign_in::links::accept_invitation))
+        .routes(routes!(sign_in::oidc::begin))
+        .routes(routes!(sign_in::oidc::finish))
         .routes(routes!(messages::get))
         .routes(routes!(recordings::get))
         .routes(routes!(voicemails::get, voicemails::delete))
@@ -62,11 +93,19 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(webhooks::pipelinq))
         .routes(routes!(webhooks::pipelinq_in_nextcloud))
         .routes(routes!(apps::list, apps::create))
-        .routes(routes!(apps::get))
+        .routes(routes!(apps::get, apps::change))
         .routes(routes!(apps::sign_in_link))
-        .routes(routes!(keys::create))
-        .routes(routes!(keys::list))
-        .routes(routes!(keys::revoke))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::rename, keys::revoke))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(inherited_keys::create))
+        .routes(routes!(inherited_keys::rotate))
+        .routes(routes!(inherited_keys::revoke))
+        .routes(routes!(inherited_keys::status))
+        .routes(routes!(inherited_keys::audit))
+        .routes(routes!(own_keys::list, own_keys::create))
+        .routes(routes!(own_keys::rename, own_keys::revoke))
+        .routes(routes!(own_keys::rotate))
         .routes(routes!(connections::list, connections::create))
         .routes(routes!(connections::get, connections::delete))
         .routes(routes!(connections::change::update))
@@ -89,6 +128,18 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))
+        .routes(routes!(inherited::webhooks::create))
+        .routes(routes!(inherited::webhooks::list))
+        .routes(routes!(
+            inherited::webhooks::get,
+            inherited::webhooks::delete
+        ))
+        .routes(routes!(inherited::voicemails::list))
+        .routes(routes!(
+            inherited::voicemails::get,
+            inherited::voicemails::delete
+        ))
+        .routes(routes!(inherited::metrics::sockets))
 }
 
 /// The whole HTTP side of the server.
@@ -97,7 +148,7 @@ pub fn router(state: ApiState) -> Router {
     let files = axum::routing::any(page::fallback)
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(WORTH_COMPRESSING)));
     let (router, _) = routes().split_for_parts();
-    router
+    let router = router
         .route("/docs/style.css", axum::routing::get(docs::style))
         // Where the predecessor's page looks.
         .route(
@@ -106,5 +157,13 @@ pub fn router(state: ApiState) -> Router {
         )
         .fallback_service(files.with_state(shared.clone()))
         .layer(middleware::from_fn_with_state(shared.clone(), outer::outer))
-        .with_state(shared)
+        .layer(middleware::from_fn_with_state(
+            guard::Guard::new(&shared.config),
+            guard::guard,
+        ))
+        .with_state(shared);
+    // Around the routes, because it decides which one is meant.
+    Router::new()
+        .fallback_service(router)
+        .layer(middleware::map_request(inherited::under_base))
 }

@@ -22,12 +22,16 @@ use switchhook_engine::keeper::Keeper;
 use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
 use switchhook_engine::oauth::Tokens;
+use switchhook_engine::people::People;
 use switchhook_engine::ports::Clock;
 use switchhook_engine::store::Store;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::Refusals;
+use crate::inherited::metrics::Requests;
+use crate::limits::hooks::Hooks;
+use crate::limits::{Limits, LimitsConfig};
 use crate::sightings::Sightings;
 use crate::ws::limits::Sockets;
 use crate::ws::watch::Watch;
@@ -62,6 +66,17 @@ pub struct ApiConfig {
     pub timeout: Duration,
     /// Limits of the WebSocket.
     pub ws: WsConfig,
+    /// The webhook secret of connections that `POST /internal/webhooks/create` makes without one.
+    pub inherited_webhook_secret: Option<Secret>,
+    /// A header that names the app by its key at `/webhooks/dialpad`, beside the usual ones; in
+    /// lower case.
+    pub app_key_header: Option<String>,
+    /// How much one caller may ask.
+    pub limits: LimitsConfig,
+    /// Origins whose pages may use the API, such as `https://crm.example.nl`.
+    pub cors_origins: Vec<String>,
+    /// Which pages may show ours in a frame: the value of `frame-ancestors`.
+    pub frame_ancestors: String,
 }
 
 impl Default for ApiConfig {
@@ -80,6 +95,11 @@ impl Default for ApiConfig {
             max_import: 4 * 1024 * 1024,
             timeout: Duration::from_secs(30),
             ws: WsConfig::default(),
+            inherited_webhook_secret: None,
+            app_key_header: None,
+            limits: LimitsConfig::default(),
+            cors_origins: Vec::new(),
+            frame_ancestors: "'self'".to_owned(),
         }
     }
 }
@@ -135,6 +155,8 @@ pub struct ApiState {
     pub hub: Hub,
     /// Checks credentials.
     pub gate: Arc<Gate>,
+    /// People and how they sign in.
+    pub people: People,
     /// Sets apps, keys and connections up.
     pub admin: Admin,
     /// Connections in memory.
@@ -184,11 +206,17 @@ pub(crate) struct Inner {
     pub(crate) counts: Sockets,
     pub(crate) audit: Audit,
     pub(crate) refusals: Refusals,
+    pub(crate) requests: Requests,
     pub(crate) sightings: Sightings,
+    pub(crate) limits: Limits,
 }
 
 impl Inner {
-    pub(crate) fn new(api: ApiState) -> Shared {
+    pub(crate) fn new(mut api: ApiState) -> Shared {
+        let limits = Limits::new(&api.config.limits, &api.clock);
+        if let Some(hooks) = Hooks::new(&api.config.limits, &api.clock) {
+            api.intake = api.intake.with_pace(Arc::new(hooks));
+        }
         let watch = Watch::new(&api);
         let counts = Sockets::new(&api.config.ws, api.metrics.clone());
         let keys = api.connections.keys().clone();
@@ -199,7 +227,9 @@ impl Inner {
             counts,
             audit,
             refusals: Refusals::default(),
+            requests: Requests::default(),
             sightings: Sightings::default(),
+            limits,
         })
     }
 

@@ -5,7 +5,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use serde::Serialize;
 use switchhook_domain::call::AgentView;
-use switchhook_domain::id::{CallId, ConnectionId, VoicemailId};
+use switchhook_domain::id::{AppId, CallId, ConnectionId, VoicemailId};
 use switchhook_engine::rights::Scope;
 use switchhook_engine::store::{StoredVoicemail, VoicemailQuery};
 use utoipa::ToSchema;
@@ -23,7 +23,7 @@ use crate::state::Shared;
 /// The names of the one who was called; all mean the same.
 const AGENT: [&str; 4] = ["agent", "user", "user_id", "dialpad_user_id"];
 /// What the list understands.
-const KNOWN: [&str; 9] = [
+pub(crate) const KNOWN: [&str; 9] = [
     "agent",
     "user",
     "user_id",
@@ -41,6 +41,8 @@ const KNOWN: [&str; 9] = [
 pub(crate) struct VoicemailRecord {
     /// Our id.
     id: VoicemailId,
+    /// Whose.
+    app_id: AppId,
     /// The call.
     call_id: CallId,
     /// The connection it came through.
@@ -85,6 +87,7 @@ impl From<StoredVoicemail> for VoicemailRecord {
         let user = record.agent.as_ref().and_then(|a| a.user_id.clone());
         Self {
             id: record.id,
+            app_id: stored.app_id,
             call_id: record.call_id,
             connection_id: record.connection_id,
             dialpad_call_id: dialpad.then_some(record.external_call_id),
@@ -150,7 +153,23 @@ pub(crate) async fn list(
     caller.needs(Scope::MediaRead)?;
     let params = Params::read(&uri, &KNOWN)?;
     let paging = Paging::read(&params)?;
-    let query = VoicemailQuery {
+    let query = query(&params, paging)?;
+    let page = shared.store.voicemails(caller.app(), &query).await?;
+    let records: Vec<_> = page.items.into_iter().map(VoicemailRecord::from).collect();
+    shown(&trace, &records);
+    answer::list(&records, &paging.describe_media(page.total, page.next))
+}
+
+/// Notes on record which of these can be heard or read.
+pub(crate) fn shown(trace: &Trace, records: &[VoicemailRecord]) {
+    for record in records.iter().filter(|record| record.can_be_heard()) {
+        trace.shows("voicemail", record.id);
+    }
+}
+
+/// The conditions of a list.
+pub(crate) fn query(params: &Params, paging: Paging) -> Result<VoicemailQuery, Problem> {
+    Ok(VoicemailQuery {
         agent: params
             .first_of(&AGENT)?
             .map(|(_, agent)| agent.trim().to_owned()),
@@ -159,13 +178,7 @@ pub(crate) async fn list(
         limit: paging.limit,
         offset: paging.offset,
         after: paging.media_after(),
-    };
-    let page = shared.store.voicemails(caller.app(), &query).await?;
-    let records: Vec<_> = page.items.into_iter().map(VoicemailRecord::from).collect();
-    for record in records.iter().filter(|record| record.can_be_heard()) {
-        trace.shows("voicemail", record.id);
-    }
-    answer::list(&records, &paging.describe_media(page.total, page.next))
+    })
 }
 
 /// Get one voicemail

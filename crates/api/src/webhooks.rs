@@ -19,6 +19,18 @@ use crate::openapi::errors;
 use crate::problem::{Code, Problem};
 use crate::state::Shared;
 
+/// Addresses that platforms post to.
+const HOOKS: [&str; 3] = [
+    "/webhooks/",
+    "/api/cti/webhook/",
+    "/index.php/apps/pipelinq/api/cti/webhook/",
+];
+
+/// Whether platforms post to this path.
+pub(crate) fn is_hook(path: &str) -> bool {
+    HOOKS.iter().any(|hook| path.starts_with(hook))
+}
+
 /// What became of a notification.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Receipt {
@@ -60,15 +72,16 @@ pub(crate) struct PipelinqError {
 }
 
 errors!(PipelinqErrors: [
-    BodyTooSlow, BodyTooLarge, InternalError, ConnectionUnusable, StoreUnavailable, TimedOut,
+    BodyTooSlow, BodyTooLarge, InternalError,
+    ConnectionUnusable, BacklogFull, StoreUnavailable, TimedOut,
 ]);
 errors!(HookErrors: [
     WebhookMalformed, SignatureInvalid, HookNotFound, BodyTooSlow, BodyTooLarge, InternalError,
-    ConnectionUnusable, StoreUnavailable, TimedOut,
+    ConnectionUnusable, BacklogFull, StoreUnavailable, TimedOut,
 ]);
 errors!(InheritedErrors: [
     WebhookMalformed, SignatureInvalid, WebhookAppUnknown, KeyInvalid, BodyTooSlow, BodyTooLarge,
-    InternalError, ConnectionUnusable, StoreUnavailable, TimedOut,
+    InternalError, ConnectionUnusable, BacklogFull, StoreUnavailable, TimedOut,
 ]);
 
 /// Take in a notification
@@ -128,14 +141,27 @@ pub(crate) async fn dialpad(
     body: Body,
 ) -> Result<Response, Problem> {
     let body = body::read(body, MAX_BODY).await?;
-    let app = named_app(&shared, &headers).await?;
+    let own_header = shared.config.app_key_header.as_deref();
+    let named = own_header.and_then(|name| headers.get(name)?.to_str().ok());
+    let app = match named {
+        Some(key) => app_of_key(&shared, key).await?,
+        None => named_app(&shared, &headers).await?,
+    };
     let parts = Parts::of(&headers, &uri);
     let inbound = parts.inbound(&body);
     let received = shared
         .intake
         .inherited_webhook("dialpad", app, &inbound)
         .await;
-    answer(received, Code::WebhookAppUnknown)
+    let is_json = body.trim_ascii().first() == Some(&b'{');
+    answer(received, Code::WebhookAppUnknown).map_err(|problem| {
+        if is_json || problem.code() != Code::SignatureInvalid {
+            return problem;
+        }
+        let detail = "Invalid JWT signature. Compare the secret at Dialpad with the one of the \
+                      connection.";
+        Problem::new(Code::SignatureInvalid, detail)
+    })
 }
 
 /// Take in a notification, the Pipelinq adapter's address
@@ -252,9 +278,13 @@ fn pipelinq_error(
 
 /// The app a key in the headers names. An app that is switched off looks like a key that is none.
 async fn named_app(shared: &Shared, headers: &HeaderMap) -> Result<Option<AppId>, Problem> {
-    let Some(key) = key_header(headers) else {
-        return Ok(None);
-    };
+    match key_header(headers) {
+        Some(key) => app_of_key(shared, key).await,
+        None => Ok(None),
+    }
+}
+
+async fn app_of_key(shared: &Shared, key: &str) -> Result<Option<AppId>, Problem> {
     match by_key(shared, key).await {
         Ok(caller) => Ok(Some(caller.app())),
         Err(problem) if problem.code() == Code::AppInactive => {
@@ -358,6 +388,11 @@ fn refused(error: IntakeError, unknown: Code) -> Result<Response, Problem> {
             Code::StoreUnavailable,
             "The database does not answer. Send it again in a moment.",
         ),
+        IntakeError::TooMany(wait) => {
+            let detail = "Too many notifications of this connection wait already. Send it again \
+                          after the time in Retry-After.";
+            Problem::new(Code::BacklogFull, detail).after(wait)
+        }
     })
 }
 
@@ -376,7 +411,7 @@ fn rejected(rejection: &Rejection, status: u16) -> Result<Response, Problem> {
     }
     let problem = match rejection {
         Rejection::Malformed(what) if status == StatusCode::UNAUTHORIZED => {
-            let detail = format!("Invalid JWT format or body: {what}.");
+            let detail = format!("Invalid JWT format: {what}.");
             return Err(Problem::new(Code::WebhookMalformed, detail));
         }
         Rejection::Malformed(what) => format!("The body carries no signature: {what}."),

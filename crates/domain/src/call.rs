@@ -98,8 +98,11 @@ pub struct AgentView {
     pub user_id: Option<String>,
     /// E-mail address as the platform reported it.
     pub email: Option<String>,
-    /// Name.
+    /// Name: as the app knows the agent once mapped, else as the platform shows it.
     pub name: Option<String>,
+    /// The agent's id in the app's business software, once mapped.
+    #[serde(default)]
+    pub crm_user_id: Option<String>,
 }
 
 /// The contact found for the outside party.

@@ -54,6 +54,10 @@ ids! {
     ContactId;
     /// A person taking calls.
     AgentId;
+    /// One name a platform has for an agent.
+    IdentityId;
+    /// The token of an agent in an embedded panel.
+    AgentTokenId;
     /// One event of an app's log.
     EventId;
     /// The raw bytes a platform sent, with their verdict.

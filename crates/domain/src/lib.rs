@@ -13,6 +13,7 @@
 //! understood; *call* one conversation with all its legs; *leg* one party's part of it; *event*
 //! one past-tense fact of ours in the app's ordered log.
 
+pub mod agent;
 pub mod call;
 pub mod cause;
 pub mod contact;

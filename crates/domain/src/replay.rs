@@ -150,6 +150,7 @@ impl Replay {
             now,
             mint: &self.mint,
             directory,
+            roster: None,
         }
     }
 

@@ -382,6 +382,17 @@ pub struct Decoded {
     pub adoption: Option<Adoption>,
 }
 
+/// A hook of ours at a platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptHook {
+    /// The platform's id of it.
+    pub id: String,
+    /// Where it posts to.
+    pub url: String,
+    /// How the platform signs: algorithm and form, in its own words.
+    pub signature: (&'static str, &'static str),
+}
+
 /// What became of a notification handed over by a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
@@ -458,6 +469,12 @@ pub trait Adapter: Send + Sync + 'static {
     /// the field at fault.
     fn check_config(&self, _connection: &ConnectionContext) -> Result<(), DecodeError> {
         Ok(())
+    }
+
+    /// The key of the call that has this id at the platform, as [`Signal::keys`] spell it. Where
+    /// a record shows the id of a leg, that leg's id leads to its call too.
+    fn call_key(&self, external_call_id: &str) -> String {
+        format!("call:{external_call_id}")
     }
 
     /// Answers what is no notification but a question of the platform (RingCentral's
@@ -607,6 +624,16 @@ pub trait Adapter: Send + Sync + 'static {
     /// Takes back at the vendor what `subscribe` made; what is gone already is no error.
     async fn unsubscribe(&self, _session: &Session, _state: &Value) -> Result<(), CommandError> {
         Ok(())
+    }
+
+    /// The hook in what `subscribe` made.
+    fn kept_hook(&self, _state: &Value) -> Option<KeptHook> {
+        None
+    }
+
+    /// The setting that leaves hooks and subscriptions to people, and its value then.
+    fn by_hand(&self) -> Option<(&'static str, &'static str)> {
+        None
     }
 
     /// Looks at the connection as a doctor would, really calling the platform: the first bad

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use switchhook_domain::id::{AppId, ConnectionId};
 use switchhook_domain::phone::NumberPlan;
 
-use crate::adapter::{Adapter, ConnectionContext, Secret};
+use crate::adapter::{Adapter, ConnectionContext, FieldKind, Secret};
 use crate::keyring::KeyRing;
 use crate::mappings::{self, Compiler, MappingFault};
 use crate::outbound::Guard;
@@ -192,11 +192,15 @@ struct Known {
     by_hook: HashMap<String, ConnectionId>,
 }
 
+/// Settings of connections without a credential of their own: by platform, then by setting.
+pub type Defaults = BTreeMap<String, BTreeMap<String, Secret>>;
+
 /// All connections of all apps.
 pub struct Connections {
     store: Arc<dyn Store>,
     platforms: Platforms,
     keys: KeyRing,
+    defaults: Defaults,
     outbound: Guard,
     known: RwLock<Known>,
     /// One refresh at a time, so that what was read earlier never replaces what was read later.
@@ -223,10 +227,19 @@ impl Connections {
             store,
             platforms,
             keys: keys.into(),
+            defaults: Defaults::new(),
             outbound: Guard::default(),
             known: RwLock::default(),
             refreshing: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// The same, with the operator's settings for connections that have no credential of their
+    /// own; what such a connection does set stays.
+    #[must_use]
+    pub fn with_defaults(mut self, defaults: Defaults) -> Self {
+        self.defaults = defaults;
+        self
     }
 
     /// The same, with what the operator allows outward.
@@ -334,7 +347,7 @@ impl Connections {
                 .map_err(|error| fault = Some(format!("`{field}`: {error}")))
                 .ok()
         };
-        let credentials = row
+        let mut credentials: BTreeMap<String, Secret> = row
             .credentials
             .iter()
             .filter_map(|(name, sealed)| Some((name.clone(), open(sealed.as_str()?, name)?)))
@@ -345,6 +358,20 @@ impl Connections {
             .filter_map(|sealed| open(sealed, "webhook_secret"))
             .collect();
         let mut config = row.config.clone();
+        let defaults = self.defaults.get(&row.platform);
+        let defaults = defaults.filter(|_| row.credentials.is_empty());
+        for (name, value) in defaults.into_iter().flatten() {
+            let fields = adapter.spec().config;
+            let Some(field) = fields.iter().find(|field| field.name == name) else {
+                continue;
+            };
+            if field.kind == FieldKind::Secret {
+                credentials.insert(name.clone(), value.clone());
+            } else {
+                let value = || value.expose().into();
+                config.entry(name.clone()).or_insert_with(value);
+            }
+        }
         for field in adapter.spec().config {
             if let (Some(default), None) = (field.default, config.get(field.name)) {
                 config.insert(field.name.to_owned(), default.into());

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use switchhook_domain::Timestamp;
@@ -14,8 +15,10 @@ use switchhook_domain::id::{CallId, ConnectionId, IdMint, NotificationId};
 use switchhook_domain::signal::{DIAL_KEY, MAX_KEYS, Signal, date_undated};
 
 use crate::adapter::{Adoption, DecodeError, Decoded, Inbound, Rejection, Reply};
+use crate::agents::Agents;
 use crate::connections::{Connections, ReadyConnection};
 use crate::metrics::{EventLabels, Metrics, NotificationLabels};
+use crate::pace::Pace;
 use crate::ports::{Clock, Entropy};
 use crate::redact;
 use crate::seal;
@@ -72,6 +75,9 @@ pub enum IntakeError {
     /// The database is away; the platform should try again.
     #[error("{0}")]
     Unavailable(String),
+    /// Too many of this connection wait already; the platform should try again after this time.
+    #[error("too many notifications wait")]
+    TooMany(Duration),
 }
 
 /// The way in.
@@ -82,7 +88,9 @@ pub struct Intake {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     metrics: Metrics,
+    agents: Agents,
     rejected: Arc<Mutex<HashMap<ConnectionId, (i64, u32)>>>,
+    pace: Option<Arc<dyn Pace>>,
 }
 
 impl std::fmt::Debug for Intake {
@@ -101,14 +109,24 @@ impl Intake {
         entropy: Arc<dyn Entropy>,
         metrics: Metrics,
     ) -> Self {
+        let agents = Agents::new(store.clone(), clock.clone(), entropy.clone());
         Self {
             store,
             connections,
             clock,
             entropy,
             metrics,
+            agents,
             rejected: Arc::default(),
+            pace: None,
         }
+    }
+
+    /// The same with a pace for webhooks.
+    #[must_use]
+    pub fn with_pace(mut self, pace: Arc<dyn Pace>) -> Self {
+        self.pace = Some(pace);
+        self
     }
 
     /// Takes in a webhook for a hook id.
@@ -125,7 +143,8 @@ impl Intake {
         let connection = connection
             .filter(|c| c.row.platform.eq_ignore_ascii_case(platform.trim()))
             .ok_or(IntakeError::UnknownHook)?;
-        self.for_connection(&connection, inbound).await
+        self.for_connection(&connection, inbound, self.pace.as_deref())
+            .await
     }
 
     /// Takes in a webhook that names no hook, as the predecessors' routes do: the connection is
@@ -158,8 +177,10 @@ impl Intake {
             .iter()
             .filter(|c| c.adapter.verify(inbound, &c.context).is_ok());
         match (fitting.next(), fitting.next(), candidates.as_slice()) {
-            (Some(only), None, _) => self.for_connection(only, inbound).await,
-            (None, None, [only]) => self.for_connection(only, inbound).await,
+            (Some(only), None, _) | (None, None, [only]) => {
+                self.for_connection(only, inbound, self.pace.as_deref())
+                    .await
+            }
             (None, None, []) => Err(IntakeError::UnknownHook),
             _ => Err(IntakeError::Rejected {
                 rejection: Rejection::BadSignature,
@@ -172,8 +193,8 @@ impl Intake {
         &self,
         connection: &ReadyConnection,
         inbound: &Inbound<'_>,
+        pace: Option<&dyn Pace>,
     ) -> Result<Received, IntakeError> {
-        let started = std::time::Instant::now();
         if !connection.app.active {
             return Err(IntakeError::InactiveApp);
         }
@@ -187,6 +208,11 @@ impl Intake {
             Ok(payload) => payload,
             Err(rejection) => return self.reject(connection, inbound, rejection).await,
         };
+        if let Some(pace) = pace {
+            let turn = pace.turn(connection.row.id).await;
+            turn.map_err(IntakeError::TooMany)?;
+        }
+        let started = std::time::Instant::now();
         let decoded = self.decoded(connection, &payload).await?;
         let reply = decoded.as_ref().ok().and_then(|decoded| {
             let (adapter, context) = (&connection.adapter, &connection.context);
@@ -216,7 +242,7 @@ impl Intake {
         connection: &ReadyConnection,
         inbound: &Inbound<'_>,
     ) -> Result<Received, IntakeError> {
-        self.for_connection(connection, inbound).await
+        self.for_connection(connection, inbound, None).await
     }
 
     /// Decodes one believed payload, and joins it to the dial it belongs to when the platform
@@ -416,6 +442,7 @@ impl Intake {
                 country: connection.app.country.as_str().into(),
                 signals,
                 settle: Vec::new(),
+                roster: None,
                 history: false,
             }),
             events: Vec::new(),
@@ -423,11 +450,14 @@ impl Intake {
         }
     }
 
-    /// Commits a change and counts its events.
+    /// Commits a change, with the app's agents at hand, and counts its events.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn commit(&self, changeset: Changeset) -> StoreResult<Committed> {
+    pub async fn commit(&self, mut changeset: Changeset) -> StoreResult<Committed> {
+        if let Some(fold) = &mut changeset.fold {
+            self.agents.attend(changeset.app_id, fold).await;
+        }
         let committed = self.store.commit(changeset).await;
         match &committed {
             Ok(committed) => {
@@ -452,6 +482,12 @@ impl Intake {
             verdict: verdict.as_str(),
         };
         self.metrics.notifications.get_or_create(&labels).inc();
+    }
+
+    /// The agents of all apps.
+    #[must_use]
+    pub fn agents(&self) -> &Agents {
+        &self.agents
     }
 
     /// The clock the way in reads.

@@ -51,6 +51,7 @@ pub async fn once(store: &dyn Store, intake: &Intake) -> StoreResult<usize> {
             country: first.country.as_str().into(),
             signals: Vec::new(),
             settle: calls.iter().map(|call| call.call_id).collect(),
+            roster: None,
             history: false,
         };
         let changeset = Changeset {

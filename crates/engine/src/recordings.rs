@@ -219,6 +219,7 @@ impl Recheck<'_> {
             country: connection.app.country.as_str().into(),
             signals: vec![Signal::call(at, keys, fact)],
             settle: Vec::new(),
+            roster: None,
             history: false,
         };
         let changeset = Changeset {

@@ -3,6 +3,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod listening;
 pub mod telemetry;
 pub mod tls;
 pub mod wire;

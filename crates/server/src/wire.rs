@@ -1,14 +1,11 @@
 //! The one place where all parts meet: configuration in, a running server out.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axum::Router;
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener, ListenerExt};
+use axum::serve::ListenerExt;
 use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
 use prometheus_client::registry::Registry;
@@ -29,6 +26,8 @@ use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
 use switchhook_engine::oauth::Tokens;
 use switchhook_engine::outbound::Guard;
+use switchhook_engine::people::oidc::IdentityProvider;
+use switchhook_engine::people::{People, PeopleSettings};
 use switchhook_engine::ports::{Clock, Entropy, SystemClock, SystemEntropy};
 use switchhook_engine::reaper;
 use switchhook_engine::recordings::Recheck;
@@ -42,6 +41,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::config::Config;
+use crate::listening::{self, Doors};
 use crate::tls::Tls;
 
 /// How long a shutdown may take before what is left is dropped. Nothing acknowledged is lost by
@@ -69,6 +69,8 @@ pub struct Parts {
     pub hub: Hub,
     /// Credentials.
     pub gate: Arc<Gate>,
+    /// People and how they sign in.
+    pub people: People,
     /// Setting things up.
     pub admin: Admin,
     /// Who changed what.
@@ -144,6 +146,7 @@ impl Parts {
         let outbound = Guard::new(config.outbound.clone());
         let platforms = platforms_of(&config)?;
         let connections = Connections::new(store.clone(), platforms, keys.clone());
+        let connections = connections.with_defaults(config.inherited.defaults.clone());
         let connections = Arc::new(connections.with_outbound(outbound));
         connections
             .refresh()
@@ -181,8 +184,10 @@ impl Parts {
                 links.clone(),
                 sessions,
                 metrics.clone(),
+                intake.agents().clone(),
             ),
             audit,
+            people: people(&config, &store, &clock, &entropy),
             admin: Admin::new(
                 store.clone(),
                 connections.clone(),
@@ -214,6 +219,7 @@ impl Parts {
             intake: self.intake.clone(),
             hub: self.hub.clone(),
             gate: self.gate.clone(),
+            people: self.people.clone(),
             admin: self.admin.clone(),
             connections: self.connections.clone(),
             links: self.links.clone(),
@@ -234,6 +240,11 @@ impl Parts {
                 trusted_proxies: self.config.trusted_proxies.clone(),
                 require_https: self.config.require_https,
                 started_at: self.clock.now(),
+                inherited_webhook_secret: self.config.inherited.webhook_secret.clone(),
+                app_key_header: self.config.inherited.app_key_header.clone(),
+                limits: self.config.limits.clone(),
+                cors_origins: self.config.cors_origins.clone(),
+                frame_ancestors: self.config.frame_ancestors.clone(),
                 ws: WsConfig {
                     max_sockets: self.config.max_sockets,
                     max_sockets_per_app: self.config.max_sockets_per_app,
@@ -258,25 +269,32 @@ impl Parts {
         self.links.reconcile();
         let sockets = TaskTracker::new();
         let router = switchhook_api::router(self.api_state(stop.clone(), sockets.clone()));
+        let doors = Doors::new(
+            self.config.max_connections,
+            self.config.trusted_proxies.clone(),
+        );
         let mut server = match self.tls.clone() {
             None => {
                 let listener = listener.tap_io(quick);
-                listening(listener, router, stop.clone())
+                Box::pin(listening::serve(listener, router, doors, stop.clone()))
+                    as BoxFuture<'static, ()>
             }
             Some(tls) => {
                 let listener = tls
                     .listen(listener)
                     .tap_io(|stream| quick(stream.get_mut().0));
                 tasks.spawn(tls.watch(jobs.clone()));
-                listening(listener, router, stop.clone())
+                Box::pin(listening::serve(listener, router, doors, stop.clone()))
             }
         };
-        let served = tokio::select! {
-            served = &mut server => served,
+        tokio::select! {
+            () = &mut server => {}
             () = stop.cancelled() => {
-                tokio::time::timeout(SHUTDOWN_LIMIT, server).await.unwrap_or(Ok(()))
+                if tokio::time::timeout(SHUTDOWN_LIMIT, server).await.is_err() {
+                    tracing::warn!("some requests were not answered in time");
+                }
             }
-        };
+        }
         sockets.close();
         if tokio::time::timeout(SHUTDOWN_LIMIT, sockets.wait())
             .await
@@ -299,7 +317,7 @@ impl Parts {
             tracing::warn!("background work did not stop in time");
         }
         self.store.close().await;
-        served.context("the HTTP server stopped")
+        Ok(())
     }
 
     fn start_jobs(&self, tasks: &TaskTracker, stop: &CancellationToken) {
@@ -307,6 +325,8 @@ impl Parts {
         tasks.spawn(async move { hub.run(token).await });
         let (parts, token) = (self.clone(), stop.clone());
         tasks.spawn(async move { reaper::run(&*parts.store, &parts.intake, token).await });
+        let (gate, token) = (self.gate.clone(), stop.clone());
+        tasks.spawn(async move { gate.run(token).await });
         let (keeper, token) = (self.keeper.clone(), stop.clone());
         tasks.spawn(async move { keeper.run(token).await });
         let (parts, token) = (self.clone(), stop.clone());
@@ -359,6 +379,25 @@ impl Parts {
             }
         }
     }
+}
+
+/// People, with the identity provider where there is one.
+fn people(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> People {
+    let oidc = config.people.oidc.clone().map(|(provider, rules)| {
+        let provider = switchhook_adapters::oidc::OidcProvider::new(provider);
+        let provider: Arc<dyn IdentityProvider> = Arc::new(provider);
+        (provider, rules)
+    });
+    let settings = PeopleSettings {
+        passwords: config.people.passwords,
+        oidc,
+    };
+    People::new(store.clone(), clock.clone(), entropy.clone(), settings)
 }
 
 /// What a server needs to ask platforms for something.
@@ -415,22 +454,6 @@ impl Asking {
 /// Without it small frames wait for one another; failing to set it is no fault.
 fn quick(stream: &mut TcpStream) {
     drop(stream.set_nodelay(true));
-}
-
-/// The HTTP server on any kind of listener.
-fn listening<L>(
-    listener: L,
-    router: Router,
-    stop: CancellationToken,
-) -> BoxFuture<'static, std::io::Result<()>>
-where
-    L: Listener<Addr = SocketAddr>,
-    SocketAddr: for<'a> Connected<IncomingStream<'a, L>>,
-{
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service)
-        .with_graceful_shutdown(async move { stop.cancelled().await });
-    Box::pin(async move { server.await })
 }
 
 /// Sleeps; false when it is time to stop.
@@ -525,6 +548,52 @@ mod tests {
         );
         assert_eq!(key_file("sqlite::memory:"), None);
         assert_eq!(key_file("postgres://x"), None);
+    }
+
+    #[tokio::test]
+    async fn the_predecessors_credentials_are_for_connections_without_their_own() {
+        use serde_json::{Map, json};
+        use switchhook_engine::admin::NewConnection;
+
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("x.db").display());
+        let environment = crate::config::Environment::from_pairs([
+            ("DIALPAD_API_KEY", "the operator's key"),
+            ("NODE_ENV", "production"),
+            ("DIALPAD_SCOPES", "calls:list"),
+            ("DATABASE_URL", url.as_str()),
+        ]);
+        let config = Config::load(&crate::config::Overrides::default(), &environment).unwrap();
+        let parts = Parts::build(config).await.unwrap();
+        let (app, _) = parts.admin.create_app("App", None).await.unwrap();
+        let make = async |platform: &str, settings: serde_json::Value| {
+            let config: Map<_, _> = settings.as_object().unwrap().clone();
+            let new = NewConnection {
+                platform: platform.to_owned(),
+                config,
+                ..NewConnection::default()
+            };
+            let made = parts.admin.create_connection(app.id, new).await.unwrap();
+            let context = parts.connections.get(made.row.id).unwrap().context;
+            let key = context.credentials.get("api_key");
+            let key = key.map(|key| key.expose().to_owned());
+            let text = |name: &str| context.text(name).map(str::to_owned);
+            (key, text("base_url"), text("scopes"))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        let (key, base, scopes) = make("dialpad", json!({})).await;
+        assert_eq!(key, some("the operator's key"));
+        assert_eq!(base, some("https://dialpad.com"));
+        assert_eq!(scopes, some("calls:list"));
+        // What it sets itself stays, and one with credentials of its own gets nothing.
+        let (_, base, _) = make("dialpad", json!({"base_url": "https://own.example"})).await;
+        assert_eq!(base, some("https://own.example"));
+        let (key, _, scopes) = make("dialpad", json!({"api_key": "own"})).await;
+        assert_eq!(key, some("own"));
+        assert_ne!(scopes, some("calls:list"));
+        let (key, ..) = make("generic", json!({})).await;
+        assert_eq!(key, None, "another platform's connection gets none of it");
+        parts.store.close().await;
     }
 
     #[test]

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use switchhook_domain::Timestamp;
 use switchhook_domain::call::Status;
 use switchhook_domain::contact::Contact;
+use switchhook_domain::media::Message;
 use switchhook_domain::signal::Direction;
 use switchhook_engine::store::{StoreError, StoreResult, Verdict};
 
@@ -128,6 +129,32 @@ pub(crate) fn from_json<T: DeserializeOwned>(
 /// Writes JSON.
 pub(crate) fn to_json<T: Serialize>(value: &T, table: &str, column: &str) -> StoreResult<String> {
     serde_json::to_string(value).map_err(|_| damaged(table, column))
+}
+
+/// The columns of a message that lists filter by.
+pub(crate) struct MessageFilters {
+    pub(crate) from_number: Option<String>,
+    /// One a line, with a line's end before and after.
+    pub(crate) to_numbers: String,
+    pub(crate) user_id: Option<String>,
+}
+
+impl MessageFilters {
+    pub(crate) fn of(message: &Message) -> Self {
+        let to = message.to.iter().filter_map(|to| to.canonical());
+        Self {
+            from_number: message.from.canonical().map(|n| clean(n).into_owned()),
+            to_numbers: to.fold("\n".to_owned(), |all, number| {
+                format!("{all}{}\n", clean(number))
+            }),
+            user_id: message.user_id.as_deref().map(|id| clean(id).into_owned()),
+        }
+    }
+}
+
+/// What to look for among recipients.
+pub(crate) fn recipient(number: &str) -> String {
+    format!("\n{}\n", clean(number))
 }
 
 /// The error for a value that cannot be read back.

@@ -22,6 +22,7 @@ mod migrate;
 mod postgres;
 pub mod predecessor;
 mod queue;
+mod shares;
 mod sqlite;
 mod working;
 

@@ -1,12 +1,15 @@
 //! A bounded queue between async callers and threads: whoever puts something in waits for a
-//! place without holding a thread, whoever takes out blocks and takes all that waits at once.
+//! place without holding a thread, whoever takes out blocks and takes all that waits at once, of
+//! each app in turn.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use switchhook_domain::id::AppId;
 use switchhook_engine::store::{StoreError, StoreResult};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::shares::Lanes;
 
 /// How long a caller waits for a place.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(5);
@@ -19,7 +22,7 @@ pub(crate) struct Queue<T> {
 }
 
 struct State<T> {
-    waiting: VecDeque<(T, OwnedSemaphorePermit)>,
+    waiting: Lanes<(T, OwnedSemaphorePermit)>,
     closed: bool,
 }
 
@@ -28,7 +31,7 @@ impl<T> Queue<T> {
     pub(crate) fn new(places: usize) -> Self {
         Self {
             state: Mutex::new(State {
-                waiting: VecDeque::new(),
+                waiting: Lanes::default(),
                 closed: false,
             }),
             ready: Condvar::new(),
@@ -36,8 +39,13 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Puts one in at the end; waits for a place at most [`MAX_WAIT`].
+    /// Puts one in that belongs to no app; waits for a place at most [`MAX_WAIT`].
     pub(crate) async fn push(&self, item: T) -> StoreResult<()> {
+        self.push_for(None, item).await
+    }
+
+    /// Puts one in behind those of the same app; waits for a place at most [`MAX_WAIT`].
+    pub(crate) async fn push_for(&self, app: Option<AppId>, item: T) -> StoreResult<()> {
         let places = Arc::clone(&self.places);
         let place = match Arc::clone(&places).try_acquire_owned() {
             Ok(place) => place,
@@ -50,17 +58,18 @@ impl<T> Queue<T> {
         if state.closed {
             return Err(closed());
         }
-        state.waiting.push_back((item, place));
+        state.waiting.push(app, (item, place));
         drop(state);
         self.ready.notify_one();
         Ok(())
     }
 
-    /// Waits until there is something and takes up to `most`, the oldest first; stops earlier
-    /// when their weights reach `heavy`. `None` when the queue is closed and empty.
+    /// Waits until there is something and takes up to `most`, up to `each` of one app; stops
+    /// earlier when their weights reach `heavy`. `None` when the queue is closed and empty.
     pub(crate) fn take(
         &self,
         most: usize,
+        each: usize,
         heavy: usize,
         weight: impl Fn(&T) -> usize,
     ) -> Option<Vec<T>> {
@@ -74,21 +83,14 @@ impl<T> Queue<T> {
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        let mut taken = Vec::with_capacity(state.waiting.len().min(most));
-        let mut load = 0_usize;
-        while taken.len() < most && load < heavy {
-            let Some((item, _place)) = state.waiting.pop_front() else {
-                break;
-            };
-            load = load.saturating_add(weight(&item));
-            taken.push(item);
-        }
-        Some(taken)
+        let weight = |(item, _): &(T, OwnedSemaphorePermit)| weight(item);
+        let taken = state.waiting.take(most, each, heavy, weight);
+        Some(taken.into_iter().map(|(item, _place)| item).collect())
     }
 
     /// Takes one; see [`Self::take`].
     pub(crate) fn take_one(&self) -> Option<T> {
-        self.take(1, usize::MAX, |_| 0)?.pop()
+        self.take(1, 1, usize::MAX, |_| 0)?.pop()
     }
 
     /// Lets nobody put anything in any more. What is in it can still be taken.
@@ -126,8 +128,8 @@ mod tests {
         for n in 0..5 {
             queue.push(n).await.unwrap();
         }
-        assert_eq!(queue.take(3, usize::MAX, |_| 1), Some(vec![0, 1, 2]));
-        assert_eq!(queue.take(3, 1, |_| 1), Some(vec![3]));
+        assert_eq!(queue.take(3, 3, usize::MAX, |_| 1), Some(vec![0, 1, 2]));
+        assert_eq!(queue.take(3, 3, 1, |_| 1), Some(vec![3]));
         queue.close();
         assert_eq!(queue.take_one(), Some(4));
         assert_eq!(queue.take_one(), None);

@@ -123,6 +123,10 @@ impl Adapter for Asterisk {
         &SPEC
     }
 
+    fn call_key(&self, external_call_id: &str) -> String {
+        format!("chan:{external_call_id}")
+    }
+
     fn check_config(&self, connection: &ConnectionContext) -> Result<(), DecodeError> {
         config::check(connection)
     }

@@ -37,6 +37,10 @@ impl Adapter for CallVoip {
         &spec::SPEC
     }
 
+    fn call_key(&self, external_call_id: &str) -> String {
+        event::key(external_call_id)
+    }
+
     fn check_config(&self, connection: &ConnectionContext) -> Result<(), DecodeError> {
         verify::check_config(connection)?;
         api::check_config(connection)

@@ -28,7 +28,8 @@ use switchhook_domain::Timestamp;
 use switchhook_domain::media::Recording;
 use switchhook_domain::signal::Signal;
 use switchhook_engine::adapter::{
-    Adapter, AdapterSpec, Capability, ConnectionContext, DecodeError, Decoded, Inbound, Rejection,
+    Adapter, AdapterSpec, Capability, ConnectionContext, DecodeError, Decoded, Inbound, KeptHook,
+    Rejection,
 };
 use switchhook_engine::command::{
     CallHandle, Check, CommandError, Control, HalfSubscribed, OAuthEndpoints, Originate,
@@ -50,6 +51,10 @@ pub struct Dialpad;
 impl Adapter for Dialpad {
     fn spec(&self) -> &'static AdapterSpec {
         &spec::SPEC
+    }
+
+    fn call_key(&self, external_call_id: &str) -> String {
+        payload::key(external_call_id)
     }
 
     fn check_config(&self, connection: &ConnectionContext) -> Result<(), DecodeError> {
@@ -150,6 +155,14 @@ impl Adapter for Dialpad {
 
     fn oauth(&self, connection: &ConnectionContext) -> Option<OAuthEndpoints> {
         api::oauth(connection)
+    }
+
+    fn kept_hook(&self, state: &Value) -> Option<KeptHook> {
+        subscriptions::kept_hook(state)
+    }
+
+    fn by_hand(&self) -> Option<(&'static str, &'static str)> {
+        Some((spec::SUBSCRIPTIONS, "by_hand"))
     }
 
     fn keeps_subscription(&self, connection: &ConnectionContext) -> bool {

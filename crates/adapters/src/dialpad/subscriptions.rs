@@ -5,7 +5,7 @@
 
 use reqwest::Method;
 use serde_json::{Map, Value, json};
-use switchhook_engine::adapter::ConnectionContext;
+use switchhook_engine::adapter::{ConnectionContext, KeptHook};
 use switchhook_engine::command::{
     CommandError, Fault, HalfSubscribed, Session, Subscribed, Wanted,
 };
@@ -43,6 +43,16 @@ impl State {
     fn set(&mut self, name: &str, value: &str) {
         self.0.insert(name.to_owned(), value.into());
     }
+}
+
+/// The webhook in what we made.
+pub(super) fn kept_hook(state: &Value) -> Option<KeptHook> {
+    let state = State::of(state);
+    Some(KeptHook {
+        id: state.get("webhook")?.to_owned(),
+        url: state.get("hook_url")?.to_owned(),
+        signature: ("HS256", "jwt"),
+    })
 }
 
 /// Makes what is missing and changes what differs.

@@ -63,6 +63,10 @@ impl Adapter for RingCentral {
         &spec::SPEC
     }
 
+    fn call_key(&self, external_call_id: &str) -> String {
+        session_key(external_call_id)
+    }
+
     fn check_config(&self, connection: &ConnectionContext) -> Result<(), DecodeError> {
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         if connection

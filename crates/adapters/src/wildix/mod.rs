@@ -48,6 +48,10 @@ impl Adapter for Wildix {
         &spec::SPEC
     }
 
+    fn call_key(&self, external_call_id: &str) -> String {
+        event::key(external_call_id)
+    }
+
     fn check_config(&self, connection: &ConnectionContext) -> Result<(), DecodeError> {
         api::check_config(connection)?;
         check_queue(connection)

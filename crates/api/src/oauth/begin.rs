@@ -228,8 +228,15 @@ async fn begin(
     let location = HeaderValue::from_str(&begun.authorize_url).map_err(|_| Problem::internal())?;
     let secure = if shared.is_https() { "; Secure" } else { "" };
     let (value, seconds) = (begun.browser.expose(), LIFE.as_secs());
-    let cookie =
-        format!("{COOKIE}={value}; Path=/auth; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
+    // Where the browser comes back to, below the path of the public address if that has one.
+    let place = back
+        .split_once("://")
+        .map_or(back.as_str(), |(_, rest)| rest);
+    let place = place.find('/').map_or("/auth", |at| &place[at..]);
+    let place = place.trim_end_matches(&format!("/{platform}/callback"));
+    let cookie = format!(
+        "{COOKIE}={value}; Path={place}; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}"
+    );
     let out = response.headers_mut();
     out.insert(header::LOCATION, location);
     out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

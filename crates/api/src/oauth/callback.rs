@@ -34,7 +34,7 @@ pub(crate) struct Connected {
 }
 
 errors!(CallbackErrors: [
-    InvalidParameter, SignInUnknown, SignInRefused, PlatformRefused, AppInactive,
+    InvalidParameter, RateLimited, SignInUnknown, SignInRefused, PlatformRefused, AppInactive,
     ConnectionNotFound, InternalError, StoreUnavailable, TimedOut,
 ]);
 

@@ -56,6 +56,17 @@ impl Sockets {
     }
 }
 
+impl Sockets {
+    /// How many are open, in all and by app; those that have not said whose they are count in
+    /// the sum only.
+    pub(crate) fn open(&self) -> (usize, Vec<(AppId, usize)>) {
+        let counts = self.0.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_app: Vec<_> = counts.by_app.iter().map(|(app, n)| (*app, *n)).collect();
+        by_app.sort_unstable();
+        (counts.all, by_app)
+    }
+}
+
 impl Place {
     /// Counts the socket for its app too, once. `false` when the app is full.
     pub(crate) fn belongs_to(&mut self, app: AppId) -> bool {

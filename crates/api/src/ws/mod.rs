@@ -10,21 +10,27 @@ mod socket;
 pub(crate) mod watch;
 
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 use self::protocol::Resume;
-use self::session::{Visitor, refusal};
+use self::session::{Dialect, Visitor, refusal, shown};
 use self::socket::Socket;
-use crate::auth::{by_key, by_session, cross_site, is_same_origin, key_header, session_cookie};
+use crate::auth::{by_session, cross_site, is_same_origin, key_header, session_cookie};
+use crate::cors;
+use crate::inherited::{Inherited, frames};
+use crate::limits::pass::Pass;
 use crate::openapi::errors;
 use crate::params::Params;
 use crate::problem::{Code, Problem};
 use crate::state::{Inner, Shared};
 
-errors!(WsErrors: [InvalidParameter, CrossSiteRequest, UpgradeRequired, TooManyConnections]);
+errors!(WsErrors: [
+    InvalidParameter, CrossSiteRequest, OriginNotAllowed, UpgradeRequired, RateLimited,
+    TooManyConnections,
+]);
 
 /// Listen to events
 ///
@@ -37,8 +43,8 @@ errors!(WsErrors: [InvalidParameter, CrossSiteRequest, UpgradeRequired, TooManyC
 /// come in several frames.
 ///
 /// Close codes: 4400 bad first message, 4401 key or session missing, wrong or revoked, 4403 app
-/// switched off or scope `events:read` missing, 4408 too slow (resume with the last `seq`), 1001 server going away, 1009 message
-/// too large, 1013 try again later.
+/// switched off or scope `events:read` missing, 4408 too slow (resume with the last `seq`),
+/// 4429 too many messages, 1001 server going away, 1009 message too large, 1013 try again later.
 #[utoipa::path(
     get, path = "/ws", tag = "Events", operation_id = "listen",
     params(
@@ -64,6 +70,10 @@ pub(crate) async fn upgrade(
     let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
         return Err(not_a_handshake());
     };
+    let dialect = match parts.extensions.get::<Inherited>() {
+        Some(_) => Dialect::Inherited,
+        None => Dialect::Native,
+    };
     let params = Params::read(&parts.uri, &["api_key", "after", "epoch"])?;
     let after = match params.one("after")? {
         Some(_) => Some(params.number("after", 0, 0..=u64::MAX)?),
@@ -73,7 +83,11 @@ pub(crate) async fn upgrade(
         after,
         epoch: params.id("epoch")?,
     };
-    let visitor = visitor(&shared, &parts.headers, &params).await?;
+    cors::may_listen(&parts.headers, &shared.config)?;
+    let visitor = match dialect {
+        Dialect::Native => visitor(&shared, &parts, &params).await?,
+        Dialect::Inherited => frames::visitor(&shared, &parts, &params).await?,
+    };
     let full = || {
         let detail = "The most WebSocket connections are open. Try again later.";
         Problem::new(Code::TooManyConnections, detail)
@@ -89,7 +103,7 @@ pub(crate) async fn upgrade(
         // An upgrade that fails is a client that went away.
         if let Ok(upgraded) = upgrade.await {
             let socket = Socket::new(upgraded).await;
-            session::run(socket, shared, visitor, resume, place).await;
+            session::run(socket, shared, (visitor, dialect), resume, place).await;
         }
     });
     Ok(response.into_response())
@@ -103,21 +117,28 @@ fn not_a_handshake() -> Problem {
 
 /// Whoever shows a credential in the handshake is checked at once. One that is no good is let in
 /// only to be told so by a close code, the one thing a browser's script can see.
-async fn visitor(shared: &Inner, headers: &HeaderMap, params: &Params) -> Result<Visitor, Problem> {
+async fn visitor(shared: &Inner, parts: &Parts, params: &Params) -> Result<Visitor, Problem> {
+    let (headers, pass) = (&parts.headers, Pass::of(parts));
     let checked = if let Some(key) = key_header(headers) {
-        by_key(shared, key).await
+        shown(shared, &pass, key).await
     } else if let Some(key) = params.one("api_key")? {
-        by_key(shared, key).await
-    } else if let Some(token) = session_cookie(headers) {
+        shown(shared, &pass, key).await
+    } else if let Some(token) = session_cookie(headers, shared.is_https()) {
         if !is_same_origin(headers, shared.config.public_url.as_deref()) {
             return Err(cross_site());
         }
-        by_session(shared, token).await
+        let caller = by_session(shared, token).await;
+        if let Ok(caller) = &caller {
+            shared.limits.may_open_socket(caller)?;
+        }
+        caller
     } else {
-        return Ok(Visitor::Silent);
+        return Ok(Visitor::Silent(pass));
     };
     Ok(match checked {
         Ok(caller) => Visitor::Known(Box::new(caller)),
+        // Letting in whoever comes too often would be what they want.
+        Err(problem) if problem.code() == Code::RateLimited => return Err(problem),
         Err(problem) => Visitor::Refused(refusal(&problem)),
     })
 }

@@ -25,6 +25,8 @@ pub(crate) enum Close {
     NotAllowed,
     /// The client does not keep up.
     TooSlow,
+    /// The client says too much.
+    TooMuch,
     /// The server is going down.
     GoingAway,
     /// A message is too large.
@@ -44,6 +46,7 @@ impl Close {
             Self::InactiveApp => Some((4403, "the app is not active")),
             Self::NotAllowed => Some((4403, "the scope events:read is missing")),
             Self::TooSlow => Some((4408, "too slow: resume with the last seq")),
+            Self::TooMuch => Some((4429, "too many messages: say less")),
             Self::GoingAway => Some((1001, "the server is going away: reconnect")),
             Self::TooLarge => Some((1009, "the message is too large")),
             Self::TryAgainLater => Some((1013, "try again later")),
@@ -65,6 +68,8 @@ pub(crate) struct Resume {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Auth {
     pub(crate) api_key: String,
+    /// The app the key should be of, where the client says.
+    pub(crate) app_id: Option<String>,
     pub(crate) resume: Resume,
 }
 
@@ -73,6 +78,8 @@ struct Said {
     r#type: String,
     #[serde(default)]
     api_key: Option<String>,
+    #[serde(default)]
+    app_id: Option<String>,
     #[serde(default)]
     after: Option<u64>,
     #[serde(default)]
@@ -91,6 +98,7 @@ pub(crate) fn auth(text: &str) -> Option<Auth> {
     };
     Some(Auth {
         api_key: said.api_key.unwrap_or_default(),
+        app_id: said.app_id,
         resume,
     })
 }

@@ -24,6 +24,9 @@ use super::watch::{Credential, Ticket};
 use crate::answer;
 use crate::auth::{By, Caller, by_key};
 use crate::frame;
+use crate::inherited::frames;
+use crate::limits::Messages;
+use crate::limits::pass::Pass;
 use crate::problem::{Code, Problem};
 use crate::state::{Inner, Shared};
 
@@ -39,11 +42,21 @@ pub(crate) enum Visitor {
     /// Somebody whose credential is no good.
     Refused(Close),
     /// Somebody who will say it in the first message.
-    Silent,
+    Silent(Pass),
+}
+
+/// In which words a socket is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// Ours: hello, snapshot, events with their place.
+    Native,
+    /// The predecessor's: its frames and nothing else ([`crate::inherited::frames`]).
+    Inherited,
 }
 
 /// What an open socket needs to remember.
 struct Live {
+    dialect: Dialect,
     app: AppId,
     epoch: Uuid,
     /// The last `seq` sent.
@@ -52,6 +65,7 @@ struct Live {
     ticket: Ticket,
     /// When the client last had to be helped up from the log.
     lagged_at: Option<Instant>,
+    messages: Messages,
     _place: Place,
 }
 
@@ -59,11 +73,12 @@ struct Live {
 pub(crate) async fn run(
     mut socket: Socket,
     shared: Shared,
-    visitor: Visitor,
+    (visitor, dialect): (Visitor, Dialect),
     resume: Resume,
     place: Place,
 ) {
-    let end = match Box::pin(open(&mut socket, &shared, visitor, resume, place)).await {
+    let guest = (visitor, dialect);
+    let end = match Box::pin(open(&mut socket, &shared, guest, resume, place)).await {
         Ok(mut live) => listen(&mut socket, &shared, &mut live).await,
         Err(end) => end,
     };
@@ -78,17 +93,17 @@ pub(crate) async fn run(
 async fn open(
     socket: &mut Socket,
     shared: &Inner,
-    visitor: Visitor,
+    (visitor, dialect): (Visitor, Dialect),
     resume: Resume,
     mut place: Place,
 ) -> Result<Live, Close> {
     let (caller, resume) = match visitor {
         Visitor::Known(caller) => (*caller, resume),
         Visitor::Refused(why) => return Err(why),
-        Visitor::Silent => {
+        Visitor::Silent(pass) => {
             let wait = shared.config.ws.auth_timeout;
             let (caller, said) = tokio::select! {
-                said = introduce(socket, shared) => said?,
+                said = introduce(socket, shared, &pass) => said?,
                 () = shared.stop.cancelled() => return Err(Close::GoingAway),
                 () = tokio::time::sleep(wait) => return Err(Close::Unauthorized),
             };
@@ -105,6 +120,7 @@ async fn open(
     }
     let credential = match (caller.by, caller.access.key_id) {
         (By::Session(hash), _) => Credential::Session(app, hash),
+        (By::Token(hash), _) => Credential::Token(app, hash),
         (By::Key, Some(key)) => Credential::Key(app, key),
         (By::Key, None) => return Err(Close::Unauthorized),
     };
@@ -117,12 +133,14 @@ async fn open(
     let epoch = caller.access.app.epoch;
     drop(caller);
     let mut live = Live {
+        dialect,
         app,
         epoch,
         seen: 0,
         events,
         ticket,
         lagged_at: None,
+        messages: shared.limits.messages(),
         _place: place,
     };
     greet(socket, shared, &mut live, resume).await?;
@@ -130,24 +148,48 @@ async fn open(
 }
 
 /// Waits for the first message and checks the key in it.
-async fn introduce(socket: &mut Socket, shared: &Inner) -> Result<(Caller, Resume), Close> {
+async fn introduce(
+    socket: &mut Socket,
+    shared: &Inner,
+    pass: &Pass,
+) -> Result<(Caller, Resume), Close> {
+    let mut messages = shared.limits.messages();
     loop {
+        if !messages.may_say() {
+            return Err(Close::TooMuch);
+        }
         let Heard::Text(text) = socket.hear().await? else {
             continue;
         };
         let auth = protocol::auth(&text).ok_or(Close::BadFirstMessage)?;
-        let caller = by_key(shared, &auth.api_key)
+        let caller = shown(shared, pass, &auth.api_key)
             .await
             .map_err(|problem| refusal(&problem))?;
+        let app = caller.app().to_string();
+        if auth.app_id.is_some_and(|id| !id.eq_ignore_ascii_case(&app)) {
+            return Err(Close::Unauthorized);
+        }
         return Ok((caller, auth.resume));
     }
+}
+
+/// Checks a key that was shown for a socket, and counts it.
+pub(crate) async fn shown(shared: &Inner, pass: &Pass, key: &str) -> Result<Caller, Problem> {
+    pass.may_try(&shared.limits)?;
+    let checked = by_key(shared, key).await;
+    if let Err(problem) = &checked {
+        pass.refused(&shared.limits, problem);
+    }
+    let caller = checked?;
+    shared.limits.may_open_socket(&caller)?;
+    Ok(caller)
 }
 
 /// The close code for a credential that was refused.
 pub(crate) fn refusal(problem: &Problem) -> Close {
     match problem.code() {
         Code::AppInactive => Close::InactiveApp,
-        Code::StoreUnavailable | Code::InternalError => Close::TryAgainLater,
+        Code::StoreUnavailable | Code::InternalError | Code::RateLimited => Close::TryAgainLater,
         _ => Close::Unauthorized,
     }
 }
@@ -159,6 +201,12 @@ async fn greet(
     live: &mut Live,
     resume: Resume,
 ) -> Result<(), Close> {
+    if live.dialect == Dialect::Inherited {
+        let position = shared.store.log_position(live.app).await;
+        let position = position.map_err(|error| away(&error))?;
+        (live.epoch, live.seen) = (position.epoch, position.head);
+        return Ok(());
+    }
     let longest = shared.config.ws.send_timeout;
     let reason = match resume.after {
         None => None,
@@ -246,16 +294,36 @@ async fn catch_up(socket: &mut Socket, shared: &Inner, live: &mut Live) -> Resul
                 // The log was cut while it was read. A new connection gets the snapshot.
                 return Err(Close::TryAgainLater);
             }
-            let text = frame::event(&event, live.epoch);
-            socket
-                .say(text, &mut live.ticket, shared.config.ws.send_timeout)
-                .await?;
-            live.seen = event.seq;
+            speak(socket, shared, live, &Published::new(event)).await?;
         }
         if is_last {
             return Ok(());
         }
     }
+}
+
+/// Tells one event, in the words of this socket.
+async fn speak(
+    socket: &mut Socket,
+    shared: &Inner,
+    live: &mut Live,
+    published: &Published,
+) -> Result<(), Close> {
+    let longest = shared.config.ws.send_timeout;
+    match live.dialect {
+        Dialect::Native => {
+            let epoch = live.epoch;
+            let text = published.wire(|event| frame::event(event, epoch));
+            socket.say(text, &mut live.ticket, longest).await?;
+        }
+        Dialect::Inherited => {
+            for text in frames::of(&published.event) {
+                socket.say(text, &mut live.ticket, longest).await?;
+            }
+        }
+    }
+    live.seen = published.event.seq;
+    Ok(())
 }
 
 /// Events as they happen, until something ends it.
@@ -272,6 +340,7 @@ async fn listen(socket: &mut Socket, shared: &Shared, live: &mut Live) -> Close 
             said = socket.hear() => {
                 heard = Instant::now();
                 match said {
+                    Ok(_) if !live.messages.may_say() => Err(Close::TooMuch),
                     Ok(said) => Box::pin(reply(socket, shared, live, said)).await,
                     Err(end) => Err(end),
                 }
@@ -307,7 +376,8 @@ async fn reply(
     let Heard::Text(text) = said else {
         return Ok(());
     };
-    if !protocol::is_ping(&text) {
+    // The predecessor passed over whatever a client said.
+    if live.dialect == Dialect::Inherited || !protocol::is_ping(&text) {
         return Ok(());
     }
     let pong = protocol::pong(shared.clock.now());
@@ -333,11 +403,7 @@ async fn tell(
                     catch_up(socket, shared, live).await?;
                 }
                 if seq > live.seen {
-                    let epoch = live.epoch;
-                    let text = published.wire(|event| frame::event(event, epoch));
-                    let longest = shared.config.ws.send_timeout;
-                    socket.say(text, &mut live.ticket, longest).await?;
-                    live.seen = seq;
+                    speak(socket, shared, live, &published).await?;
                 }
             }
             Err(RecvError::Lagged(_)) => help_up(socket, shared, live).await?,

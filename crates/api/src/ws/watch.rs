@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use switchhook_domain::Timestamp;
 use switchhook_domain::id::{AppId, KeyId};
 use switchhook_engine::ports::Clock;
 use switchhook_engine::store::{Store, StoreResult};
@@ -23,12 +24,14 @@ pub(crate) enum Credential {
     Key(AppId, KeyId),
     /// A browser's session, by the hash of its token.
     Session(AppId, [u8; 32]),
+    /// The token of a panel, by its hash.
+    Token(AppId, [u8; 32]),
 }
 
 impl Credential {
     fn app(self) -> AppId {
         match self {
-            Self::Key(app, _) | Self::Session(app, _) => app,
+            Self::Key(app, _) | Self::Session(app, _) | Self::Token(app, _) => app,
         }
     }
 }
@@ -137,15 +140,17 @@ impl Inner {
         let mut good = BTreeSet::new();
         for app in with_keys.intersection(&active) {
             let keys = self.store.keys(*app).await?.into_iter();
-            let works = keys
-                .filter(|key| key.revoked_at.is_none() && key.expires_at.is_none_or(|at| at > now));
+            let works = keys.filter(|key| key.works_at(now));
             good.extend(works.map(|key| key.id));
         }
         for credential in in_use {
             let end = if active.contains(&credential.app()) {
                 let is_good = match credential {
                     Credential::Key(_, key) => good.contains(&key),
-                    Credential::Session(_, hash) => self.store.session(&hash, now).await?.is_some(),
+                    Credential::Session(app, hash) => self.stands(app, &hash, now).await?,
+                    Credential::Token(_, hash) => {
+                        self.store.agent_token(&hash, now).await?.is_some()
+                    }
                 };
                 (!is_good).then_some(Close::Unauthorized)
             } else {
@@ -159,5 +164,17 @@ impl Inner {
             }
         }
         Ok(())
+    }
+
+    /// Whether a session is good still, and the key that minted it, if it is a token.
+    async fn stands(&self, app: AppId, hash: &[u8; 32], now: Timestamp) -> StoreResult<bool> {
+        let Some(grant) = self.store.session(hash, now).await? else {
+            return Ok(false);
+        };
+        let Some(id) = grant.key_id else {
+            return Ok(true);
+        };
+        let key = self.store.key(app, id).await?;
+        Ok(key.is_some_and(|key| key.works_at(now)))
     }
 }

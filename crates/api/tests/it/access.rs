@@ -65,9 +65,17 @@ const OPERATIONS: &[(&str, Wants)] = &[
     ("list_apps", Wants::Operator),
     ("get_app", Wants::Operator),
     ("create_sign_in_link", Wants::Operator),
+    ("change_app", Wants::Operator),
     ("create_key", Wants::Operator),
     ("list_keys", Wants::Operator),
+    ("rename_key", Wants::Operator),
+    ("rotate_key", Wants::Operator),
     ("revoke_key", Wants::Operator),
+    ("create_or_rotate_api_key", Wants::Operator),
+    ("rotate_api_key", Wants::Operator),
+    ("revoke_api_keys", Wants::Operator),
+    ("get_api_key_status", Wants::Operator),
+    ("list_api_key_audit", Wants::Operator),
     ("create_connection", Wants::Operator),
     ("list_connections", Wants::Operator),
     ("get_connection", Wants::Operator),
@@ -77,6 +85,42 @@ const OPERATIONS: &[(&str, Wants)] = &[
 ];
 /// The rest of them; an array of its own so that both stay readable.
 const MORE: &[(&str, Wants)] = &[
+    ("list_agents", Wants::Caller),
+    ("create_agent", Wants::Caller),
+    ("get_agent", Wants::Caller),
+    ("update_agent", Wants::Caller),
+    ("delete_agent", Wants::Caller),
+    ("batch_agents", Wants::Caller),
+    ("create_agent_identity", Wants::Caller),
+    ("delete_agent_identity", Wants::Caller),
+    ("create_agent_token", Wants::Caller),
+    ("delete_agent_token", Wants::Caller),
+    ("map_user", Wants::Operator),
+    ("map_users", Wants::Operator),
+    ("list_user_mappings", Wants::Operator),
+    ("get_user_mapping", Wants::Operator),
+    ("get_user_mapping_by_crm", Wants::Operator),
+    ("delete_user_mapping", Wants::Operator),
+    ("delete_user_mapping_by_user", Wants::Operator),
+    ("list_sign_in_options", Wants::Nothing),
+    ("sign_in_with_password", Wants::Nothing),
+    ("set_up", Wants::Nothing),
+    ("look_at_invitation", Wants::Nothing),
+    ("accept_invitation", Wants::Nothing),
+    ("begin_oidc_sign_in", Wants::Nothing),
+    ("finish_oidc_sign_in", Wants::Nothing),
+    ("update_me", Wants::Caller),
+    ("change_own_password", Wants::Caller),
+    ("list_own_sessions", Wants::Caller),
+    ("end_own_sessions", Wants::Caller),
+    ("end_own_session", Wants::Caller),
+    ("list_people", Wants::Caller),
+    ("invite_person", Wants::Caller),
+    ("get_person", Wants::Caller),
+    ("update_person", Wants::Caller),
+    ("delete_person", Wants::Caller),
+    ("create_password_link", Wants::Caller),
+    ("invite_person_as_operator", Wants::Operator),
     ("list_own_connections", Wants::Caller),
     ("place_call", Wants::Caller),
     ("get_dial", Wants::Caller),
@@ -86,6 +130,11 @@ const MORE: &[(&str, Wants)] = &[
     ("control_call", Wants::Caller),
     ("get_dial_policy", Wants::Caller),
     ("set_dial_policy", Wants::Caller),
+    ("list_own_keys", Wants::Caller),
+    ("create_own_key", Wants::Caller),
+    ("rename_own_key", Wants::Caller),
+    ("rotate_own_key", Wants::Caller),
+    ("revoke_own_key", Wants::Caller),
     ("list_audit", Wants::Caller),
     ("list_operator_audit", Wants::Operator),
     ("export_audit", Wants::Caller),
@@ -106,6 +155,14 @@ const MORE: &[(&str, Wants)] = &[
     ("delete_mapping", Wants::Operator),
     ("list_platforms", Wants::Operator),
     ("list_notifications", Wants::Operator),
+    ("create_dialpad_webhook", Wants::Operator),
+    ("list_dialpad_webhooks", Wants::Operator),
+    ("get_dialpad_webhook", Wants::Operator),
+    ("delete_dialpad_webhook", Wants::Operator),
+    ("list_voicemails_of_app", Wants::Operator),
+    ("get_voicemail_of_app", Wants::Operator),
+    ("delete_voicemail_of_app", Wants::Operator),
+    ("get_websocket_stats", Wants::Operator),
 ];
 
 /// A dial of a tenant, as stored.
@@ -136,14 +193,37 @@ async fn dial(world: &World, tenant: &crate::world::Tenant, hook: &crate::world:
     id.to_string()
 }
 
-struct Route {
-    id: String,
-    method: Method,
-    path: String,
-    security: Value,
+/// An agent of a tenant, a token of theirs, and the name a user of Dialpad is mapped by.
+async fn agent(
+    world: &World,
+    tenant: &crate::world::Tenant,
+    name: &str,
+) -> (String, String, String) {
+    let mapped = json!({"dialpad_user_id": 77, "crm_user_id": format!("crm-{name}")});
+    let path = format!("/internal/apps/{}/users/map", tenant.id);
+    let mapped = world.operate(Method::POST, &path, Some(&mapped)).await.body;
+    let agents = world.get(tenant, "/api/agents").await.body;
+    let agent = &agents["data"][0]["id"];
+    let token = world
+        .post(tenant, "/api/agent-tokens", &json!({"agent_id": agent}))
+        .await
+        .body;
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    (
+        text(agent),
+        text(&token["data"]["id"]),
+        text(&mapped["data"]["id"]),
+    )
 }
 
-fn routes() -> Vec<Route> {
+pub(crate) struct Route {
+    pub(crate) id: String,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) security: Value,
+}
+
+pub(crate) fn routes() -> Vec<Route> {
     let api = serde_json::to_value(switchhook_api::openapi()).unwrap();
     let mut routes = Vec::new();
     for (path, item) in api["paths"].as_object().unwrap() {
@@ -160,10 +240,10 @@ fn routes() -> Vec<Route> {
 }
 
 /// Real ids of one app for every parameter of a path.
-struct Ids(BTreeMap<&'static str, String>);
+pub(crate) struct Ids(BTreeMap<&'static str, String>);
 
 impl Ids {
-    async fn of(world: &World, name: &str) -> (Self, crate::world::Tenant) {
+    pub(crate) async fn of(world: &World, name: &str) -> (Self, crate::world::Tenant) {
         let tenant = world.tenant(name).await;
         let hook = world.hook(&tenant).await;
         world.ring(&hook, 1).await;
@@ -180,8 +260,13 @@ impl Ids {
         ] {
             world.dialpad(&hook, &fixture(scenario, name)).await;
         }
+        let joined = crate::people::join(world, &tenant, "walk@example.nl", "admin").await;
+        let person = joined.answer.body["data"]["user"]["id"].clone();
+        let sessions = joined.get("/api/me/sessions").await.body;
+        let session = sessions["data"][0]["id"].as_str().unwrap().to_owned();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let first = async |list: &str| text(&world.get(&tenant, list).await.body["data"][0]["id"]);
+        let agent = agent(world, &tenant, name).await;
         let ids = BTreeMap::from([
             ("call", text(&call)),
             ("recording", first("/api/recordings").await),
@@ -194,18 +279,37 @@ impl Ids {
             ("platform", "dialpad".to_owned()),
             ("hook_id", hook.path.rsplit('/').next().unwrap().to_owned()),
             ("code", "call_not_found".to_owned()),
+            ("webhook_id", "5600000000000001".to_owned()),
             ("action", "hangup".to_owned()),
             ("dial", dial(world, &tenant, &hook).await),
+            ("agent", agent.0),
+            ("agent-token", agent.1),
+            ("identity_id", agent.2.clone()),
+            ("mapping_id", agent.2),
+            ("dialpad_user_id", "77".to_owned()),
+            ("crm_user_id", format!("crm-{name}")),
+            ("people", text(&person)),
+            ("session", session),
         ]);
         (Self(ids), tenant)
     }
 
-    fn fill(&self, route: &Route) -> String {
-        let kinds = ["contact", "dial", "recording", "voicemail", "message"];
+    pub(crate) fn fill(&self, route: &Route) -> String {
+        let kinds = [
+            "agent",
+            "agent-token",
+            "contact",
+            "dial",
+            "recording",
+            "voicemail",
+            "message",
+            "session",
+        ];
         let kind = kinds
             .into_iter()
             .find(|kind| route.path.contains(&format!("/{kind}s/")));
-        let id = kind.unwrap_or("call");
+        let people = route.path.contains("/people/").then_some("people");
+        let id = kind.or(people).unwrap_or("call");
         let mut path = route.path.replace("{id}", &self.0[id]);
         for (name, value) in &self.0 {
             path = path.replace(&format!("{{{name}}}"), value);
@@ -218,15 +322,21 @@ impl Ids {
     }
 }
 
-async fn send(request: RequestBuilder, route: &Route) -> Answer {
+pub(crate) async fn send(request: RequestBuilder, route: &Route) -> Answer {
     let request = match (route.method.as_str(), route.path.as_str()) {
         ("POST", "/api/contacts/import") => request.json(&json!([])),
         ("POST", path) if path.ends_with("/contacts") => {
             request.json(&json!({"name": "x", "numbers": []}))
         }
+        ("POST", path) if path.ends_with("/people") => {
+            request.json(&json!({"email": "x@example.nl", "role": "agent"}))
+        }
         ("POST", path) if path.ends_with("/apps") => request.json(&json!({"name": "x"})),
         ("POST", path) if path.ends_with("/connections") => {
             request.json(&json!({"platform": "dialpad"}))
+        }
+        ("POST", path) if path.ends_with("/identities") => {
+            request.json(&json!({"kind": "extension", "value": "1"}))
         }
         ("PATCH", _) => request.json(&json!({"name": "x"})),
         _ => request,
@@ -386,7 +496,7 @@ async fn what_belongs_to_another_app_does_not_exist() {
         let mut mixed = BTreeMap::clone(&theirs.0);
         mixed.insert("app_id", ours.0["app_id"].clone());
         let path = Ids(mixed).fill(&route);
-        let takes_id = ["{id}", "{key_id}", "{connection_id}"];
+        let takes_id = ["{id}", "{key_id}", "{connection_id}", "{mapping_id}"];
         if !takes_id.iter().any(|name| route.path.contains(name)) {
             continue;
         }
@@ -401,7 +511,7 @@ async fn what_belongs_to_another_app_does_not_exist() {
         assert_eq!(answer.status, 404, "{}: {}", route.id, answer.text);
         assert!(answer.problem().ends_with("_not_found"), "{}", route.id);
     }
-    assert_eq!(covered, 19);
+    assert_eq!(covered, 38);
     // Theirs is still there.
     let call = &theirs.0["call"];
     assert_eq!(

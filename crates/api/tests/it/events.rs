@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 use switchhook_domain::Timestamp;
-use switchhook_engine::store::Store as _;
 
 use crate::world::{World, fixture};
 

@@ -13,8 +13,9 @@ use switchhook_engine::adapter::*;
 use switchhook_engine::connections::place;
 use switchhook_engine::keyring::KeyRing;
 use switchhook_engine::ports::{Clock as _, SystemEntropy};
+use switchhook_engine::rights::Scopes;
 use switchhook_engine::seal::MasterKey;
-use switchhook_engine::store::{App, Connection, Store as _};
+use switchhook_engine::store::{App, Connection, KeyStore as _, Store as _};
 use uuid::Uuid;
 
 use crate::client::Answer;
@@ -33,7 +34,7 @@ async fn app(world: &World, number: u128, active: bool) -> Tenant {
         created_at: now,
     };
     world.store.create_app(&app).await.unwrap();
-    let key = world.gate.new_key(id, "key", None);
+    let key = world.gate.new_key(id, "key", Scopes::ALL, None);
     world.store.create_key(&key.row).await.unwrap();
     Tenant {
         id: id.to_string(),

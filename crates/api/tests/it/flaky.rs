@@ -8,21 +8,36 @@ use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventType};
 use switchhook_domain::fold::{CallState, PresenceState};
 use switchhook_domain::id::{
-    AppId, CallId, ConnectionId, ContactId, DialId, KeyId, MessageId, NotificationId, RecordingId,
-    VoicemailId,
+    AgentTokenId, AppId, CallId, ConnectionId, ContactId, DialId, KeyId, MessageId, NotificationId,
+    RecordingId, UserId, VoicemailId,
 };
 use switchhook_engine::store::*;
 use switchhook_testkit::memory::MemoryStore;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-/// The reference store behind a switch.
-#[derive(Default)]
+/// A store behind a switch; the reference store, if nothing else is said.
 pub(crate) struct Flaky {
-    pub(crate) inner: MemoryStore,
+    pub(crate) inner: Arc<dyn Store>,
     pub(crate) away: AtomicBool,
     /// How often the keys of an app were read.
     pub(crate) key_reads: AtomicUsize,
+}
+
+impl Default for Flaky {
+    fn default() -> Self {
+        Self::over(Arc::new(MemoryStore::default()))
+    }
+}
+
+impl Flaky {
+    pub(crate) fn over(inner: Arc<dyn Store>) -> Self {
+        Self {
+            inner,
+            away: AtomicBool::default(),
+            key_reads: AtomicUsize::default(),
+        }
+    }
 }
 
 macro_rules! pass {
@@ -58,10 +73,7 @@ pass! { Store {
     create_app(app: &App) -> ();
     app(id: AppId) -> Option<App>;
     apps() -> Vec<App>;
-    create_key(key: &ApiKey) -> ();
-    key_by_lookup(lookup: &str) -> Option<ApiKey>;
-    keys(app: AppId) -> Vec<ApiKey>;
-    revoke_key(app: AppId, id: KeyId, at: Timestamp) -> ();
+    update_app(app: &App) -> ();
     put_sign_in_link(grant: &Grant) -> ();
     take_sign_in_link(hash: &[u8; 32], now: Timestamp) -> Option<Grant>;
     put_session(grant: &Grant) -> ();
@@ -88,6 +100,19 @@ pass! { Store {
     }
 }
 
+pass! { KeyStore {
+    create_key(key: &ApiKey) -> ();
+    key_by_lookup(lookup: &str) -> Option<ApiKey>;
+    key(app: AppId, id: KeyId) -> Option<ApiKey>;
+    keys(app: AppId) -> Vec<ApiKey>;
+    revoke_key(app: AppId, id: KeyId, at: Timestamp) -> ();
+    rename_key(app: AppId, id: KeyId, name: &str) -> ();
+    rotate_key(new: &ApiKey, old_until: Timestamp) -> ();
+    unclaimed_keys(now: Timestamp, limit: u32) -> Vec<ApiKey>;
+    claim_key(app: AppId, id: KeyId, claim: &KeyClaim) -> bool;
+    keys_used(uses: &[KeyUse]) -> ();
+} }
+
 pass! { DialStore {
     create_dial(dial: &Dial) -> Option<Dial>;
     dial(app: AppId, id: DialId) -> Option<Dial>;
@@ -98,6 +123,15 @@ pass! { DialStore {
     dials_since(app: AppId, agent: &str, since: Timestamp) -> u32;
     dial_policy(app: AppId) -> Option<DialPolicy>;
     put_dial_policy(app: AppId, policy: &DialPolicy) -> ();
+} }
+
+pass! { AgentStore {
+    roster_version(app: AppId) -> u64;
+    roster(app: AppId) -> StoredRoster;
+    change_roster(app: AppId, seen: u64, change: &RosterChange) -> bool;
+    put_agent_token(token: &AgentToken, now: Timestamp) -> ();
+    agent_token(hash: &[u8; 32], now: Timestamp) -> Option<AgentToken>;
+    delete_agent_token(app: AppId, id: AgentTokenId) -> bool;
 } }
 
 pass! { ImportStore {
@@ -115,6 +149,28 @@ pass! { MediaStore {
     delete_voicemail(app: AppId, id: VoicemailId) -> ();
     message(app: AppId, id: MessageId) -> Option<StoredMessage>;
     presence(app: AppId, limit: u32, offset: u32) -> (Vec<StoredPresence>, u64);
+} }
+
+pass! { PeopleStore {
+    is_untouched() -> bool;
+    set_up(hash: &[u8; 32], now: Timestamp, app: &App, person: &Person) -> bool;
+    create_person(person: &Person) -> ();
+    person(app: AppId, id: UserId) -> Option<Person>;
+    people(app: AppId, limit: u32, offset: u32) -> (Vec<Person>, u64);
+    people_by_email(email: &str) -> Vec<Person>;
+    people_by_identity(issuer: &str, subject: &str) -> Vec<Person>;
+    update_person(app: AppId, id: UserId, change: &PersonChange) -> Person;
+    delete_person(app: AppId, id: UserId) -> ();
+    put_one_time(token: &OneTime, now: Timestamp) -> ();
+    one_time(purpose: Purpose, hash: &[u8; 32], now: Timestamp) -> Option<OneTime>;
+    take_one_time(purpose: Purpose, hash: &[u8; 32], now: Timestamp) -> Option<OneTime>;
+    redeem(purpose: Purpose, hash: &[u8; 32], now: Timestamp, change: &PersonChange)
+        -> Option<Person>;
+    start_session(session: &PersonSession) -> bool;
+    touch_session(hash: &[u8; 32], now: Timestamp, expires_at: Timestamp, limit: i64) -> ();
+    person_sessions(app: AppId, id: UserId, now: Timestamp) -> Vec<PersonSession>;
+    end_session(app: AppId, id: UserId, hash: &[u8; 32]) -> bool;
+    end_sessions(app: AppId, id: UserId, keep: Option<[u8; 32]>) -> u64;
 } }
 
 pass! { StateStore {

@@ -208,6 +208,24 @@ async fn answers_are_what_the_description_says() {
         ),
         (
             Method::POST,
+            "/internal/apps/{app_id}/keys",
+            format!("{base}/keys"),
+            Some(json!({"scopes": ["keys:write"]})),
+        ),
+        (
+            Method::GET,
+            "/internal/apps/{app_id}/api-key/status",
+            format!("{base}/api-key/status"),
+            None,
+        ),
+        (
+            Method::GET,
+            "/internal/apps/{app_id}/api-key/audit",
+            format!("{base}/api-key/audit"),
+            None,
+        ),
+        (
+            Method::POST,
             "/internal/apps/{app_id}/sign-in-link",
             format!("{base}/sign-in-link"),
             None,

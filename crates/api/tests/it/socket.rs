@@ -5,7 +5,6 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use switchhook_domain::Timestamp;
-use switchhook_engine::store::Store as _;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::world::{World, config};

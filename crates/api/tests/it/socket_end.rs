@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use switchhook_engine::store::Store as _;
 
 use crate::world::World;
 
@@ -15,9 +14,9 @@ async fn revoking_a_key_closes_its_sockets_within_a_second() {
     let (mut doomed, ..) = world.listen(&tenant).await;
     let base = format!("/internal/apps/{}", tenant.id);
     let second = world
-        .operate(Method::POST, &format!("{base}/api-key"), None)
-        .await
-        .body;
+        .operate(Method::POST, &format!("{base}/keys"), None)
+        .await;
+    let second = &second.body["data"];
     let other = second["api_key"].as_str().unwrap();
     let mut spared = world.connect("", &[("x-api-key", other)]).await;
     assert_eq!(spared.frame().await["type"], "hello");
@@ -28,7 +27,7 @@ async fn revoking_a_key_closes_its_sockets_within_a_second() {
     let keys = keys["data"].as_array().unwrap();
     let first = keys
         .iter()
-        .find(|key| key["id"] != second["key_id"])
+        .find(|key| key["id"] != second["key"]["id"])
         .unwrap();
     let path = format!("{base}/keys/{}", first["id"].as_str().unwrap());
     let started = Instant::now();

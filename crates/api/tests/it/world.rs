@@ -1,5 +1,6 @@
 //! A whole server in this process on a free port, and a few short ways to speak to it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use switchhook_adapters::dialpad::{Dialpad, sign_jwt};
 use switchhook_adapters::oauth::HttpTokens;
-use switchhook_api::{ApiConfig, ApiState, router};
+use switchhook_api::{ApiConfig, ApiState, LimitsConfig, router};
 use switchhook_engine::access::Gate;
 use switchhook_engine::adapter::{Adapter, Secret};
 use switchhook_engine::admin::Admin;
@@ -22,6 +23,7 @@ use switchhook_engine::keeper::Keeper;
 use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
 use switchhook_engine::oauth::Tokens;
+use switchhook_engine::people::{People, PeopleSettings};
 use switchhook_engine::ports::{Clock, SystemEntropy};
 use switchhook_engine::seal::MasterKey;
 use switchhook_engine::session::Sessions;
@@ -48,6 +50,7 @@ pub(crate) struct World {
     pub(crate) connections: Arc<Connections>,
     pub(crate) intake: Intake,
     pub(crate) dialler: Dialler,
+    pub(crate) people: People,
     pub(crate) stop: CancellationToken,
     pub(crate) sockets: TaskTracker,
     http: reqwest::Client,
@@ -71,6 +74,8 @@ pub(crate) struct Hook {
 pub(crate) fn config() -> ApiConfig {
     ApiConfig {
         internal_secret: Some(Secret::new(OPERATOR)),
+        // They have tests of their own.
+        limits: LimitsConfig::off(),
         ..ApiConfig::default()
     }
 }
@@ -120,11 +125,25 @@ impl World {
         Self::with_adapters(config, vec![Arc::new(Dialpad)]).await
     }
 
-    pub(crate) async fn with_adapters(
+    pub(crate) async fn with_adapters(config: ApiConfig, adapters: Vec<Arc<dyn Adapter>>) -> Self {
+        Self::with_people(config, adapters, PeopleSettings::default()).await
+    }
+
+    pub(crate) async fn with_people(
+        config: ApiConfig,
+        adapters: Vec<Arc<dyn Adapter>>,
+        settings: PeopleSettings,
+    ) -> Self {
+        Self::over(Arc::new(Flaky::default()), config, adapters, settings).await
+    }
+
+    /// A node over a store that others may have too.
+    pub(crate) async fn over(
+        store: Arc<Flaky>,
         mut config: ApiConfig,
         adapters: Vec<Arc<dyn Adapter>>,
+        settings: PeopleSettings,
     ) -> Self {
-        let store = Arc::new(Flaky::default());
         let clock = Arc::new(TestClock::default());
         let entropy = Arc::new(SystemEntropy);
         let master = MasterKey::new([7; 32]);
@@ -147,6 +166,7 @@ impl World {
             clock.clone(),
             entropy.clone(),
         ));
+        let people = People::new(store.clone(), clock.clone(), entropy.clone(), settings);
         let admin = Admin::new(
             store.clone(),
             connections.clone(),
@@ -175,6 +195,7 @@ impl World {
             intake: intake.clone(),
             hub,
             gate: gate.clone(),
+            people: people.clone(),
             admin,
             connections: connections.clone(),
             links: links.clone(),
@@ -190,12 +211,9 @@ impl World {
             stop: stop.clone(),
             sockets: sockets.clone(),
         });
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, app).await });
-        let http = reqwest::Client::builder()
-            .timeout(PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap();
+        let http = browser();
         let address = address.to_string();
         Self {
             address,
@@ -208,6 +226,7 @@ impl World {
             connections,
             intake,
             dialler,
+            people,
             stop,
             sockets,
             http,
@@ -346,6 +365,15 @@ impl World {
     }
 }
 
+/// A client that follows nothing by itself.
+fn browser() -> reqwest::Client {
+    reqwest::Client::builder()
+        .timeout(PATIENCE)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap()
+}
+
 /// What asks platforms for something.
 fn commanding(
     connections: &Arc<Connections>,
@@ -369,6 +397,7 @@ fn commanding(
         links.clone(),
         sessions,
         metrics.clone(),
+        intake.agents().clone(),
     );
     (dialler, controls)
 }

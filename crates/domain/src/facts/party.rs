@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::join;
 use crate::Timestamp;
+use crate::agent::Names;
 use crate::call::AgentView;
 use crate::phone::{NumberKind, PhoneNumber};
 use crate::signal::Party;
@@ -86,6 +87,20 @@ impl PartyFacts {
             user_id: said(&self.user_id),
             email: said(&self.email),
             name: said(&self.name),
+            crm_user_id: None,
+        }
+    }
+
+    /// The names the platform gives for who is on it.
+    #[must_use]
+    pub fn names(&self) -> Names<'_> {
+        fn said(value: Option<&Said<String>>) -> Option<&str> {
+            value.map(|said| said.value.as_str())
+        }
+        Names {
+            extension: said(self.extension.as_ref()),
+            user_id: said(self.user_id.as_ref()),
+            email: said(self.email.as_ref()),
         }
     }
 

@@ -126,7 +126,11 @@ impl Emitter<'_> {
                     id: failure.dial,
                     call_id: self.call.id,
                     target: requested.and_then(|r| r.target.canonical()),
-                    agent: requested.map(|r| r.agent.view()),
+                    agent: requested.map(|r| {
+                        let mut view = r.agent.view();
+                        self.state.name_agent(&mut view);
+                        view
+                    }),
                     cause: failure.cause,
                     detail: &failure.detail,
                 },
@@ -223,7 +227,7 @@ impl Emitter<'_> {
                     let data = raw(&PopData {
                         call,
                         action: self.state.matches.action(),
-                        agent: agent(leg),
+                        agent: agent(self.state, leg),
                         leg: &leg.id,
                         matches: &self.state.matches.best,
                         total: self.state.matches.total,
@@ -246,7 +250,7 @@ impl Emitter<'_> {
                 };
                 let data = raw(&PopClosedData {
                     call,
-                    agent: agent(leg),
+                    agent: agent(self.state, leg),
                     leg: &leg.id,
                     reason,
                 });
@@ -294,13 +298,12 @@ impl Emitter<'_> {
     }
 }
 
-fn agent(leg: &LegView) -> Option<AgentView> {
-    (leg.kind == LegKind::Agent).then(|| AgentView {
-        id: None,
-        extension: leg.extension.clone(),
-        user_id: leg.user_id.clone(),
-        email: None,
-        name: leg.name.clone(),
+fn agent(state: &CallState, leg: &LegView) -> Option<AgentView> {
+    let facts = state.facts.legs.get(&leg.id)?;
+    (leg.kind == LegKind::Agent).then(|| {
+        let mut view = facts.party.view();
+        state.name_agent(&mut view);
+        view
     })
 }
 

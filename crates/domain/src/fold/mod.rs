@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 
 use crate::Timestamp;
+use crate::agent::{AgentRef, Names, Place, Roster};
 use crate::call::{Call, ContactView, LegView, Status};
 use crate::contact::Matches;
 use crate::derive::Derived;
@@ -124,6 +125,8 @@ pub struct FoldContext<'a> {
     pub mint: &'a IdMint,
     /// The directory of the app.
     pub directory: &'a dyn Directory,
+    /// The agents of the app; `None` where nothing new is said of them.
+    pub roster: Option<&'a Roster>,
 }
 
 /// A call that changed, ready to be written.
@@ -359,6 +362,9 @@ impl<'a> Fold<'a> {
     fn finish_call(&mut self, mut entry: Entry) {
         let context = &self.context;
         entry.state.updated_at = context.now;
+        if let Some(roster) = context.roster {
+            entry.state.find_agents(roster);
+        }
         let mut after = entry.state.derive(context.country);
         if self.look_up_contact(&mut entry.state, &after) {
             after = entry.state.derive(self.context.country);
@@ -478,6 +484,21 @@ impl<'a> Fold<'a> {
         self.messages.insert(id, state);
     }
 
+    /// Which of the app's agents a report of presence is about.
+    fn agent_of(&self, report: &PresenceReport) -> Option<AgentRef> {
+        let place = Place {
+            platform: self.context.platform,
+            connection: self.context.connection_id,
+        };
+        let names = Names {
+            extension: report.extension.as_deref(),
+            user_id: report.user_id.as_deref(),
+            email: report.email.as_deref(),
+        };
+        let found = self.context.roster?.find(place, names)?;
+        Some(AgentRef::from(found.agent))
+    }
+
     fn presence(&mut self, at: Timestamp, report: &PresenceReport) {
         let Some(key) = presence_key(report) else {
             return;
@@ -500,6 +521,7 @@ impl<'a> Fold<'a> {
         let data = emit::raw(&serde_json::json!({ "presence": {
             "extension": report.extension, "user_id": report.user_id, "email": report.email,
             "presence": report.presence, "platform": self.context.platform, "since": at,
+            "agent": self.agent_of(report),
         }}));
         let kind = EventType::PresenceChanged;
         self.out.events.push(EventDraft {

@@ -1,18 +1,19 @@
 //! What is stored about a call, a message and an agent's presence between two folds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::FoldContext;
 use crate::Timestamp;
-use crate::call::ContactView;
+use crate::agent::{AgentRef, Names, Place, Roster};
+use crate::call::{AgentView, ContactView};
 use crate::contact::Matches;
 use crate::derive::{Derived, Frame, derive};
-use crate::facts::Facts;
+use crate::facts::{Facts, PartyFacts};
 use crate::id::{CallId, ConnectionId};
 use crate::media::{Message, PresenceReport};
-use crate::signal::DIAL_KEY;
+use crate::signal::{DIAL_KEY, LegKind};
 
 /// Everything stored about a call; the record is derived from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,9 @@ pub struct CallState {
     /// The number the directory was last asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matched: Option<String>,
+    /// Which of the app's agents they are whom the platform names ([`Names::key`]).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub agents: BTreeMap<String, AgentRef>,
     /// When we first stored it.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -88,6 +92,7 @@ impl CallState {
             contact: None,
             matches: Matches::default(),
             matched: None,
+            agents: BTreeMap::new(),
             created_at: context.now,
             updated_at: context.now,
             merged_into: None,
@@ -102,7 +107,7 @@ impl CallState {
     /// The record as it stands, for an app of that country.
     #[must_use]
     pub fn derive(&self, country: &str) -> Derived {
-        derive(
+        let mut derived = derive(
             &self.facts,
             &Frame {
                 id: self.id,
@@ -115,7 +120,52 @@ impl CallState {
                 was_terminal: self.told.stage == Stage::Over,
                 merged_into: self.merged_into,
             },
-        )
+        );
+        if let Some(agent) = &mut derived.call.agent {
+            self.name_agent(agent);
+        }
+        derived
+    }
+
+    /// Says on a record which of the app's agents it is, where that is known.
+    pub(super) fn name_agent(&self, view: &mut AgentView) {
+        let names = Names {
+            extension: view.extension.as_deref(),
+            user_id: view.user_id.as_deref(),
+            email: view.email.as_deref(),
+        };
+        if let Some(agent) = names.key().and_then(|key| self.agents.get(&key)) {
+            agent.put_on(view);
+        }
+    }
+
+    /// Asks the roster who they are whom the platform names. Once a call has been told to be
+    /// over, what is known of it stays: it was taken by whoever had the extension then.
+    pub(super) fn find_agents(&mut self, roster: &Roster) {
+        if roster.agents().is_empty() && self.agents.is_empty() {
+            return;
+        }
+        let over = self.told.stage == Stage::Over;
+        let place = Place {
+            platform: &self.platform,
+            connection: self.connection_id,
+        };
+        let legs = self.facts.legs.values();
+        let ours = legs.filter(|leg| leg.kind != LegKind::External);
+        let ours = ours.map(|leg| &leg.party);
+        let asking = self.facts.requested.as_ref().map(|asked| &asked.agent);
+        let find = |party: &PartyFacts| {
+            let names = party.names();
+            let key = names.key()?;
+            let known = self.agents.get(&key).filter(|_| over);
+            let agent = known.cloned().or_else(|| {
+                let found = roster.find(place, names)?;
+                Some(AgentRef::from(found.agent))
+            });
+            agent.map(|agent| (key, agent))
+        };
+        let found = ours.chain(asking).filter_map(find).collect();
+        self.agents = found;
     }
 }
 

@@ -1,15 +1,15 @@
 //! Setting things up: apps, keys and connections. Used by the operator routes and the command
 //! line alike, so that both say the same and check the same. Changing a connection that is there
-//! is in the child module `change`.
+//! is in the child module `change`, everything about keys in `keys`.
 
 mod change;
+mod keys;
 
 use std::sync::Arc;
 
 use reqwest::Url;
 use serde_json::{Map, Value};
-use switchhook_domain::Timestamp;
-use switchhook_domain::id::{AppId, ConnectionId, IdMint, KeyId};
+use switchhook_domain::id::{AppId, ConnectionId, IdMint};
 use switchhook_domain::phone::NumberPlan;
 
 use crate::access::{Gate, NewKey};
@@ -17,10 +17,12 @@ use crate::adapter::{Adapter, ConfigField, DecodeError, FieldKind, Secret};
 use crate::connections::{Connections, place};
 use crate::outbound::Reach;
 use crate::ports::{Clock, Entropy};
+use crate::rights::Scopes;
 use crate::seal::{is_reference, random_text, resolve};
 use crate::store::{App, Connection, Store, StoreError};
 
 pub use self::change::{Change, Rotated};
+pub use self::keys::{AppChange, KeyWish, MAX_KEYS, MAX_OVERLAP, OVERLAP, Replaced, current};
 
 /// The longest name of anything.
 pub const MAX_NAME: usize = 200;
@@ -44,6 +46,12 @@ pub enum AdminError {
     /// The app is switched off.
     #[error("the app is not active")]
     InactiveApp,
+    /// The key no longer works, or has been replaced already.
+    #[error("the key no longer works or has been replaced already")]
+    KeyOver,
+    /// The app has as many keys that work as it may have.
+    #[error("the app has {MAX_KEYS} keys that work already; revoke one first")]
+    TooManyKeys,
     /// The database is away or refused.
     #[error(transparent)]
     Store(StoreError),
@@ -159,7 +167,7 @@ impl Admin {
             created_at: self.clock.now(),
         };
         self.store.create_app(&app).await?;
-        let key = self.gate.new_key(app.id, "first key", None);
+        let key = self.gate.new_key(app.id, "first key", Scopes::ALL, None);
         self.store.create_key(&key.row).await?;
         Ok((app, key))
     }
@@ -170,40 +178,6 @@ impl Admin {
     /// See [`AdminError`].
     pub async fn app(&self, id: AppId) -> Result<App, AdminError> {
         self.store.app(id).await?.ok_or(AdminError::NotFound("app"))
-    }
-
-    /// Makes a further key.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub async fn create_key(
-        &self,
-        app: AppId,
-        name: &str,
-        expires_at: Option<Timestamp>,
-    ) -> Result<NewKey, AdminError> {
-        let app = self.app(app).await?;
-        if !app.active {
-            return Err(AdminError::InactiveApp);
-        }
-        if expires_at.is_some_and(|at| at <= self.clock.now()) {
-            return Err(AdminError::invalid("expires_at", "must be in the future"));
-        }
-        let key = self
-            .gate
-            .new_key(app.id, &checked_name(name, "name")?, expires_at);
-        self.store.create_key(&key.row).await?;
-        Ok(key)
-    }
-
-    /// Revokes a key.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub async fn revoke_key(&self, app: AppId, key: KeyId) -> Result<(), AdminError> {
-        self.store.revoke_key(app, key, self.clock.now()).await?;
-        self.gate.forget_cached();
-        Ok(())
     }
 
     /// Makes a connection: settings are checked against the platform's spec, secrets sealed.

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use switchhook_domain::call::Call;
 use switchhook_domain::fold::CallState;
-use switchhook_domain::id::CallId;
+use switchhook_domain::id::{AgentId, CallId};
 use switchhook_domain::phone::PhoneNumber;
 use tokio_util::task::TaskTracker;
 
 use crate::adapter::Capability;
+use crate::agents::Agents;
+use crate::agents::own::own_part;
 use crate::command::{AgentDevice, CallHandle, CommandError, Control, Fault};
 use crate::connections::{Connections, ReadyConnection};
 use crate::dial::{Refusal, SessionSource, can_now, check_agent, policy};
@@ -76,11 +78,22 @@ struct Found {
 #[derive(Clone)]
 pub struct Controls {
     store: Arc<dyn Store>,
+    agents: Agents,
     connections: Arc<Connections>,
     links: Links,
     sessions: Arc<dyn SessionSource>,
     metrics: Metrics,
     tasks: TaskTracker,
+}
+
+/// On whose behalf a call is steered.
+#[derive(Clone, Debug, Default)]
+pub struct Behalf {
+    /// The agent's device, where one is named.
+    pub device: AgentDevice,
+    /// The agent who acts for themselves: only calls they are on, only as themselves. `None` for
+    /// those who may steer any call.
+    pub own: Option<AgentId>,
 }
 
 impl std::fmt::Debug for Controls {
@@ -98,9 +111,11 @@ impl Controls {
         links: Links,
         sessions: Arc<dyn SessionSource>,
         metrics: Metrics,
+        agents: Agents,
     ) -> Self {
         Self {
             store,
+            agents,
             connections,
             links,
             sessions,
@@ -118,11 +133,12 @@ impl Controls {
         &self,
         app: &App,
         id: CallId,
-        agent: AgentDevice,
+        behalf: Behalf,
         order: &Order,
     ) -> Result<CallId, ControlRefusal> {
-        check_agent(&agent)?;
+        check_agent(&behalf.device)?;
         let found = self.find(app, id).await?;
+        let agent = self.device(&found, behalf).await?;
         let handle = handle(&found, agent);
         let action = order.action();
         self.possible(&found, &handle, action)?;
@@ -176,10 +192,21 @@ impl Controls {
         &self,
         app: &App,
         id: CallId,
-        agent: AgentDevice,
+        behalf: Behalf,
     ) -> Result<Vec<Possible>, ControlRefusal> {
-        check_agent(&agent)?;
+        check_agent(&behalf.device)?;
         let found = self.find(app, id).await?;
+        let agent = match self.device(&found, behalf).await {
+            Ok(agent) => agent,
+            Err(refusal @ ControlRefusal::Refused(Refusal::NotOwn)) => {
+                let refused = |action| Possible {
+                    action,
+                    refusal: Some(refusal.clone()),
+                };
+                return Ok(Action::ALL.map(refused).to_vec());
+            }
+            Err(refusal) => return Err(refusal),
+        };
         let handle = handle(&found, agent);
         let possible = |action| Possible {
             action,
@@ -228,6 +255,17 @@ impl Controls {
             state,
             connection,
         })
+    }
+
+    /// The device it is done from; an agent who acts for themselves must be on the call.
+    async fn device(&self, found: &Found, behalf: Behalf) -> Result<AgentDevice, ControlRefusal> {
+        let Some(agent) = behalf.own else {
+            return Ok(behalf.device);
+        };
+        let app = found.connection.app.id;
+        let roster = self.agents.latest(app).await?;
+        let part = own_part(&roster, &found.state, agent, &behalf.device);
+        part.ok_or_else(|| Refusal::NotOwn.into())
     }
 
     /// The call, or the one it has become part of.

@@ -153,12 +153,12 @@ impl Dialler {
     async fn begin(
         &self,
         app: &App,
-        request: DialRequest,
+        mut request: DialRequest,
         digest: [u8; 32],
     ) -> Result<Begun, Refusal> {
         let turn = self.inner.turn(app.id);
         let held = turn.lock().await;
-        let cleared = self.clear(app, &request).await?;
+        let cleared = self.clear(app, &mut request).await?;
         let now = self.inner.now();
         let random = self.inner.intake.entropy().random();
         let keyed = request.idempotency_key.as_deref();

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use switchhook_domain::agent::Place;
 use switchhook_domain::call::Status;
 use switchhook_domain::fold::PresenceState;
 use switchhook_domain::id::ConnectionId;
@@ -15,6 +16,7 @@ use super::policy;
 use super::request::{DialRequest, Refusal};
 use super::{Dialler, Inner};
 use crate::adapter::Capability;
+use crate::agents::own::own_device;
 use crate::command::AgentDevice;
 use crate::connections::ReadyConnection;
 use crate::store::{App, CallQuery, StoreResult};
@@ -34,9 +36,20 @@ pub(super) struct Cleared {
 
 impl Dialler {
     /// Asks everything there is to ask.
-    pub(super) async fn clear(&self, app: &App, request: &DialRequest) -> Result<Cleared, Refusal> {
+    pub(super) async fn clear(
+        &self,
+        app: &App,
+        request: &mut DialRequest,
+    ) -> Result<Cleared, Refusal> {
         let connection = self.inner.choose(app, request.connection)?;
-        let cleared = self.clear_for(app, request, &connection).await;
+        let own = self.inner.own_device(app, request, &connection).await;
+        let cleared = match own {
+            Ok(device) => {
+                request.agent = device;
+                self.clear_for(app, request, &connection).await
+            }
+            Err(refusal) => Err(refusal),
+        };
         if cleared.is_err() {
             self.inner.count(&connection, "refused");
         }
@@ -76,6 +89,26 @@ impl Dialler {
 }
 
 impl Inner {
+    /// The device that rings: the one named, which must be their own for an agent who acts for
+    /// themselves.
+    async fn own_device(
+        &self,
+        app: &App,
+        request: &DialRequest,
+        connection: &ReadyConnection,
+    ) -> Result<AgentDevice, Refusal> {
+        let Some(agent) = request.own else {
+            return Ok(request.agent.clone());
+        };
+        let roster = self.intake.agents().latest(app.id).await?;
+        let place = Place {
+            platform: connection.adapter.spec().platform,
+            connection: connection.row.id,
+        };
+        let device = own_device(&roster, place, agent, &request.agent);
+        device.ok_or(Refusal::NotOwn)
+    }
+
     /// The connection named, or the only one of the app that places calls.
     fn choose(&self, app: &App, named: Option<ConnectionId>) -> Result<ReadyConnection, Refusal> {
         let field = |problem: &str| Refusal::field("connection_id", problem);

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use switchhook_domain::id::ConnectionId;
+use serde_json::{Value, json};
+use switchhook_domain::id::{AgentId, ConnectionId};
 
 use super::policy::Reason;
 use crate::command::AgentDevice;
@@ -25,6 +25,9 @@ pub struct DialRequest {
     pub connection: Option<ConnectionId>,
     /// Who calls: the device that rings first.
     pub agent: AgentDevice,
+    /// The agent who acts for themselves: only their own device may ring. `None` for those who
+    /// may let any ring.
+    pub own: Option<AgentId>,
     /// Who is called, as typed.
     pub target: String,
     /// The number to show, as typed; `None` for the app's own choice.
@@ -38,20 +41,23 @@ pub struct DialRequest {
 impl DialRequest {
     /// SHA-256 of everything that makes it another request.
     pub(super) fn digest(&self) -> [u8; 32] {
-        let said = json!([
-            self.connection,
-            self.agent.extension,
-            self.agent.user_id,
-            self.agent.device_id,
-            self.target,
-            self.caller_id,
-        ]);
+        let mut said = vec![
+            json!(self.connection),
+            json!(self.agent.extension),
+            json!(self.agent.user_id),
+            json!(self.agent.device_id),
+            json!(self.target),
+            json!(self.caller_id),
+        ];
+        said.extend(self.own.map(|agent| json!(agent)));
+        let said = Value::Array(said);
         seal::digest(said.to_string().as_bytes())
     }
 
     pub(super) fn check(&self) -> Result<(), Refusal> {
         check_agent(&self.agent)?;
-        if self.agent.extension.is_none() && self.agent.user_id.is_none() {
+        let nobody = self.agent.extension.is_none() && self.agent.user_id.is_none();
+        if nobody && self.own.is_none() {
             return Err(Refusal::field(
                 "agent",
                 "must name the extension or the user_id of the one who calls",
@@ -109,6 +115,9 @@ pub enum Refusal {
         /// Why.
         reason: Reason,
     },
+    /// The agent acts for themselves, and this is not their device or not their call.
+    #[error("not the agent's own")]
+    NotOwn,
     /// The agent has placed as many calls as the app allows.
     #[error("too many calls by one agent")]
     TooMany {
@@ -157,6 +166,7 @@ mod tests {
         DialRequest {
             connection: None,
             agent,
+            own: None,
             target: "0612345678".to_owned(),
             caller_id: None,
             idempotency_key: key.map(str::to_owned),
@@ -210,7 +220,8 @@ mod tests {
             ..one.clone()
         };
         assert_eq!(one.digest(), same.digest());
-        let mut others = vec![one.clone(), one.clone(), one.clone(), one.clone()];
+        let mut others = vec![one.clone(); 5];
+        others[4].own = Some(AgentId(uuid::Uuid::nil()));
         others[0].target = "0612345679".to_owned();
         others[1].caller_id = Some("0201234567".to_owned());
         others[2].agent.user_id = others[2].agent.extension.take();

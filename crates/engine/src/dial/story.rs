@@ -125,6 +125,7 @@ fn change(
             country: connection.app.country.as_str().into(),
             signals,
             settle: Vec::new(),
+            roster: None,
             history: false,
         }),
         events: Vec::new(),

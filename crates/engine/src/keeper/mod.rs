@@ -20,6 +20,7 @@ use switchhook_domain::id::ConnectionId;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::adapter::KeptHook;
 use crate::command::{CommandError, Fault};
 use crate::connections::{Connections, ReadyConnection};
 use crate::intake::Intake;
@@ -161,6 +162,46 @@ impl Keeper {
         let due_at = self.now();
         let nudged = StoredSubscription { due_at, ..known };
         self.store.put_subscription(&nudged).await
+    }
+
+    /// Looks after a connection at once, and waits for it; 10 s at most when another node is at
+    /// work on it. Returns what is kept then; `None` when nothing is.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn look_now(
+        &self,
+        connection: &ReadyConnection,
+    ) -> StoreResult<Option<StoredSubscription>> {
+        self.nudge(connection).await?;
+        let (app, id) = (connection.row.app_id, connection.row.id);
+        let mut row = self.store.subscription(app, id).await?;
+        for _ in 0..RELEASE_TRIES {
+            let Some(seen) = &row else { break };
+            self.look_after(seen).await?;
+            row = self.store.subscription(app, id).await?;
+            if row.as_ref().is_none_or(|row| row.due_at > self.now()) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        Ok(row)
+    }
+
+    /// The hook kept for a connection, and how it stands.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn hook(
+        &self,
+        connection: &ReadyConnection,
+    ) -> StoreResult<Option<(KeptHook, StoredSubscription)>> {
+        let (app, id) = (connection.row.app_id, connection.row.id);
+        let row = self.store.subscription(app, id).await?;
+        Ok(row.and_then(|row| {
+            let hook = connection.adapter.kept_hook(&Kept::of(&row).made)?;
+            Some((hook, row))
+        }))
     }
 
     fn first_row(&self, connection: &ReadyConnection) -> StoredSubscription {

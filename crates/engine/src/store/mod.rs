@@ -20,6 +20,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use switchhook_domain::Timestamp;
+use switchhook_domain::agent::Roster;
 use switchhook_domain::call::Status;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventDraft, EventType};
@@ -31,24 +32,30 @@ use switchhook_domain::signal::{Direction, Signal};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+pub mod agents;
 pub mod audit;
 pub mod dials;
 pub mod imports;
 pub mod installation;
+pub mod keys;
 pub mod media;
+pub mod people;
 pub mod states;
 pub mod vendors;
 
 pub use crate::rights::Role;
+pub use agents::{AgentStore, AgentToken, RosterChange, StoredRoster};
 pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore};
 pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
 pub use imports::ImportStore;
 pub use installation::{InstallationStore, SealedRow, SealedTable};
+pub use keys::{ApiKey, KeyClaim, KeyProof, KeyStore, KeyUse};
 pub use media::{
     MediaCursor, MediaPage, MediaStore, RecordingCheck, RecordingQuery, RecordingRecord,
     StoredMessage, StoredPresence, StoredRecording, StoredVoicemail, VoicemailQuery,
     VoicemailRecord, look_at, media_of,
 };
+pub use people::{LAST_ADMIN, OneTime, PeopleStore, Person, PersonChange, PersonSession, Purpose};
 pub use states::{PRESENCE_LIMIT, StateStore};
 pub use vendors::{OAuthStart, StoredMapping, StoredSubscription, StoredTokens, VendorStore};
 
@@ -136,6 +143,8 @@ pub struct FoldInput {
     pub signals: Vec<Signal>,
     /// Calls to settle ([`switchhook_domain::fold::Fold::settle`]), loaded by id.
     pub settle: Vec<CallId>,
+    /// The agents of the app; `None` where nothing new is said of them.
+    pub roster: Option<Arc<Roster>>,
     /// True for what another system recorded: it is kept and nothing of it is told
     /// ([`switchhook_domain::fold::Fold::of_history`]).
     pub history: bool,
@@ -208,29 +217,6 @@ pub struct App {
     pub created_at: Timestamp,
 }
 
-/// An API key as stored: never the key itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApiKey {
-    /// Its id.
-    pub id: KeyId,
-    /// Whose.
-    pub app_id: AppId,
-    /// What it is called.
-    pub name: String,
-    /// The part it is found by; unique over all apps.
-    pub lookup: String,
-    /// Keyed hash of the whole key.
-    pub hash: [u8; 32],
-    /// First and last characters, for people.
-    pub hint: String,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it stops working by itself.
-    pub expires_at: Option<Timestamp>,
-    /// When it was revoked.
-    pub revoked_at: Option<Timestamp>,
-}
-
 /// A connection as stored: secrets sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
@@ -292,6 +278,29 @@ pub struct Grant {
     pub expires_at: Timestamp,
 }
 
+/// What a list of calls is sorted by. The same value: the newest start first, then the greater id.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallSort {
+    /// The newest start first.
+    #[default]
+    Newest,
+    /// The oldest start first; positions are passed forwards.
+    Oldest,
+    /// The longest talk first, among the calls one page looks at ([`SCAN_LIMIT`]); calls that
+    /// last come at the end. Such a list has no positions.
+    Longest,
+    /// The shortest talk first, in the same way.
+    Shortest,
+}
+
+impl CallSort {
+    /// True when a page of it can be gone on from by position.
+    #[must_use]
+    pub fn has_positions(self) -> bool {
+        matches!(self, Self::Newest | Self::Oldest)
+    }
+}
+
 /// Which calls a list should show. All conditions must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallQuery {
@@ -311,19 +320,27 @@ pub struct CallQuery {
     pub connection_id: Option<ConnectionId>,
     /// Agent's extension or platform user id.
     pub agent: Option<String>,
+    /// Known by one of these names of platforms; `None` for all calls.
+    pub keys: Option<Vec<(ConnectionId, String)>>,
+    /// Talk time of at least so many seconds; calls that last have none.
+    pub min_duration: Option<i64>,
+    /// Talk time of at most so many seconds.
+    pub max_duration: Option<i64>,
     /// Started at or after.
     pub since: Option<Timestamp>,
     /// Started before.
     pub until: Option<Timestamp>,
+    /// The order.
+    pub sort: CallSort,
     /// How many, 1 to 100.
     pub limit: u32,
     /// How many to pass over; 0 when `after` is given.
     pub offset: u32,
-    /// Go on after this position.
+    /// Go on after this position; not with a sort that has none.
     pub after: Option<CallCursor>,
 }
 
-/// A position in a list of calls: newest start first, then the greater id.
+/// A position in a list of calls: by start, then by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallCursor {
     /// Start (or creation, where no start is known) of the last call shown.
@@ -346,10 +363,10 @@ pub struct CallPage {
 /// Totals are counted up to here, so that a list stays fast at any size.
 pub const COUNT_LIMIT: u64 = 10_000;
 
-/// How many calls one page looks at, at most. Start, numbers and "open" have an index; status,
-/// direction, platform, connection and agent are tested call by call. A page may therefore be
-/// short or empty and still say in [`CallPage::next`] where to go on, and the total counts what
-/// matches among as many of the newest calls.
+/// How many calls one page looks at, at most. Start, numbers, keys and "open" have an index;
+/// status, direction, platform, connection, agent and talk time are tested call by call. A page may
+/// therefore be short or empty and still say in [`CallPage::next`] where to go on, and the total
+/// counts what matches among as many of the newest calls.
 pub const SCAN_LIMIT: u32 = 50_000;
 
 /// The most contacts that are judged for one number.
@@ -398,6 +415,12 @@ pub struct ContactQuery {
 pub struct MessageQuery {
     /// This direction.
     pub direction: Option<MessageDirection>,
+    /// Sent by this number, canonical form.
+    pub from_number: Option<String>,
+    /// Sent to this number, canonical form, and perhaps to others.
+    pub to_number: Option<String>,
+    /// The platform's id of the user on our side.
+    pub user_id: Option<String>,
     /// Sent at or after.
     pub since: Option<Timestamp>,
     /// Sent before.
@@ -426,11 +449,14 @@ pub struct DueCall {
 /// Everything that lasts. See the module documentation for the promises.
 #[async_trait]
 pub trait Store:
-    AuditStore
+    AgentStore
+    + AuditStore
     + DialStore
     + ImportStore
     + InstallationStore
+    + KeyStore
     + MediaStore
+    + PeopleStore
     + StateStore
     + VendorStore
     + Send
@@ -493,7 +519,7 @@ pub trait Store:
         limit: u32,
     ) -> StoreResult<(u64, u64)>;
 
-    // ---- apps, keys, people -----------------------------------------------------------------
+    // ---- apps, people -----------------------------------------------------------------------
 
     /// Stores a new app.
     async fn create_app(&self, app: &App) -> StoreResult<()>;
@@ -504,17 +530,8 @@ pub trait Store:
     /// All apps, oldest first.
     async fn apps(&self) -> StoreResult<Vec<App>>;
 
-    /// Stores a new key.
-    async fn create_key(&self, key: &ApiKey) -> StoreResult<()>;
-
-    /// The key of that look-up part, revoked ones included.
-    async fn key_by_lookup(&self, lookup: &str) -> StoreResult<Option<ApiKey>>;
-
-    /// The keys of an app, newest first.
-    async fn keys(&self, app: AppId) -> StoreResult<Vec<ApiKey>>;
-
-    /// Revokes a key. Revoking twice keeps the first time.
-    async fn revoke_key(&self, app: AppId, id: KeyId, at: Timestamp) -> StoreResult<()>;
+    /// Replaces name, country and whether it is switched on; everything else of it stays.
+    async fn update_app(&self, app: &App) -> StoreResult<()>;
 
     /// Stores a one-time sign-in link.
     async fn put_sign_in_link(&self, grant: &Grant) -> StoreResult<()>;

@@ -1,7 +1,9 @@
-//! `switchhook app`: apps and sign-in links, straight on the database.
+//! `switchhook app`: apps and sign-in links, straight on the database. A server that runs notices
+//! within a second; its connections to platforms within some seconds.
 
 use serde_json::json;
 use switchhook_domain::id::AppId;
+use switchhook_engine::admin::AppChange;
 use switchhook_engine::store::{App, Role};
 
 use super::{Context, Failure, Outcome, audit, output};
@@ -32,12 +34,34 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Gives an app another name or country.
+    Rename {
+        /// Id or name of the app.
+        app: String,
+        /// What it is called from now on.
+        name: String,
+        /// Country whose national numbers it reads and shows; stays when left out.
+        #[arg(long)]
+        country: Option<String>,
+    },
+    /// Switches an app off: its keys and people are refused, its sockets closed within a second,
+    /// and no notifications are taken, until it is activated again. Nothing is deleted.
+    Deactivate {
+        /// Id or name of the app.
+        app: String,
+    },
+    /// Switches an app on again.
+    Activate {
+        /// Id or name of the app.
+        app: String,
+    },
     /// Makes a one-time sign-in link for the page, good for half an hour.
     Link {
         /// Id or name of the app; may be left out when there is only one.
         app: Option<String>,
-        /// admin, supervisor or agent.
-        #[arg(long, default_value = "admin", value_parser = ["admin", "supervisor", "agent"])]
+        /// admin, supervisor, agent or read_only.
+        #[arg(long, default_value = "admin",
+            value_parser = ["admin", "supervisor", "agent", "read_only"])]
         role: String,
     },
 }
@@ -51,6 +75,28 @@ pub(super) async fn run(args: Args, context: &Context) -> Outcome {
             json,
         } => create(&parts, &name, &country, json).await,
         Command::List { json } => list(&parts, json).await,
+        Command::Rename { app, name, country } => {
+            let change = AppChange {
+                name: Some(name),
+                country,
+                active: None,
+            };
+            alter(&parts, &app, "app rename", change).await
+        }
+        Command::Deactivate { app } => {
+            let change = AppChange {
+                active: Some(false),
+                ..AppChange::default()
+            };
+            alter(&parts, &app, "app deactivate", change).await
+        }
+        Command::Activate { app } => {
+            let change = AppChange {
+                active: Some(true),
+                ..AppChange::default()
+            };
+            alter(&parts, &app, "app activate", change).await
+        }
         Command::Link { app, role } => link(&parts, app.as_deref(), &role).await,
     };
     parts.store.close().await;
@@ -67,6 +113,18 @@ async fn create(parts: &Parts, name: &str, country: &str, as_json: bool) -> Outc
     output::say(&format!("App  {}  {}", app.id, app.name));
     output::say(&format!("Key  {}", key.text));
     output::remark("The key is shown this once.");
+    Ok(())
+}
+
+async fn alter(parts: &Parts, wanted: &str, action: &str, change: AppChange) -> Outcome {
+    let before = find(parts, Some(wanted)).await?;
+    let after = parts.admin.change_app(before.id, change).await?;
+    let target = format!("app {}", after.id);
+    let (old, new) = (json!(before), json!(after));
+    audit::note_change(parts, after.id, (action, &target), Some(old), Some(new)).await?;
+    let state = if after.active { "on" } else { "off" };
+    let (id, name, country) = (after.id, &after.name, &after.country);
+    output::say(&format!("App  {id}  {name}  {country}  switched {state}"));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
+use serde_json::Value;
 use switchhook_domain::id::AppId;
 use switchhook_engine::audit::{Broken, Deed, Whole, hex, line, unhex};
 use switchhook_engine::store::{Actor, ActorKind};
@@ -145,9 +146,25 @@ async fn export(parts: &Parts, name: Option<&str>) -> Outcome {
     Ok(out.flush()?)
 }
 
-/// Puts on record what a command has changed.
+/// Puts on record what a command has done.
 pub(super) async fn note(parts: &Parts, app: AppId, action: &str, target: &str) -> Outcome {
-    Ok(parts.audit.note(deed(Some(app), action, target)).await?)
+    note_change(parts, app, (action, target), None, None).await
+}
+
+/// Puts on record what a command has changed, with what was so before and is so now.
+pub(super) async fn note_change(
+    parts: &Parts,
+    app: AppId,
+    (action, target): (&str, &str),
+    before: Option<Value>,
+    after: Option<Value>,
+) -> Outcome {
+    let deed = Deed {
+        before,
+        after,
+        ..deed(Some(app), action, target)
+    };
+    Ok(parts.audit.note(deed).await?)
 }
 
 fn deed(app: Option<AppId>, action: &str, target: &str) -> Deed {

@@ -12,7 +12,7 @@ use switchhook_domain::contact::{Contact, ContactNumber};
 use switchhook_domain::id::{ContactId, IdMint};
 use switchhook_domain::phone::{NumberPlan, PhoneNumber};
 use switchhook_engine::adapter::{Capability, Secret};
-use switchhook_engine::admin::NewConnection;
+use switchhook_engine::admin::{KeyWish, NewConnection};
 use switchhook_engine::outbound::Policy;
 use switchhook_engine::ports::{Clock, Entropy, SystemClock, SystemEntropy};
 use switchhook_engine::store::{App, Role};
@@ -67,7 +67,11 @@ pub(super) async fn run(args: Args, mut context: Context) -> Outcome {
     let app = demo_app(&parts).await?;
     fill_directory(&parts, &app).await?;
     let targets = connect(&parts, &app, &base).await?;
-    let key = parts.admin.create_key(app.id, "demo", None).await?;
+    let wish = KeyWish {
+        name: Some("demo".to_owned()),
+        ..KeyWish::default()
+    };
+    let key = parts.admin.create_key(app.id, wish).await?;
     let token = parts.gate.sign_in_link(app.id, Role::Admin).await?;
     output::say(&format!("SIGN-IN LINK {base}/sign-in?token={token}"));
     output::say(&format!("API KEY      {}", key.text));

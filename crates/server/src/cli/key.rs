@@ -1,8 +1,17 @@
-//! `switchhook key`: API keys of an app, straight on the database.
+//! `switchhook key`: API keys of an app, straight on the database. A server that runs notices
+//! within a second.
 
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use switchhook_domain::Timestamp;
 use switchhook_domain::id::KeyId;
+use switchhook_domain::time::parse_lenient;
+use switchhook_engine::access::NewKey;
+use switchhook_engine::admin::KeyWish;
+use switchhook_engine::rights::Scopes;
+use switchhook_engine::store::{ApiKey, App};
 
-use super::{Context, Outcome, app, audit, output};
+use super::{Context, Failure, Outcome, app, audit, output};
 use crate::wire::Parts;
 
 #[derive(Debug, clap::Args)]
@@ -12,22 +21,74 @@ pub(super) struct Args {
     /// Id or name of the app; may be left out when there is only one.
     #[arg(long, global = true)]
     app: Option<String>,
+    /// Prints JSON.
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Makes a key and prints it, once.
+    /// Makes a further key and prints it, once. Keys that are there go on working.
     Create {
-        /// What it is called.
+        /// What it is called: the program that will use it.
         name: String,
+        #[command(flatten)]
+        wish: Wish,
     },
-    /// Lists the keys: names and hints, never the keys.
+    /// Lists the keys: names, hints and scopes, never the keys.
     List,
+    /// Replaces a key by a new one like it and prints that, once. The old one goes on working for
+    /// a day, or as long as `--overlap` says, and then stops by itself.
+    Rotate {
+        /// The key's id, as `list` shows it.
+        id: KeyId,
+        /// What the new key is called; like the old one when left out.
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        wish: Wish,
+        /// Seconds the old key goes on working, up to 2592000 (30 days); 0 revokes it at once.
+        #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
+        overlap: u32,
+    },
     /// Revokes a key; its sockets are closed within a second.
     Revoke {
         /// The key's id, as `list` shows it.
         id: KeyId,
     },
+}
+
+/// What a new key may do, and for how long.
+#[derive(Debug, clap::Args)]
+struct Wish {
+    /// What it may do, such as `calls:read,events:read`; `all` for everything. When left out:
+    /// everything, or what the key may that it replaces.
+    #[arg(long, value_delimiter = ',', value_name = "SCOPE,…")]
+    scopes: Vec<String>,
+    /// When it stops working by itself, such as 2027-01-01T00:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    expires: Option<Timestamp>,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    parse_lenient(text).ok_or_else(|| "give a time such as 2027-01-01T00:00:00Z".to_owned())
+}
+
+impl Wish {
+    fn read(self, name: Option<String>, overlap: Option<u32>) -> Result<KeyWish, Failure> {
+        let scopes = if self.scopes.is_empty() {
+            None
+        } else {
+            let read = Scopes::parse(self.scopes.iter().map(String::as_str));
+            Some(read.map_err(|error| Failure::Usage(error.to_string()))?)
+        };
+        Ok(KeyWish {
+            name,
+            scopes,
+            expires_at: self.expires,
+            overlap: overlap.map(|seconds| SignedDuration::from_secs(seconds.into())),
+        })
+    }
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Outcome {
@@ -40,32 +101,110 @@ pub(super) async fn run(args: Args, context: &Context) -> Outcome {
 async fn command(parts: &Parts, args: Args) -> Outcome {
     let app = app::find(parts, args.app.as_deref()).await?;
     match args.command {
-        Command::Create { name } => {
-            let key = parts.admin.create_key(app.id, &name, None).await?;
-            let target = format!("key {}", key.row.id);
-            audit::note(parts, app.id, "key create", &target).await?;
-            output::say(&key.text);
-            output::remark("The key is shown this once.");
+        Command::Create { name, wish } => {
+            let wish = wish.read(Some(name), None)?;
+            let key = parts.admin.create_key(app.id, wish).await?;
+            let after = Some(shown(&key.row));
+            note(parts, &app, "key create", key.row.id, None, after).await?;
+            tell(&key, args.json)
         }
-        Command::List => {
-            let heading = ["ID", "NAME", "HINT", "SINCE", "STATE"];
-            let mut rows = vec![heading.map(str::to_owned).to_vec()];
-            for key in parts.store.keys(app.id).await? {
-                let state = match (key.revoked_at, key.expires_at) {
-                    (Some(at), _) => format!("revoked {}", at.strftime("%Y-%m-%d %H:%M")),
-                    (None, Some(at)) => format!("until {}", at.strftime("%Y-%m-%d %H:%M")),
-                    (None, None) => "good".to_owned(),
-                };
-                let since = key.created_at.strftime("%Y-%m-%d").to_string();
-                rows.push(vec![key.id.to_string(), key.name, key.hint, since, state]);
+        Command::List => list(parts, &app, args.json).await,
+        Command::Rotate {
+            id,
+            name,
+            wish,
+            overlap,
+        } => {
+            let wish = wish.read(name, Some(overlap))?;
+            let made = parts.admin.rotate_key(app.id, id, wish).await?;
+            let before = made.old.as_ref().map(shown);
+            let after = Some(shown(&made.key.row));
+            note(parts, &app, "key rotate", id, before, after).await?;
+            if let Some(until) = made.old_until {
+                let until = until.strftime("%Y-%m-%d %H:%M UTC");
+                output::remark(&format!("The old key works until {until}."));
             }
-            output::table(&rows);
+            tell(&made.key, args.json)
         }
         Command::Revoke { id } => {
+            let before = Some(shown(&parts.admin.key(app.id, id).await?));
             parts.admin.revoke_key(app.id, id).await?;
-            audit::note(parts, app.id, "key revoke", &format!("key {id}")).await?;
+            let after = Some(shown(&parts.admin.key(app.id, id).await?));
+            note(parts, &app, "key revoke", id, before, after).await?;
             output::say("Revoked.");
+            Ok(())
         }
     }
+}
+
+async fn note(
+    parts: &Parts,
+    app: &App,
+    action: &str,
+    key: KeyId,
+    before: Option<Value>,
+    after: Option<Value>,
+) -> Outcome {
+    let target = format!("key {key}");
+    audit::note_change(parts, app.id, (action, &target), before, after).await
+}
+
+fn tell(key: &NewKey, as_json: bool) -> Outcome {
+    if as_json {
+        output::json(&json!({ "api_key": key.text, "key": shown(&key.row) }))?;
+        return Ok(());
+    }
+    output::say(&key.text);
+    output::remark("The key is shown this once.");
+    Ok(())
+}
+
+/// A key as the audit log and scripts see it.
+fn shown(key: &ApiKey) -> Value {
+    json!({
+        "id": key.id, "name": key.name, "hint": key.hint, "scopes": key.scopes.names(),
+        "created_at": key.created_at, "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at, "last_used_at": key.last_used_at,
+        "replaces": key.replaces,
+    })
+}
+
+async fn list(parts: &Parts, app: &App, as_json: bool) -> Outcome {
+    let keys = parts.store.keys(app.id).await?;
+    if as_json {
+        let keys: Vec<_> = keys.iter().map(shown).collect();
+        output::json(&keys)?;
+        return Ok(());
+    }
+    let heading = [
+        "ID",
+        "NAME",
+        "HINT",
+        "SINCE",
+        "LAST USED",
+        "STATE",
+        "SCOPES",
+    ];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    let now = parts.clock.now();
+    let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
+    rows.extend(keys.into_iter().map(|key| {
+        let state = match (key.revoked_at, key.expires_at) {
+            (Some(at), _) => format!("revoked {}", minute(at)),
+            (None, Some(at)) if at <= now => format!("expired {}", minute(at)),
+            (None, Some(at)) => format!("until {}", minute(at)),
+            (None, None) => "good".to_owned(),
+        };
+        vec![
+            key.id.to_string(),
+            key.name,
+            key.hint,
+            key.created_at.strftime("%Y-%m-%d").to_string(),
+            key.last_used_at.map_or_else(|| "never".to_owned(), minute),
+            state,
+            key.scopes.to_text(),
+        ]
+    }));
+    output::table(&rows);
     Ok(())
 }

@@ -27,6 +27,7 @@ mod pbx;
 mod secrets;
 mod serve;
 mod simulate;
+mod user;
 
 /// Joins phone platforms and business software: every call a record, an event and a screen.
 #[derive(Debug, Parser)]
@@ -64,10 +65,12 @@ enum Command {
     Config(config::Args),
     /// Checks mapping files, and runs them over recorded notifications.
     Adapter(adapter::Args),
-    /// Makes and lists apps, and makes sign-in links.
+    /// Makes, lists and renames apps, switches them off and on, and makes sign-in links.
     App(app::Args),
-    /// Makes, lists and revokes API keys.
+    /// Makes, lists, replaces and revokes API keys.
     Key(key::Args),
+    /// Invites and lists people, makes links for them, shuts them out.
+    User(user::Args),
     /// Adds, lists and removes connections to phone platforms.
     Connection(connection::Args),
     /// Takes over what another system recorded.
@@ -166,6 +169,7 @@ fn block_on(command: Command, context: Context) -> Outcome {
             Command::Adapter(args) => adapter::run(&args),
             Command::App(args) => app::run(args, &context).await,
             Command::Key(args) => key::run(args, &context).await,
+            Command::User(args) => user::run(args, &context).await,
             Command::Connection(args) => connection::run(args, &context).await,
             Command::Import(args) => import::run(args, &context).await,
             Command::Audit(args) => audit::run(args, &context).await,

@@ -35,14 +35,28 @@ pub(super) async fn run(args: Args, mut context: Context) -> Outcome {
     if parts.config.internal_api_secret.is_none() {
         output::remark("INTERNAL_API_SECRET is not set: the operator routes are closed.");
     }
+    for warning in parts.config.warnings() {
+        tracing::warn!("{warning}");
+    }
     let address = listener.local_addr()?;
     let scheme = if parts.config.tls.is_some() {
         "https"
     } else {
         "http"
     };
+    offer_set_up(&parts, &format!("{scheme}://{address}")).await?;
     output::say(&format!("Switchhook is listening on {scheme}://{address}"));
     parts.serve(listener, stop_on_signal()?).await?;
+    Ok(())
+}
+
+/// Shows how to set a new server up; a new link at each start, until one is used.
+async fn offer_set_up(parts: &Parts, local: &str) -> Outcome {
+    if let Some(token) = parts.people.set_up_link().await? {
+        let base = parts.config.public_url.as_deref().unwrap_or(local);
+        output::say(&format!("SET-UP LINK  {base}/set-up?token={token}"));
+        output::remark("Nobody has set this server up. The link works once, within an hour.");
+    }
     Ok(())
 }
 

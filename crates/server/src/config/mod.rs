@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use switchhook_api::networks;
+use switchhook_api::{LimitsConfig, networks};
 use switchhook_domain::phone::NumberPlan;
 use switchhook_engine::adapter::Secret;
 use switchhook_engine::outbound::Policy;
@@ -18,9 +18,14 @@ use switchhook_engine::seal::{MasterKey, resolve};
 
 use crate::tls::TlsFiles;
 
+mod inherited;
+mod limits;
 pub mod mappings;
+pub mod people;
 mod source;
 
+pub use inherited::Inherited;
+pub use limits::MaxConnections;
 pub use source::{Environment, read_file};
 
 /// The default file, with every key explained.
@@ -45,6 +50,14 @@ pub struct Config {
     pub max_sockets: usize,
     /// The most sockets of one app.
     pub max_sockets_per_app: usize,
+    /// The most connections.
+    pub max_connections: MaxConnections,
+    /// How much one caller may ask.
+    pub limits: LimitsConfig,
+    /// Origins whose pages may use the API.
+    pub cors_origins: Vec<String>,
+    /// Which pages may show ours in a frame.
+    pub frame_ancestors: String,
     /// `sqlite://…` or `postgres://…`; may hold a password.
     pub database_url: Secret,
     /// The operators' bearer secret.
@@ -53,6 +66,8 @@ pub struct Config {
     pub master_key: Option<MasterKey>,
     /// Master keys used before: what is sealed under them still opens.
     pub previous_master_keys: Vec<MasterKey>,
+    /// How people sign in.
+    pub people: people::PeopleConfig,
     /// ISO country of apps made without one.
     pub country: String,
     /// Folder of mapping files.
@@ -67,6 +82,8 @@ pub struct Config {
     pub log_level: String,
     /// True for JSON log lines.
     pub log_json: bool,
+    /// What the predecessor's variables say besides.
+    pub inherited: Inherited,
 }
 
 impl Default for Config {
@@ -80,10 +97,15 @@ impl Default for Config {
             tls: None,
             max_sockets: 10_000,
             max_sockets_per_app: 2_000,
+            max_connections: MaxConnections::default(),
+            limits: LimitsConfig::default(),
+            cors_origins: Vec::new(),
+            frame_ancestors: "'self'".to_owned(),
             database_url: Secret::new("sqlite://switchhook.db"),
             internal_api_secret: None,
             master_key: None,
             previous_master_keys: Vec::new(),
+            people: people::PeopleConfig::default(),
             country: "NL".to_owned(),
             mappings: None,
             outbound: Policy::default(),
@@ -91,6 +113,7 @@ impl Default for Config {
             events_days: 90,
             log_level: "info".to_owned(),
             log_json: false,
+            inherited: Inherited::default(),
         }
     }
 }
@@ -120,7 +143,7 @@ pub struct Raw {
 }
 
 /// Every key there is, as `section.key`.
-pub const KEYS: [&str; 21] = [
+pub const KEYS: [&str; 45] = [
     "server.listen",
     "server.public_url",
     "server.environment",
@@ -128,12 +151,36 @@ pub const KEYS: [&str; 21] = [
     "server.trusted_proxies",
     "server.max_sockets",
     "server.max_sockets_per_app",
+    "server.max_connections",
+    "server.max_connections_per_address",
+    "server.cors_origins",
+    "server.frame_ancestors",
+    "limits.key_requests",
+    "limits.app_requests",
+    "limits.operator_requests",
+    "limits.hook_notifications",
+    "limits.failed_keys",
+    "limits.failed_sign_ins",
+    "limits.socket_messages",
+    "limits.socket_opens",
     "tls.certificate",
     "tls.key",
     "database.url",
     "security.internal_api_secret",
     "security.master_key",
     "security.previous_master_keys",
+    "people.password",
+    "oidc.issuer",
+    "oidc.client_id",
+    "oidc.client_secret",
+    "oidc.name",
+    "oidc.scopes",
+    "oidc.app_id",
+    "oidc.allowed_domains",
+    "oidc.role_claim",
+    "oidc.roles",
+    "oidc.auto_create",
+    "oidc.default_role",
     "numbers.country",
     "mappings.dir",
     "outbound.allow_private",
@@ -166,7 +213,11 @@ impl Config {
     /// Everything that is wrong, at once.
     pub fn load(overrides: &Overrides, environment: &Environment) -> Result<Self, Vec<Fault>> {
         let mut values = read_file(overrides.file.as_deref(), environment)?;
-        let faults = values.faults;
+        let mut faults = values.faults;
+        let inherited = Inherited::read(environment).unwrap_or_else(|found| {
+            faults.extend(found);
+            Inherited::default()
+        });
         values.raw.extend(environment.values());
         let options = [
             ("server.listen", "--listen", &overrides.listen),
@@ -183,7 +234,47 @@ impl Config {
                 values.raw.insert(key.to_owned(), raw);
             }
         }
-        Self::check(&values.raw, faults)
+        let config = Self::check(&values.raw, faults)?;
+        Ok(Self {
+            inherited,
+            ..config
+        })
+    }
+
+    /// What is allowed but should not stay so.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let url = self.public_url.as_deref().unwrap_or_default();
+        let (production, https) = (
+            self.environment == "production",
+            url.starts_with("https://"),
+        );
+        let mut warnings = Vec::new();
+        if production && https && !self.require_https {
+            warnings.push(
+                "keys sent in the clear are taken: set server.require_https to true, since \
+                 server.public_url is https and this is production",
+            );
+        }
+        if production && !https && !self.listen.ip().is_loopback() && self.tls.is_none() {
+            warnings.push(
+                "this is production and listens to the network without TLS: set server.public_url \
+                 to the https address of the proxy before it, or give it a certificate in [tls]",
+            );
+        }
+        if self.require_https && !https {
+            warnings.push(
+                "server.require_https has nowhere to send browsers: set server.public_url to an \
+                 https address",
+            );
+        }
+        if self.require_https && self.tls.is_none() && self.trusted_proxies.is_empty() {
+            warnings.push(
+                "nobody is seen to come by https: name the proxy in server.trusted_proxies, or \
+                 server.require_https refuses everybody who is not on this machine",
+            );
+        }
+        warnings
     }
 
     fn check(raw: &BTreeMap<String, Raw>, faults: Vec<Fault>) -> Result<Self, Vec<Fault>> {
@@ -205,6 +296,14 @@ impl Config {
                 default.max_sockets_per_app,
                 count,
             ),
+            max_connections: MaxConnections::read(&mut reader),
+            limits: limits::read(&mut reader),
+            cors_origins: reader.read("server.cors_origins", Vec::new(), limits::origins),
+            frame_ancestors: reader.read(
+                "server.frame_ancestors",
+                default.frame_ancestors,
+                limits::frames,
+            ),
             database_url: reader.read("database.url", default.database_url, database_url),
             internal_api_secret: reader.read("security.internal_api_secret", None, |text| {
                 secret(text).and_then(|secret| match secret {
@@ -224,6 +323,7 @@ impl Config {
                 Vec::new(),
                 master_keys,
             ),
+            people: reader.people(),
             country: reader.read("numbers.country", default.country, |text| {
                 NumberPlan::for_country(text)
                     .map(|plan| plan.country)
@@ -252,6 +352,7 @@ impl Config {
                 "json" => Ok(true),
                 _ => Err("must be text or json".to_owned()),
             }),
+            inherited: default.inherited,
         };
         if let Some(Err(faults)) = config.mappings.as_deref().map(mappings::read) {
             reader.faults.extend(faults);
@@ -471,6 +572,114 @@ mod tests {
         assert_eq!(config.environment, "production");
         assert_eq!(config.country, "BE");
         assert!(config.log_json);
+    }
+
+    #[test]
+    fn the_redirect_address_says_where_we_are() {
+        let redirect = "https://cti.example.nl/auth/dialpad/callback";
+        let public = |variables: &[(&str, &str)]| load(variables).unwrap().public_url;
+        let wanted = Some("https://cti.example.nl".to_owned());
+        for name in [
+            "DIALPAD_SANDBOX_REDIRECT_URI",
+            "DIALPAD_PROD_REDIRECT_URI",
+            "DIALPAD_REDIRECT_URI",
+            "REDIRECT_URI",
+        ] {
+            assert_eq!(public(&[(name, redirect)]), wanted, "{name}");
+        }
+        // The other meaning it had there, and our own key before both.
+        assert_eq!(
+            public(&[("CTI_SERVER_URL", "https://cti.example.nl/")]),
+            wanted
+        );
+        let production = [
+            ("NODE_ENV", "production"),
+            (
+                "DIALPAD_SANDBOX_REDIRECT_URI",
+                "https://localhost:4000/auth/dialpad/callback",
+            ),
+            ("DIALPAD_PROD_REDIRECT_URI", redirect),
+        ];
+        assert_eq!(public(&production), wanted);
+        let ours = ("SWITCHHOOK__SERVER__PUBLIC_URL", "https://own.example.nl");
+        let own = public(&[ours, ("DIALPAD_PROD_REDIRECT_URI", redirect)]);
+        assert_eq!(own.as_deref(), Some("https://own.example.nl"));
+    }
+
+    #[test]
+    fn the_databases_variables_make_an_address() {
+        let key = "ab".repeat(32);
+        let url = |more: &[(&str, &str)]| {
+            let own = [("SWITCHHOOK__SECURITY__MASTER_KEY", key.as_str())];
+            let config = load(&[&own, more].concat()).unwrap();
+            config.database_url.expose().to_owned()
+        };
+        let whole = [
+            ("PGHOST", "db"),
+            ("PGPORT", "5433"),
+            ("PGUSER", "cti"),
+            ("PGPASSWORD", "x"),
+            ("PGDATABASE", "CTI"),
+        ];
+        assert_eq!(url(&whole), "postgres://cti:x@db:5433/CTI");
+        let ours = [&whole[..], &[("DB_HOST", "other"), ("DB_PORT", "1")]].concat();
+        assert_eq!(url(&ours), "postgres://cti:x@other:1/CTI");
+        let tls = [("DB_USER", "u"), ("DB_NAME", "d"), ("DB_SSL", "true")];
+        assert_eq!(url(&tls), "postgres://u@localhost:5432/d?sslmode=require");
+        let slow = [
+            &tls[..2],
+            &[("DB_CONN_TIMEOUT", "2500"), ("DB_SSL", "false")],
+        ]
+        .concat();
+        let wanted = "postgres://u@localhost:5432/d?connect_timeout=3&sslmode=disable";
+        assert_eq!(url(&slow), wanted);
+        let given = [
+            ("DATABASE_URL", "postgres://u@h/d?sslmode=verify-full"),
+            ("DB_SSL", "true"),
+        ];
+        assert_eq!(url(&given), "postgres://u@h/d?sslmode=verify-full");
+        let bare = [("DATABASE_URL", "postgresql://u@h/d"), ("DB_SSL", "true")];
+        assert_eq!(url(&bare), "postgresql://u@h/d?sslmode=require");
+    }
+
+    #[test]
+    fn variables_that_mean_nothing_here_do_no_harm() {
+        let config = load(&[
+            ("SESSION_SECRET", "x"),
+            ("JWT_SECRET", "x"),
+            ("LOG_TRANSPORT", "console"),
+            ("WEBSOCKET_HEARTBEAT_INTERVAL", "30000"),
+            ("DB_MAX_CLIENTS", "10"),
+            ("DB_IDLE_TIMEOUT", "30000"),
+            ("DB_POOL_MIN", "2"),
+            ("DB_POOL_MAX", "10"),
+            ("LOG_LEVEL", "warn"),
+            ("PORT", "4100"),
+        ])
+        .unwrap();
+        assert_eq!(config.log_level, "warn");
+        assert_eq!(config.listen.port(), 4100);
+        let rest = Config {
+            log_level: "info".to_owned(),
+            listen: Config::default().listen,
+            ..config
+        };
+        assert_eq!(format!("{rest:?}"), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn production_without_https_is_warned_about() {
+        let warnings = |variables: &[(&str, &str)]| load(variables).unwrap().warnings();
+        assert!(warnings(&[]).is_empty());
+        let url = ("SWITCHHOOK__SERVER__PUBLIC_URL", "https://cti.example.com");
+        let production = ("NODE_ENV", "production");
+        let required = ("SWITCHHOOK__SERVER__REQUIRE_HTTPS", "true");
+        let proxy = ("SWITCHHOOK__SERVER__TRUSTED_PROXIES", "10.0.0.1");
+        assert!(warnings(&[production, url])[0].contains("require_https"));
+        assert!(warnings(&[production, url, required])[0].contains("trusted_proxies"));
+        assert!(warnings(&[production, url, required, proxy]).is_empty());
+        assert!(warnings(&[production, ("PORT", "4000")])[0].contains("without TLS"));
+        assert!(warnings(&[required, proxy])[0].contains("public_url"));
     }
 
     #[test]

@@ -75,6 +75,9 @@ impl Environment {
         if let Some(url) = self.database_url() {
             put("database.url", "DB_HOST and its companions", url);
         }
+        if let Some((name, url)) = self.public_url() {
+            put("server.public_url", name, url);
+        }
         let same = [
             ("DATABASE_URL", "database.url"),
             ("INTERNAL_API_SECRET", "security.internal_api_secret"),
@@ -84,7 +87,11 @@ impl Environment {
         ];
         for (name, key) in same {
             if let Some(text) = self.get(name) {
-                put(key, name, text.to_owned());
+                let text = match name {
+                    "DATABASE_URL" => self.with_tls(text.to_owned()),
+                    _ => text.to_owned(),
+                };
+                put(key, name, text);
             }
         }
         if self.get("JSON_LOGS") == Some("true") {
@@ -115,10 +122,52 @@ impl Environment {
             .map(|(_, p)| format!(":{}", encode(p)))
             .unwrap_or_default();
         let user = encode(user);
-        Some(format!(
-            "postgres://{user}{password}@{host}:{port}/{}",
-            encode(name)
-        ))
+        let url = format!("postgres://{user}{password}@{host}:{port}/{}", encode(name));
+        let wait = self.get("DB_CONN_TIMEOUT").and_then(|ms| ms.parse().ok());
+        Some(self.with_tls(match wait {
+            Some(ms) => format!("{url}?connect_timeout={}", u64::div_ceil(ms, 1000).max(1)),
+            None => url,
+        }))
+    }
+
+    /// The address with what `DB_SSL` says, where it does not say itself.
+    fn with_tls(&self, url: String) -> String {
+        let mode = match self.get("DB_SSL").map(str::to_ascii_lowercase).as_deref() {
+            Some("true" | "1" | "require") => "require",
+            Some("false" | "0" | "disable") => "disable",
+            _ => return url,
+        };
+        if url.contains("sslmode=") || !url.starts_with("postgres") {
+            return url;
+        }
+        let mark = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{mark}sslmode={mode}")
+    }
+
+    /// True when the predecessor would have run in production.
+    pub(super) fn is_production(&self) -> bool {
+        self.get("NODE_ENV") == Some("production")
+    }
+
+    /// The address this server is reached by, out of the OAuth redirect address or, which the
+    /// same variable meant there too, the base of webhook addresses.
+    fn public_url(&self) -> Option<(&'static str, String)> {
+        let sandbox = [
+            "DIALPAD_SANDBOX_REDIRECT_URI",
+            "DIALPAD_PROD_REDIRECT_URI",
+            "DIALPAD_REDIRECT_URI",
+            "REDIRECT_URI",
+            "CTI_SERVER_URL",
+        ];
+        let names = if self.is_production() {
+            &sandbox[1..]
+        } else {
+            &sandbox[..]
+        };
+        let (name, url) = self.first(names)?;
+        let base = url.trim().trim_end_matches('/');
+        let base = base.strip_suffix("/auth/dialpad/callback").unwrap_or(base);
+        Some((name, base.to_owned()))
     }
 }
 

@@ -61,6 +61,8 @@ impl Server {
             .env("INTERNAL_API_SECRET", OPERATOR)
             .env("SWITCHHOOK__LOG__LEVEL", "warn")
             .env("SWITCHHOOK__OUTBOUND__ALLOW_PRIVATE", "127.0.0.1")
+            // They post as fast as they can.
+            .env("SWITCHHOOK__LIMITS__HOOK_NOTIFICATIONS", "0")
             .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .stderr(log)

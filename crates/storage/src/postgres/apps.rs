@@ -1,7 +1,7 @@
 //! Apps.
 
 use switchhook_domain::id::AppId;
-use switchhook_engine::store::{App, StoreResult};
+use switchhook_engine::store::{App, StoreError, StoreResult};
 use tokio_postgres::Row;
 
 use super::reader::Readers;
@@ -50,6 +50,20 @@ pub(super) async fn all(db: &Readers) -> StoreResult<Vec<App>> {
         .iter()
         .map(from_row)
         .collect()
+}
+
+pub(super) async fn update(db: &Readers, app: &App) -> StoreResult<()> {
+    let sql = "UPDATE apps SET name = $2, country = $3, active = $4 WHERE id = $1";
+    let (name, country) = (clean(&app.name), clean(&app.country));
+    let found = db
+        .of(app.id)
+        .execute(sql, &[&app.id.0, &name, &country, &app.active])
+        .await?;
+    if found == 0 {
+        Err(StoreError::NotFound("app"))
+    } else {
+        Ok(())
+    }
 }
 
 fn from_row(row: &Row) -> StoreResult<App> {

@@ -8,8 +8,8 @@
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::{AppId, CallId, ConnectionId};
 use switchhook_engine::store::{
-    COUNT_LIMIT, CallCursor, CallPage, CallQuery, DueCall, SNAPSHOT_LIMIT, Snapshot, StoreError,
-    StoreResult,
+    COUNT_LIMIT, CallCursor, CallPage, CallQuery, CallSort, DueCall, SNAPSHOT_LIMIT, Snapshot,
+    StoreError, StoreResult,
 };
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
@@ -26,6 +26,7 @@ pub(super) struct Filter {
     indexed: String,
     /// Conditions tested row by row.
     tested: String,
+    sort: CallSort,
     values: Vec<Value>,
 }
 
@@ -34,6 +35,7 @@ impl Filter {
         let mut filter = Self {
             indexed: "app_id = $1 AND visible".to_owned(),
             tested: String::new(),
+            sort: query.sort,
             values: vec![(Box::new(app.0), Type::UUID)],
         };
         filter.choose_index(query);
@@ -62,7 +64,23 @@ impl Filter {
             .map(|number| self.bind_text(&key(number)));
         let from = from.map(|n| format!(" AND from_number = ${n}"));
         let to = to.map(|n| format!(" AND to_number = ${n}"));
-        if query.open_only {
+        if let Some(keys) = &query.keys {
+            let connections: Vec<_> = keys.iter().map(|(connection, _)| connection.0).collect();
+            let names: Vec<String> = keys.iter().map(|(_, name)| key(name).into()).collect();
+            let connections = self.bind(connections, Type::UUID_ARRAY);
+            let names = self.bind(names, Type::TEXT_ARRAY);
+            self.indexed.push_str(&format!(
+                " AND id IN (SELECT k.call_id FROM unnest(${connections}, ${names}) \
+                 AS q (connection_id, key) JOIN call_keys k \
+                 ON k.connection_id = q.connection_id AND k.key = q.key)"
+            ));
+            self.tested.extend([from, to].into_iter().flatten());
+            if query.open_only {
+                let statuses = open_statuses().join("', '");
+                self.tested
+                    .push_str(&format!(" AND open AND status IN ('{statuses}')"));
+            }
+        } else if query.open_only {
             let statuses = open_statuses().join("', '");
             self.indexed
                 .push_str(&format!(" AND open AND status IN ('{statuses}')"));
@@ -110,13 +128,53 @@ impl Filter {
                 " AND (agent_extension = ${n} OR agent_user = ${n})"
             ));
         }
+        for (limit, comparison) in [(query.min_duration, ">="), (query.max_duration, "<=")] {
+            if let Some(seconds) = limit {
+                let n = self.bind(seconds, Type::INT8);
+                self.tested
+                    .push_str(&format!(" AND duration_seconds {comparison} ${n}"));
+            }
+        }
     }
 
     pub(super) fn go_on_after(&mut self, cursor: CallCursor) {
         let at = self.bind(At::from(cursor.sort_at), Type::TIMESTAMPTZ);
         let id = self.bind(cursor.id.0, Type::UUID);
+        let further = if self.sort == CallSort::Oldest {
+            ">"
+        } else {
+            "<"
+        };
         self.indexed
-            .push_str(&format!(" AND (sort_at, id) < (${at}, ${id})"));
+            .push_str(&format!(" AND (sort_at, id) {further} (${at}, ${id})"));
+    }
+
+    /// The order of the walk.
+    fn walk(&self) -> &'static str {
+        match self.sort {
+            CallSort::Oldest => "ORDER BY sort_at, id",
+            CallSort::Newest | CallSort::Longest | CallSort::Shortest => {
+                "ORDER BY sort_at DESC, id DESC"
+            }
+        }
+    }
+
+    /// The order of the page, of columns with this prefix.
+    fn order(&self, of: &str) -> String {
+        match self.sort {
+            CallSort::Newest => format!("ORDER BY {of}sort_at DESC, {of}id DESC"),
+            CallSort::Oldest => format!("ORDER BY {of}sort_at, {of}id"),
+            CallSort::Longest | CallSort::Shortest => {
+                let way = if self.sort == CallSort::Longest {
+                    " DESC"
+                } else {
+                    ""
+                };
+                format!(
+                    "ORDER BY {of}duration_seconds{way} NULLS LAST, {of}sort_at DESC, {of}id DESC"
+                )
+            }
+        }
     }
 
     /// The rows that match, in order; no more than `scan_limit` are looked at.
@@ -124,23 +182,24 @@ impl Filter {
         let Self {
             indexed, tested, ..
         } = self;
-        let order = "ORDER BY sort_at DESC, id DESC";
-        if tested.is_empty() {
+        let (walk, order) = (self.walk(), self.order(""));
+        if tested.is_empty() && self.sort.has_positions() {
             return format!("SELECT {columns} FROM calls WHERE {indexed} {order}");
         }
         format!(
-            "SELECT {columns} FROM (SELECT * FROM calls WHERE {indexed} {order} \
+            "SELECT {columns} FROM (SELECT * FROM calls WHERE {indexed} {walk} \
              LIMIT {scan_limit}) walked WHERE true{tested} {order}"
         )
     }
 
     /// The statement that gives a page.
     pub(super) fn page(&self, limit: u32, offset: u32, scan_limit: u32) -> String {
-        let matching = self.matching("app_id, sort_at, id", scan_limit);
+        let matching = self.matching("app_id, sort_at, id, duration_seconds", scan_limit);
+        let order = self.order("m.");
         format!(
             "SELECT m.sort_at, m.id, b.record FROM ({matching} LIMIT {limit} OFFSET {offset}) m \
              JOIN call_bodies b ON b.app_id = m.app_id AND b.id = m.id \
-             ORDER BY m.sort_at DESC, m.id DESC"
+             {order}"
         )
     }
 
@@ -197,7 +256,9 @@ async fn read_page(
         .collect::<StoreResult<_>>()?;
     let last = shown.last().map(cursor).transpose()?;
     let full = shown.len() == limit as usize;
-    let next = if rows.len() > shown.len() {
+    let next = if !query.sort.has_positions() {
+        None
+    } else if rows.len() > shown.len() {
         last
     } else {
         match end_of_scan(reads, &filter, scan_limit).await? {
@@ -225,9 +286,9 @@ async fn end_of_scan(
         return Ok(None);
     }
     let sql = format!(
-        "SELECT sort_at, id FROM calls WHERE {} ORDER BY sort_at DESC, id DESC \
-         LIMIT 1 OFFSET {}",
+        "SELECT sort_at, id FROM calls WHERE {} {} LIMIT 1 OFFSET {}",
         filter.indexed,
+        filter.walk(),
         scan_limit.saturating_sub(1)
     );
     filter
@@ -301,8 +362,8 @@ mod tests {
 
     const FILL: &str = "INSERT INTO calls SELECT '00000000-0000-0000-0000-000000000000', \
         gen_random_uuid(), gen_random_uuid(), 'dialpad', true, n % 500 = 0, 'ended', 'inbound', \
-        '+3161' || (n % 900), '+3120' || (n % 3), '201', NULL, now() - n * interval '1 minute' \
-        FROM generate_series(1, 20000) n; INSERT INTO call_bodies SELECT app_id, id, \
+        '+3161' || (n % 900), '+3120' || (n % 3), '201', NULL, now() - n * interval '1 minute', \
+        n % 600 FROM generate_series(1, 20000) n; INSERT INTO call_bodies SELECT app_id, id, \
         CASE WHEN random() < 0.001 THEN now() END, repeat('x', 1500), repeat('y', 1500) \
         FROM calls; \
         ANALYZE calls; ANALYZE call_bodies";

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::media;
 use super::session::At;
 use super::writer::{Session, Step};
-use crate::columns::{clean, damaged, to_json};
+use crate::columns::{MessageFilters, clean, damaged, to_json};
 use crate::working::{CallRow, WorkingSet};
 
 const NOTIFICATIONS: &str = "INSERT INTO notifications (app_id, id, connection_id, received_at, \
@@ -26,19 +26,21 @@ const DELETED_BODIES: &str = "DELETE FROM call_bodies c \
 
 /// Rows that stay as they are are left alone.
 const CALLS: &str = "INSERT INTO calls AS c (app_id, id, connection_id, platform, visible, open, \
-    status, direction, from_number, to_number, agent_extension, agent_user, sort_at) \
+    status, direction, from_number, to_number, agent_extension, agent_user, sort_at, \
+    duration_seconds) \
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bool[], $6::bool[], \
     $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], \
-    $13::timestamptz[]) \
+    $13::timestamptz[], $14::bigint[]) \
     ON CONFLICT (app_id, id) DO UPDATE SET visible = excluded.visible, open = excluded.open, \
     status = excluded.status, direction = excluded.direction, \
     from_number = excluded.from_number, to_number = excluded.to_number, \
     agent_extension = excluded.agent_extension, agent_user = excluded.agent_user, \
-    sort_at = excluded.sort_at \
+    sort_at = excluded.sort_at, duration_seconds = excluded.duration_seconds \
     WHERE (c.visible, c.open, c.status, c.direction, c.from_number, c.to_number, \
-    c.agent_extension, c.agent_user, c.sort_at) IS DISTINCT FROM (excluded.visible, \
-    excluded.open, excluded.status, excluded.direction, excluded.from_number, \
-    excluded.to_number, excluded.agent_extension, excluded.agent_user, excluded.sort_at)";
+    c.agent_extension, c.agent_user, c.sort_at, c.duration_seconds) IS DISTINCT FROM \
+    (excluded.visible, excluded.open, excluded.status, excluded.direction, excluded.from_number, \
+    excluded.to_number, excluded.agent_extension, excluded.agent_user, excluded.sort_at, \
+    excluded.duration_seconds)";
 
 const BODIES: &str = "INSERT INTO call_bodies (app_id, id, due_at, state, record) \
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[]) \
@@ -50,11 +52,13 @@ const KEYS: &str = "INSERT INTO call_keys (connection_id, key, app_id, call_id) 
     ON CONFLICT (connection_id, key) DO UPDATE SET call_id = excluded.call_id";
 
 const MESSAGES: &str = "INSERT INTO messages (connection_id, external_id, app_id, sent_at, \
-    state, record, id, direction) \
+    state, record, id, direction, from_number, to_numbers, user_id) \
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::text[], \
-    $6::text[], $7::uuid[], $8::text[]) ON CONFLICT (connection_id, external_id) DO UPDATE SET \
+    $6::text[], $7::uuid[], $8::text[], $9::text[], $10::text[], $11::text[]) \
+    ON CONFLICT (connection_id, external_id) DO UPDATE SET \
     sent_at = excluded.sent_at, state = excluded.state, record = excluded.record, \
-    id = excluded.id, direction = excluded.direction";
+    id = excluded.id, direction = excluded.direction, from_number = excluded.from_number, \
+    to_numbers = excluded.to_numbers, user_id = excluded.user_id";
 
 const PRESENCE: &str = "INSERT INTO presence (connection_id, key, app_id, state) \
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[]) \
@@ -130,6 +134,7 @@ struct CallColumns {
     extension: Vec<Option<String>>,
     user: Vec<Option<String>>,
     sort_at: Vec<At>,
+    duration: Vec<Option<i64>>,
     due_at: Vec<Option<At>>,
     state: Vec<String>,
     record: Vec<String>,
@@ -240,7 +245,7 @@ impl NotificationColumns<'_> {
 
 impl CallColumns {
     fn step(&self) -> Step<'_> {
-        let params: [&(dyn ToSql + Sync); 13] = [
+        let params: [&(dyn ToSql + Sync); 14] = [
             &self.app,
             &self.id,
             &self.connection,
@@ -254,6 +259,7 @@ impl CallColumns {
             &self.extension,
             &self.user,
             &self.sort_at,
+            &self.duration,
         ];
         Step::when(!self.id.is_empty(), CALLS, params)
     }
@@ -283,7 +289,7 @@ impl EventColumns<'_> {
 
 impl MessageColumns<'_> {
     fn step(&self) -> Step<'_> {
-        let params: [&(dyn ToSql + Sync); 8] = [
+        let params: [&(dyn ToSql + Sync); 11] = [
             &self.connection,
             &self.id,
             &self.app,
@@ -292,6 +298,9 @@ impl MessageColumns<'_> {
             &self.record,
             &self.named,
             &self.direction,
+            &self.from,
+            &self.to,
+            &self.user,
         ];
         Step::when(!self.id.is_empty(), MESSAGES, params)
     }
@@ -386,6 +395,7 @@ fn calls(set: &WorkingSet) -> StoreResult<CallColumns> {
         columns.extension.push(row.agent_extension);
         columns.user.push(row.agent_user);
         columns.sort_at.push(At(row.sort_at));
+        columns.duration.push(row.duration_seconds);
         columns.due_at.push(row.due_at.map(At));
         columns.state.push(to_json(&entry.state, "calls", "state")?);
         columns
@@ -420,6 +430,9 @@ struct MessageColumns<'a> {
     record: Vec<String>,
     named: Vec<Uuid>,
     direction: Vec<&'static str>,
+    from: Vec<Option<String>>,
+    to: Vec<String>,
+    user: Vec<Option<String>>,
 }
 
 fn messages(set: &WorkingSet) -> StoreResult<MessageColumns<'_>> {
@@ -436,6 +449,10 @@ fn messages(set: &WorkingSet) -> StoreResult<MessageColumns<'_>> {
         let named = MessageId::of(*connection, &state.message.external_id);
         columns.named.push(named.0);
         columns.direction.push(state.message.direction.as_str());
+        let filters = MessageFilters::of(&state.message);
+        columns.from.push(filters.from_number);
+        columns.to.push(filters.to_numbers);
+        columns.user.push(filters.user_id);
     }
     Ok(columns)
 }

@@ -170,6 +170,7 @@ impl MediaStore for PostgresStore {
         app: AppId,
         query: &RecordingQuery,
     ) -> StoreResult<MediaPage<StoredRecording>> {
+        let _turn = self.reading.turn(app).await?;
         let wanted = "app_id = $1 AND ($2::timestamptz IS NULL OR sort_at >= $2) \
                       AND ($3::timestamptz IS NULL OR sort_at < $3) \
                       AND ($4::uuid IS NULL OR call_id = $4) \
@@ -231,6 +232,7 @@ impl MediaStore for PostgresStore {
         app: AppId,
         query: &VoicemailQuery,
     ) -> StoreResult<MediaPage<StoredVoicemail>> {
+        let _turn = self.reading.turn(app).await?;
         let wanted = "app_id = $1 AND record IS NOT NULL \
                       AND ($2::timestamptz IS NULL OR sort_at >= $2) \
                       AND ($3::timestamptz IS NULL OR sort_at < $3) \
@@ -280,6 +282,7 @@ impl MediaStore for PostgresStore {
         limit: u32,
         offset: u32,
     ) -> StoreResult<(Vec<StoredPresence>, u64)> {
+        let _turn = self.reading.turn(app).await?;
         let from = "FROM presence p JOIN connections c ON c.id = p.connection_id \
                     WHERE c.app_id = $1";
         let reads = self.readers.of(app).read().await?;

@@ -9,11 +9,15 @@ use uuid::Uuid;
 use super::media::message_from_row;
 use super::reader::Readers;
 use super::session::{At, column, column_count, fault};
+use crate::columns::{MessageFilters, clean, recipient};
 
 /// Every condition that is not given is true of all.
 const WANTED: &str = "app_id = $1 AND ($2::text IS NULL OR direction = $2) \
                       AND ($3::timestamptz IS NULL OR sent_at >= $3) \
-                      AND ($4::timestamptz IS NULL OR sent_at < $4)";
+                      AND ($4::timestamptz IS NULL OR sent_at < $4) \
+                      AND ($5::text IS NULL OR from_number = $5) \
+                      AND ($6::text IS NULL OR position($6 IN to_numbers) > 0) \
+                      AND ($7::text IS NULL OR user_id = $7)";
 
 pub(super) async fn list(
     db: &Readers,
@@ -23,7 +27,10 @@ pub(super) async fn list(
     let reads = db.of(app).read().await?;
     let direction = query.direction.map(|direction| direction.as_str());
     let (since, until) = (query.since.map(At::from), query.until.map(At::from));
-    let params: [&(dyn ToSql + Sync); 4] = [&app.0, &direction, &since, &until];
+    let from = query.from_number.as_deref().map(clean);
+    let to = query.to_number.as_deref().map(recipient);
+    let user = query.user_id.as_deref().map(clean);
+    let params: [&(dyn ToSql + Sync); 7] = [&app.0, &direction, &since, &until, &from, &to, &user];
     let sql = format!(
         "SELECT count(*) AS total FROM (SELECT 1 FROM messages WHERE {WANTED} \
          LIMIT {COUNT_LIMIT}) n"
@@ -55,18 +62,26 @@ pub(super) async fn name_unnamed(client: &Client) -> StoreResult<()> {
         let mut keys: Vec<&str> = Vec::new();
         let (mut connections, mut ids) = (Vec::<Uuid>::new(), Vec::<Uuid>::new());
         let mut directions = Vec::new();
+        let (mut from, mut to, mut users) = (Vec::new(), Vec::new(), Vec::new());
         for row in &rows {
             let stored = message_from_row(row)?;
             keys.push(column(row, "external_id")?);
             connections.push(stored.connection_id.0);
             ids.push(stored.id.0);
             directions.push(stored.message.direction.as_str());
+            let filters = MessageFilters::of(&stored.message);
+            from.push(filters.from_number);
+            to.push(filters.to_numbers);
+            users.push(filters.user_id);
         }
-        let sql = "UPDATE messages m SET id = q.id, direction = q.direction \
-                   FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[]) \
-                   AS q (connection_id, external_id, id, direction) \
+        let sql = "UPDATE messages m SET id = q.id, direction = q.direction, \
+                   from_number = q.from_number, to_numbers = q.to_numbers, user_id = q.user_id \
+                   FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], \
+                   $6::text[], $7::text[]) AS q (connection_id, external_id, id, direction, \
+                   from_number, to_numbers, user_id) \
                    WHERE m.connection_id = q.connection_id AND m.external_id = q.external_id";
-        let params: [&(dyn ToSql + Sync); 4] = [&connections, &keys, &ids, &directions];
+        let params: [&(dyn ToSql + Sync); 7] =
+            [&connections, &keys, &ids, &directions, &from, &to, &users];
         client.execute(sql, &params).await.map_err(fault)?;
     }
 }

@@ -13,10 +13,10 @@ use async_trait::async_trait;
 use switchhook_domain::Timestamp;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventType};
-use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, KeyId, NotificationId};
+use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, NotificationId};
 use switchhook_engine::store::{
-    ApiKey, App, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery, DueCall,
-    Grant, LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult,
+    App, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery, DueCall, Grant,
+    LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult,
     StoredMessage, Wake,
 };
 use tokio::sync::mpsc::error::SendTimeoutError;
@@ -26,8 +26,11 @@ use tokio::task::JoinHandle;
 use crate::OpenOptions;
 use crate::migrate::{self, MigrationStatus};
 use crate::queue::{MAX_WAIT, closed};
+use crate::shares::Shares;
 use crate::working::Work;
 
+mod accounts;
+mod agents;
 mod apps;
 mod audit;
 mod calls;
@@ -38,6 +41,7 @@ mod events;
 mod flush;
 mod imports;
 mod installation;
+mod keys;
 mod listen;
 mod load;
 mod media;
@@ -73,6 +77,9 @@ pub(crate) struct PostgresStore {
     readers: Readers,
     wakes: broadcast::Sender<Wake>,
     scan_limit: u32,
+    /// Of the pooled connections, and of the places in a writer's queue.
+    reading: Shares,
+    writing: Shares,
 }
 
 /// Opens the database.
@@ -121,6 +128,8 @@ pub(crate) async fn open(url: &str, options: OpenOptions) -> StoreResult<Postgre
         readers,
         wakes,
         scan_limit: options.scan_limit.max(1),
+        reading: Shares::of(options.readers.max(1) * POOL_PER_READER / 2),
+        writing: Shares::of(options.queue / count / 4),
     };
     store.ping().await?;
     store.warn_without_second_wall().await;
@@ -165,6 +174,7 @@ impl Store for PostgresStore {
     async fn commit(&self, changeset: Changeset) -> StoreResult<Committed> {
         let (reply, answer) = oneshot::channel();
         let writer = self.writer(changeset.app_id);
+        let _place = self.writing.turn(changeset.app_id).await?;
         let work = Arc::new(Work::new(changeset));
         let job = Job {
             work,
@@ -194,6 +204,7 @@ impl Store for PostgresStore {
         limit: u32,
         types: &[EventType],
     ) -> StoreResult<Vec<Arc<Event>>> {
+        let _turn = self.reading.turn(app).await?;
         events::after(&self.readers, app, after, limit, types).await
     }
 
@@ -202,10 +213,12 @@ impl Store for PostgresStore {
     }
 
     async fn snapshot(&self, app: AppId) -> StoreResult<Snapshot> {
+        let _turn = self.reading.turn(app).await?;
         calls::snapshot(&self.readers, app).await
     }
 
     async fn calls(&self, app: AppId, query: &CallQuery) -> StoreResult<CallPage> {
+        let _turn = self.reading.turn(app).await?;
         calls::list(&self.readers, app, query, self.scan_limit).await
     }
 
@@ -218,6 +231,7 @@ impl Store for PostgresStore {
         app: AppId,
         query: &MessageQuery,
     ) -> StoreResult<(Vec<StoredMessage>, u64)> {
+        let _turn = self.reading.turn(app).await?;
         messages::list(&self.readers, app, query).await
     }
 
@@ -231,6 +245,7 @@ impl Store for PostgresStore {
         limit: u32,
         before: Option<NotificationId>,
     ) -> StoreResult<Vec<Notification>> {
+        let _turn = self.reading.turn(app).await?;
         notifications::list(&self.readers, app, limit, before).await
     }
 
@@ -255,20 +270,8 @@ impl Store for PostgresStore {
         apps::all(&self.readers).await
     }
 
-    async fn create_key(&self, key: &ApiKey) -> StoreResult<()> {
-        people::create_key(&self.readers, key).await
-    }
-
-    async fn key_by_lookup(&self, lookup: &str) -> StoreResult<Option<ApiKey>> {
-        people::key_by_lookup(&self.readers, lookup).await
-    }
-
-    async fn keys(&self, app: AppId) -> StoreResult<Vec<ApiKey>> {
-        people::keys(&self.readers, app).await
-    }
-
-    async fn revoke_key(&self, app: AppId, id: KeyId, at: Timestamp) -> StoreResult<()> {
-        people::revoke_key(&self.readers, app, id, at).await
+    async fn update_app(&self, app: &App) -> StoreResult<()> {
+        apps::update(&self.readers, app).await
     }
 
     async fn put_sign_in_link(&self, grant: &Grant) -> StoreResult<()> {
@@ -328,6 +331,7 @@ impl Store for PostgresStore {
     }
 
     async fn contacts(&self, app: AppId, query: &ContactQuery) -> StoreResult<(Vec<Contact>, u64)> {
+        let _turn = self.reading.turn(app).await?;
         contacts::list(&self.readers, app, query).await
     }
 

@@ -1,84 +1,17 @@
-//! Who may come in: API keys, one-time sign-in links, sessions.
+//! Who may come in: one-time sign-in links and sessions.
 
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::{AgentId, AppId, KeyId, UserId};
-use switchhook_engine::store::{ApiKey, Grant, Role, StoreError, StoreResult};
+use switchhook_engine::store::{Grant, Role, StoreResult};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::reader::Readers;
-use super::session::{At, column, column_time, column_time_opt};
-use crate::columns::{bytes32, clean, damaged};
+use super::session::{At, column, column_time};
+use crate::columns::damaged;
 
 const GRANT: &str = "app_id, role, user_id, agent_id, key_id, expires_at";
-const KEY: &str = "id, app_id, name, lookup, hash, hint, created_at, expires_at, revoked_at";
-
-pub(super) async fn create_key(db: &Readers, key: &ApiKey) -> StoreResult<()> {
-    let sql = format!("INSERT INTO api_keys ({KEY}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
-    let (name, lookup, hint) = (clean(&key.name), clean(&key.lookup), clean(&key.hint));
-    let hash = key.hash.as_slice();
-    let created_at = At::from(key.created_at);
-    let (expires_at, revoked_at) = (key.expires_at.map(At::from), key.revoked_at.map(At::from));
-    db.of(key.app_id)
-        .execute(
-            &sql,
-            &[
-                &key.id.0,
-                &key.app_id.0,
-                &name,
-                &lookup,
-                &hash,
-                &hint,
-                &created_at,
-                &expires_at,
-                &revoked_at,
-            ],
-        )
-        .await
-        .map(drop)
-}
-
-pub(super) async fn key_by_lookup(db: &Readers, lookup: &str) -> StoreResult<Option<ApiKey>> {
-    let sql = format!("SELECT {KEY} FROM api_keys WHERE lookup = $1");
-    // Whose key it is, is the question.
-    db.everywhere()
-        .one(&sql, &[&clean(lookup)])
-        .await?
-        .as_ref()
-        .map(key_from_row)
-        .transpose()
-}
-
-pub(super) async fn keys(db: &Readers, app: AppId) -> StoreResult<Vec<ApiKey>> {
-    let sql =
-        format!("SELECT {KEY} FROM api_keys WHERE app_id = $1 ORDER BY created_at DESC, id DESC");
-    db.of(app)
-        .query(&sql, &[&app.0])
-        .await?
-        .iter()
-        .map(key_from_row)
-        .collect()
-}
-
-pub(super) async fn revoke_key(
-    db: &Readers,
-    app: AppId,
-    id: KeyId,
-    at: Timestamp,
-) -> StoreResult<()> {
-    let sql = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3) \
-               WHERE id = $1 AND app_id = $2";
-    let found = db
-        .of(app)
-        .execute(sql, &[&id.0, &app.0, &At::from(at)])
-        .await?;
-    if found == 0 {
-        Err(StoreError::NotFound("key"))
-    } else {
-        Ok(())
-    }
-}
 
 pub(super) async fn put_sign_in_link(db: &Readers, grant: &Grant) -> StoreResult<()> {
     put(db, "sign_in_links", grant).await
@@ -163,19 +96,5 @@ fn grant_from_row(row: &Row, hash: &[u8; 32]) -> StoreResult<Grant> {
         agent_id: column::<Option<Uuid>>(row, "agent_id")?.map(AgentId),
         key_id: column::<Option<Uuid>>(row, "key_id")?.map(KeyId),
         expires_at: column_time(row, "expires_at")?,
-    })
-}
-
-fn key_from_row(row: &Row) -> StoreResult<ApiKey> {
-    Ok(ApiKey {
-        id: KeyId(column(row, "id")?),
-        app_id: AppId(column(row, "app_id")?),
-        name: column(row, "name")?,
-        lookup: column(row, "lookup")?,
-        hash: bytes32(column(row, "hash")?, "api_keys", "hash")?,
-        hint: column(row, "hint")?,
-        created_at: column_time(row, "created_at")?,
-        expires_at: column_time_opt(row, "expires_at")?,
-        revoked_at: column_time_opt(row, "revoked_at")?,
     })
 }

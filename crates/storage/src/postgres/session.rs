@@ -211,7 +211,7 @@ pub(crate) fn fault(error: tokio_postgres::Error) -> StoreError {
         return StoreError::Conflict(match constraint {
             Some("notifications_pkey") => "notification",
             Some("apps_pkey") => "app",
-            Some("api_keys_pkey" | "api_keys_lookup_key") => "key",
+            Some("api_keys_pkey" | "api_keys_lookup_key" | "api_keys_replaces") => "key",
             Some("connections_pkey" | "connections_hook_id_key") => "connection",
             _ => "row",
         });

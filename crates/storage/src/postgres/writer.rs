@@ -24,10 +24,13 @@ use super::flush::{self, flush_and_commit};
 use super::load::{self, Contacts, Fetched};
 use super::session::{Target, fault, in_time};
 use crate::queue::MAX_WAIT;
+use crate::shares::{EACH, Lanes};
 use crate::working::{Work, WorkingSet};
 
 /// The most changesets in one batch.
 const BATCH: usize = 256;
+/// The most changesets taken out of the queue and put in order by app.
+const WAITING: usize = 2048;
 /// The most bytes of raw notifications in one batch, roughly.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
 /// How long one round trip of a batch may take.
@@ -177,31 +180,29 @@ pub(super) struct Writer {
 impl Writer {
     /// Works until the store is closed and what was handed over is done.
     pub(super) async fn run(mut self) {
-        let mut jobs = Vec::with_capacity(BATCH);
+        let mut waiting = Lanes::default();
         loop {
-            tokio::select! {
-                biased;
-                count = self.jobs.recv_many(&mut jobs, BATCH) => {
-                    if count == 0 {
-                        return;
+            while waiting.is_empty() {
+                tokio::select! {
+                    biased;
+                    job = self.jobs.recv() => match job {
+                        Some(job) => waiting.push(Some(job.work.changeset.app_id), job),
+                        None => return,
+                    },
+                    // Changed, or the store is gone.
+                    _ = self.closing.wait_for(|closing| *closing), if !self.jobs.is_closed() => {
+                        self.jobs.close();
                     }
                 }
-                // Changed, or the store is gone.
-                _ = self.closing.wait_for(|closing| *closing), if !self.jobs.is_closed() => {
-                    self.jobs.close();
-                    continue;
-                }
             }
-            let mut waiting = std::mem::take(&mut jobs).into_iter().peekable();
-            while waiting.peek().is_some() {
-                let mut bytes = 0;
-                let mut batch = Vec::new();
-                while let Some(job) = waiting.next_if(|_| bytes < BATCH_BYTES) {
-                    bytes += job.work.weight();
-                    batch.push(job);
-                }
-                self.batch(batch).await;
+            while waiting.len() < WAITING
+                && let Ok(job) = self.jobs.try_recv()
+            {
+                waiting.push(Some(job.work.changeset.app_id), job);
             }
+            let weight = |job: &Job| job.work.weight();
+            self.batch(waiting.take(BATCH, EACH, BATCH_BYTES, weight))
+                .await;
         }
     }
 

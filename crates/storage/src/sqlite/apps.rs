@@ -39,6 +39,19 @@ pub(super) fn all(conn: &Connection) -> StoreResult<Vec<App>> {
     rows.collect::<rusqlite::Result<_>>().map_err(fault)
 }
 
+pub(super) fn update(conn: &Connection, app: &App) -> StoreResult<()> {
+    let sql = "UPDATE apps SET name = ?2, country = ?3, active = ?4 WHERE id = ?1";
+    let mut statement = conn.prepare_cached(sql).map_err(fault)?;
+    let found = statement
+        .execute(params![blob(&app.id.0), app.name, app.country, app.active])
+        .map_err(fault)?;
+    if found == 0 {
+        Err(StoreError::NotFound("app"))
+    } else {
+        Ok(())
+    }
+}
+
 /// Fails unless the app exists.
 pub(super) fn must_exist(conn: &Connection, id: AppId) -> StoreResult<()> {
     one(conn, id)?.map(drop).ok_or(StoreError::NotFound("app"))

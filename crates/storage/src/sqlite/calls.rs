@@ -10,8 +10,8 @@ use rusqlite::{Connection, params, params_from_iter};
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::{AppId, CallId, ConnectionId};
 use switchhook_engine::store::{
-    COUNT_LIMIT, CallCursor, CallPage, CallQuery, DueCall, SNAPSHOT_LIMIT, Snapshot, StoreError,
-    StoreResult,
+    COUNT_LIMIT, CallCursor, CallPage, CallQuery, CallSort, DueCall, SNAPSHOT_LIMIT, Snapshot,
+    StoreError, StoreResult,
 };
 
 use super::events::head;
@@ -24,6 +24,7 @@ const APP: &str = "(SELECT no FROM apps WHERE id = ?1)";
 /// A `WHERE` being put together.
 struct Filter {
     index: &'static str,
+    sort: CallSort,
     /// Conditions that narrow the walk along the index.
     indexed: String,
     /// Conditions tested row by row.
@@ -35,6 +36,7 @@ impl Filter {
     fn new(app: AppId, query: &CallQuery) -> Self {
         let mut filter = Self {
             index: "calls_list",
+            sort: query.sort,
             indexed: format!("app = {APP} AND visible = 1"),
             tested: String::new(),
             values: vec![Value::Blob(blob(&app.0).to_vec())],
@@ -65,7 +67,33 @@ impl Filter {
             .map(|number| self.bind_text(&key(number)));
         let from = from.map(|n| format!(" AND from_number = ?{n}"));
         let to = to.map(|n| format!(" AND to_number = ?{n}"));
-        if query.open_only {
+        if let Some(keys) = &query.keys {
+            self.index = "calls_id";
+            let places: Vec<String> = keys
+                .iter()
+                .map(|(connection, name)| {
+                    let connection = self.bind(Value::Blob(blob(&connection.0).to_vec()));
+                    let name = self.bind_text(&key(name));
+                    format!("(?{connection}, ?{name})")
+                })
+                .collect();
+            // An empty list of values is no SQL.
+            let known = match places.as_slice() {
+                [] => " AND 1 = 0".to_owned(),
+                places => format!(
+                    " AND id IN (SELECT call_id FROM call_keys \
+                     WHERE (connection_id, key) IN (VALUES {}))",
+                    places.join(", ")
+                ),
+            };
+            self.indexed.push_str(&known);
+            self.tested.extend([from, to].into_iter().flatten());
+            if query.open_only {
+                let statuses = open_statuses().join("', '");
+                self.tested
+                    .push_str(&format!(" AND open = 1 AND status IN ('{statuses}')"));
+            }
+        } else if query.open_only {
             self.index = "calls_open";
             let statuses = open_statuses().join("', '");
             self.indexed
@@ -116,13 +144,58 @@ impl Filter {
                 " AND (agent_extension = ?{n} OR agent_user = ?{n})"
             ));
         }
+        for (limit, comparison) in [(query.min_duration, ">="), (query.max_duration, "<=")] {
+            if let Some(seconds) = limit {
+                let n = self.bind(Value::Integer(seconds));
+                self.tested
+                    .push_str(&format!(" AND duration_seconds {comparison} ?{n}"));
+            }
+        }
     }
 
     fn go_on_after(&mut self, cursor: CallCursor) {
         let at = self.bind(Value::Integer(micros(cursor.sort_at)));
         let id = self.bind(Value::Blob(blob(&cursor.id.0).to_vec()));
+        let further = if self.sort == CallSort::Oldest {
+            ">"
+        } else {
+            "<"
+        };
         self.indexed
-            .push_str(&format!(" AND (sort_at, id) < (?{at}, ?{id})"));
+            .push_str(&format!(" AND (sort_at, id) {further} (?{at}, ?{id})"));
+    }
+
+    /// The order of the walk.
+    fn walk(&self) -> &'static str {
+        match self.sort {
+            CallSort::Oldest => "ORDER BY sort_at, id",
+            CallSort::Newest | CallSort::Longest | CallSort::Shortest => {
+                "ORDER BY sort_at DESC, id DESC"
+            }
+        }
+    }
+
+    /// The order of the page, of columns with this prefix.
+    fn order(&self, of: &str) -> String {
+        match self.sort {
+            CallSort::Newest => format!("ORDER BY {of}sort_at DESC, {of}id DESC"),
+            CallSort::Oldest => format!("ORDER BY {of}sort_at, {of}id"),
+            CallSort::Longest | CallSort::Shortest => {
+                let way = if self.sort == CallSort::Longest {
+                    " DESC"
+                } else {
+                    ""
+                };
+                format!(
+                    "ORDER BY {of}duration_seconds{way} NULLS LAST, {of}sort_at DESC, {of}id DESC"
+                )
+            }
+        }
+    }
+
+    /// True when rows are looked at that may not be shown, or not in this order.
+    fn is_scan(&self) -> bool {
+        !self.tested.is_empty() || !self.sort.has_positions()
     }
 
     /// The rows that match, in order; no more than `scan_limit` are looked at.
@@ -133,17 +206,22 @@ impl Filter {
             tested,
             ..
         } = self;
-        let order = "ORDER BY sort_at DESC, id DESC";
-        if tested.is_empty() {
+        let order = self.walk();
+        if !self.is_scan() {
             return format!(
                 "SELECT {columns} FROM calls INDEXED BY {index} WHERE {indexed} {order}"
             );
         }
         format!(
             "SELECT {columns} FROM (SELECT row, id, connection_id, platform, status, direction, \
-             to_number, from_number, agent_extension, agent_user, sort_at \
-             FROM calls INDEXED BY {index} WHERE {indexed} {order} LIMIT {scan_limit}) \
-             WHERE 1 = 1{tested}"
+             to_number, from_number, agent_extension, agent_user, sort_at, duration_seconds, \
+             open FROM calls INDEXED BY {index} WHERE {indexed} {order} LIMIT {scan_limit}) \
+             WHERE 1 = 1{tested}{}",
+            if self.sort.has_positions() {
+                String::new()
+            } else {
+                format!(" {}", self.order(""))
+            }
         )
     }
 }
@@ -163,10 +241,11 @@ pub(super) fn list(
     let sql = format!(
         "SELECT m.sort_at, m.id, b.record \
          FROM ({} LIMIT ?{} OFFSET ?{}) m CROSS JOIN call_bodies b ON b.row = m.row \
-         ORDER BY m.sort_at DESC, m.id DESC",
-        filter.matching("row, sort_at, id", scan_limit),
+         {}",
+        filter.matching("row, sort_at, id, duration_seconds", scan_limit),
         filter.values.len() + 1,
         filter.values.len() + 2,
+        filter.order("m."),
     );
     let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
     let cut = [
@@ -182,7 +261,7 @@ pub(super) fn list(
     let mut last = None;
     while let Some(row) = rows.next().map_err(fault)? {
         if page.calls.len() == limit as usize {
-            page.next = last;
+            page.next = last.filter(|_| query.sort.has_positions());
             return Ok(page);
         }
         let sort_at = time(row.get(0).map_err(fault)?);
@@ -215,14 +294,15 @@ fn end_of_scan(
     filter: &Filter,
     scan_limit: u32,
 ) -> StoreResult<Option<CallCursor>> {
-    if filter.tested.is_empty() {
+    if filter.tested.is_empty() || !filter.sort.has_positions() {
         return Ok(None);
     }
     let sql = format!(
         "SELECT sort_at, id FROM calls INDEXED BY {} WHERE {} \
-         ORDER BY sort_at DESC, id DESC LIMIT 1 OFFSET {}",
+         {} LIMIT 1 OFFSET {}",
         filter.index,
         filter.indexed,
+        filter.walk(),
         scan_limit.saturating_sub(1)
     );
     let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
@@ -396,7 +476,7 @@ mod tests {
         INSERT INTO calls SELECT n, 1, cast(printf('%016d', n) AS BLOB), zeroblob(16), 'dialpad', \
         1, n > COUNT - 50, CASE WHEN n > COUNT - 50 THEN 'active' WHEN n % 40 = 0 THEN 'missed' \
         ELSE 'ended' END, 'inbound', '+316' || (n * 7919 % 100000), '+3120' || (n % 3), \
-        '2' || (n % 500), NULL, n * 1000000, NULL FROM n; \
+        '2' || (n % 500), NULL, n * 1000000, NULL, n % 600 FROM n; \
         INSERT INTO call_bodies SELECT row, '{}', printf('%1500d', row) FROM calls;";
 
     /// Takes minutes: `cargo test --release -p switchhook-storage -- --ignored --nocapture`.

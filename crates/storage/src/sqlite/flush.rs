@@ -6,7 +6,7 @@ use switchhook_engine::store::{StoreResult, look_at};
 
 use super::events::place;
 use super::session::{blob, conflict, fault};
-use crate::columns::{damaged, micros, to_json};
+use crate::columns::{MessageFilters, damaged, micros, to_json};
 use crate::working::{CallRow, Pending, Stored, WorkingSet};
 
 /// Writes everything pending and notes it as written.
@@ -137,8 +137,9 @@ fn write_call(conn: &Connection, set: &mut WorkingSet, place: &(AppId, CallId)) 
 
 fn insert_call(conn: &Connection, no: i64, call: &CallRow) -> StoreResult<()> {
     let sql = "INSERT INTO calls (app, id, connection_id, platform, visible, open, status, \
-               direction, from_number, to_number, agent_extension, agent_user, sort_at, due_at) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+               direction, from_number, to_number, agent_extension, agent_user, sort_at, due_at, \
+               duration_seconds) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
     let written = prepare(conn, sql)?.execute(params![
         no,
         blob(&call.id.0),
@@ -154,6 +155,7 @@ fn insert_call(conn: &Connection, no: i64, call: &CallRow) -> StoreResult<()> {
         call.agent_user,
         call.sort_at,
         call.due_at,
+        call.duration_seconds,
     ]);
     written.map(drop).map_err(conflict("call"))
 }
@@ -162,7 +164,7 @@ fn insert_call(conn: &Connection, no: i64, call: &CallRow) -> StoreResult<()> {
 fn move_call(conn: &Connection, row: i64, call: &CallRow) -> StoreResult<()> {
     let sql = "UPDATE calls SET visible = ?2, open = ?3, status = ?4, direction = ?5, \
                from_number = ?6, to_number = ?7, agent_extension = ?8, agent_user = ?9, \
-               sort_at = ?10, due_at = ?11 WHERE row = ?1";
+               sort_at = ?10, due_at = ?11, duration_seconds = ?12 WHERE row = ?1";
     let written = prepare(conn, sql)?.execute(params![
         row,
         call.visible,
@@ -175,6 +177,7 @@ fn move_call(conn: &Connection, row: i64, call: &CallRow) -> StoreResult<()> {
         call.agent_user,
         call.sort_at,
         call.due_at,
+        call.duration_seconds,
     ]);
     written.map(drop).map_err(fault)
 }
@@ -182,7 +185,7 @@ fn move_call(conn: &Connection, row: i64, call: &CallRow) -> StoreResult<()> {
 /// What changes with most notifications of a call.
 fn update_call(conn: &Connection, row: i64, call: &CallRow) -> StoreResult<()> {
     let sql = "UPDATE calls SET status = ?2, direction = ?3, agent_extension = ?4, \
-               agent_user = ?5, due_at = ?6 WHERE row = ?1";
+               agent_user = ?5, due_at = ?6, duration_seconds = ?7 WHERE row = ?1";
     let written = prepare(conn, sql)?.execute(params![
         row,
         call.status,
@@ -190,6 +193,7 @@ fn update_call(conn: &Connection, row: i64, call: &CallRow) -> StoreResult<()> {
         call.agent_extension,
         call.agent_user,
         call.due_at,
+        call.duration_seconds,
     ]);
     written.map(drop).map_err(fault)
 }
@@ -214,10 +218,14 @@ fn write_keys(conn: &Connection, pending: &Pending) -> StoreResult<()> {
 fn write_messages(conn: &Connection, set: &WorkingSet, pending: &Pending) -> StoreResult<()> {
     for ((connection, id), (app, state)) in &pending.messages {
         let sql = "INSERT INTO messages (connection_id, external_id, app, sent_at, state, \
-                   record, id, direction) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+                   record, id, direction, from_number, to_numbers, user_id) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
                    ON CONFLICT (connection_id, external_id) DO UPDATE SET \
                    sent_at = excluded.sent_at, state = excluded.state, record = excluded.record, \
-                   id = excluded.id, direction = excluded.direction";
+                   id = excluded.id, direction = excluded.direction, \
+                   from_number = excluded.from_number, to_numbers = excluded.to_numbers, \
+                   user_id = excluded.user_id";
+        let filters = MessageFilters::of(&state.message);
         let named = MessageId::of(*connection, &state.message.external_id);
         let record = to_json(&state.message, "messages", "record")?;
         let whole = to_json(state, "messages", "state")?;
@@ -232,6 +240,9 @@ fn write_messages(conn: &Connection, set: &WorkingSet, pending: &Pending) -> Sto
                 record,
                 blob(&named.0),
                 state.message.direction.as_str(),
+                filters.from_number,
+                filters.to_numbers,
+                filters.user_id,
             ])
             .map_err(fault)?;
     }

@@ -122,7 +122,7 @@ fn load_call(
     }
     let sql = "SELECT c.row, c.connection_id, c.platform, c.visible, c.open, c.status, \
                c.direction, c.from_number, c.to_number, c.agent_extension, c.agent_user, \
-               c.sort_at, c.due_at, b.state \
+               c.sort_at, c.due_at, c.duration_seconds, b.state \
                FROM calls c JOIN call_bodies b ON b.row = c.row \
                WHERE c.app = ?1 AND c.id = ?2";
     let mut statement = conn.prepare_cached(sql).map_err(fault)?;
@@ -131,7 +131,7 @@ fn load_call(
         return Ok(());
     };
     let columns = call_row(row, app, id).map_err(fault)?;
-    let state = from_json(text(row, 13).map_err(fault)?, "call_bodies", "state")?;
+    let state = from_json(text(row, 14).map_err(fault)?, "call_bodies", "state")?;
     let stored = Stored {
         row: row.get(0).map_err(fault)?,
         columns: Some(columns),
@@ -165,6 +165,7 @@ fn call_row(row: &Row<'_>, app_id: AppId, id: CallId) -> rusqlite::Result<CallRo
         agent_user: row.get(10)?,
         sort_at: row.get(11)?,
         due_at: row.get(12)?,
+        duration_seconds: row.get(13)?,
     })
 }
 

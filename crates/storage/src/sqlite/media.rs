@@ -30,6 +30,7 @@ impl MediaStore for SqliteStore {
         app: AppId,
         query: &RecordingQuery,
     ) -> StoreResult<MediaPage<StoredRecording>> {
+        let _turn = self.reading.turn(app).await?;
         let query = query.clone();
         let read = move |c: &Sql| {
             let mut list = List::new("recordings", app, query.since, query.until);
@@ -102,6 +103,7 @@ impl MediaStore for SqliteStore {
         app: AppId,
         query: &VoicemailQuery,
     ) -> StoreResult<MediaPage<StoredVoicemail>> {
+        let _turn = self.reading.turn(app).await?;
         let query = query.clone();
         let read = move |c: &Sql| {
             let mut list = List::new("voicemails", app, query.since, query.until);
@@ -163,6 +165,7 @@ impl MediaStore for SqliteStore {
         limit: u32,
         offset: u32,
     ) -> StoreResult<(Vec<StoredPresence>, u64)> {
+        let _turn = self.reading.turn(app).await?;
         let read = move |c: &Sql| {
             let from = "FROM presence p JOIN connections c ON c.id = p.connection_id \
                         WHERE c.app_id = ?1";

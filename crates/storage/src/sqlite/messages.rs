@@ -7,7 +7,7 @@ use switchhook_engine::store::{COUNT_LIMIT, MessageQuery, StoreResult, StoredMes
 
 use super::media::message_from_row;
 use super::session::{blob, fault};
-use crate::columns::micros;
+use crate::columns::{MessageFilters, clean, micros, recipient};
 
 pub(super) fn list(
     conn: &Connection,
@@ -17,8 +17,13 @@ pub(super) fn list(
     let mut wanted = "app = (SELECT no FROM apps WHERE id = ?)".to_owned();
     let mut values = vec![Value::Blob(app.0.as_bytes().to_vec())];
     let word = |word: &str| Value::Text(word.to_owned());
+    let text = |text: &Option<String>| text.as_deref().map(|text| word(&clean(text)));
+    let to = query.to_number.as_deref().map(recipient);
     let conditions = [
         ("direction = ?", query.direction.map(|d| word(d.as_str()))),
+        ("from_number = ?", text(&query.from_number)),
+        ("instr(to_numbers, ?) > 0", to.map(Value::Text)),
+        ("user_id = ?", text(&query.user_id)),
         ("sent_at >= ?", query.since.map(|at| micros(at).into())),
         ("sent_at < ?", query.until.map(|at| micros(at).into())),
     ];
@@ -64,16 +69,21 @@ pub(super) fn name_unnamed(conn: &Connection) -> StoreResult<()> {
         if unnamed.is_empty() {
             return Ok(());
         }
-        let sql = "UPDATE messages SET id = ?3, direction = ?4 \
+        let sql = "UPDATE messages SET id = ?3, direction = ?4, from_number = ?5, \
+                   to_numbers = ?6, user_id = ?7 \
                    WHERE connection_id = ?1 AND external_id = ?2";
         let mut update = conn.prepare_cached(sql).map_err(fault)?;
         for (stored, key) in unnamed {
+            let filters = MessageFilters::of(&stored.message);
             update
                 .execute(params![
                     blob(&stored.connection_id.0),
                     key,
                     blob(&stored.id.0),
                     stored.message.direction.as_str(),
+                    filters.from_number,
+                    filters.to_numbers,
+                    filters.user_id,
                 ])
                 .map_err(fault)?;
         }

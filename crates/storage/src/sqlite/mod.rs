@@ -10,19 +10,22 @@ use rusqlite::Connection as Sql;
 use switchhook_domain::Timestamp;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventType};
-use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, KeyId, NotificationId};
+use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, NotificationId};
 use switchhook_engine::store::{
-    ApiKey, App, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery, DueCall,
-    Grant, LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult,
+    App, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery, DueCall, Grant,
+    LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult,
     StoredMessage, Wake,
 };
 use tokio::sync::{broadcast, oneshot};
 
 use crate::migrate::{self, MigrationStatus};
 use crate::queue::{Queue, closed};
+use crate::shares::Shares;
 use crate::working::{Work, WorkingSet};
 use crate::{Durability, OpenOptions};
 
+mod accounts;
+mod agents;
 mod apps;
 mod audit;
 mod calls;
@@ -34,6 +37,7 @@ mod events;
 mod flush;
 mod imports;
 mod installation;
+mod keys;
 mod load;
 mod media;
 mod messages;
@@ -60,6 +64,9 @@ pub(crate) struct SqliteStore {
     wakes: broadcast::Sender<Wake>,
     writer: Mutex<Option<JoinHandle<()>>>,
     scan_limit: u32,
+    /// Of the readers, and of the places in the writer's queue.
+    reading: Shares,
+    writing: Shares,
 }
 
 /// Opens the file, making it when it is not there.
@@ -140,6 +147,8 @@ fn start(
         wakes,
         writer: Mutex::new(Some(writer)),
         scan_limit,
+        reading: Shares::of(options.readers / 2),
+        writing: Shares::of(options.queue / 4),
     })
 }
 
@@ -180,14 +189,16 @@ impl Drop for SqliteStore {
 impl Store for SqliteStore {
     async fn commit(&self, changeset: Changeset) -> StoreResult<Committed> {
         let (reply, answer) = oneshot::channel();
+        let app = changeset.app_id;
         let work = Arc::new(Work::new(changeset));
+        let _place = self.writing.turn(app).await?;
         let commit = Commit {
             work,
             reply,
             since: Instant::now(),
             outcome: Ok(Vec::new()),
         };
-        self.queue.push(Job::Commit(commit)).await?;
+        self.queue.push_for(Some(app), Job::Commit(commit)).await?;
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
@@ -202,6 +213,7 @@ impl Store for SqliteStore {
         limit: u32,
         types: &[EventType],
     ) -> StoreResult<Vec<Arc<Event>>> {
+        let _turn = self.reading.turn(app).await?;
         let types: Arc<[EventType]> = types.into();
         let (mut found, mut after) = (Vec::new(), after);
         loop {
@@ -228,12 +240,14 @@ impl Store for SqliteStore {
     }
 
     async fn snapshot(&self, app: AppId) -> StoreResult<Snapshot> {
+        let _turn = self.reading.turn(app).await?;
         self.readers
             .read_at_once(move |c| calls::snapshot(c, app))
             .await
     }
 
     async fn calls(&self, app: AppId, query: &CallQuery) -> StoreResult<CallPage> {
+        let _turn = self.reading.turn(app).await?;
         let (query, scan_limit) = (query.clone(), self.scan_limit);
         self.readers
             .read_at_once(move |c| calls::list(c, app, &query, scan_limit))
@@ -249,6 +263,7 @@ impl Store for SqliteStore {
         app: AppId,
         query: &MessageQuery,
     ) -> StoreResult<(Vec<StoredMessage>, u64)> {
+        let _turn = self.reading.turn(app).await?;
         let query = query.clone();
         self.readers
             .read_at_once(move |c| messages::list(c, app, &query))
@@ -265,6 +280,7 @@ impl Store for SqliteStore {
         limit: u32,
         before: Option<NotificationId>,
     ) -> StoreResult<Vec<Notification>> {
+        let _turn = self.reading.turn(app).await?;
         self.read(move |c| notifications::list(c, app, limit, before))
             .await
     }
@@ -292,23 +308,9 @@ impl Store for SqliteStore {
         self.read(apps::all).await
     }
 
-    async fn create_key(&self, key: &ApiKey) -> StoreResult<()> {
-        let key = key.clone();
-        self.write(move |c| people::create_key(c, &key)).await
-    }
-
-    async fn key_by_lookup(&self, lookup: &str) -> StoreResult<Option<ApiKey>> {
-        let lookup = lookup.to_owned();
-        self.read(move |c| people::key_by_lookup(c, &lookup)).await
-    }
-
-    async fn keys(&self, app: AppId) -> StoreResult<Vec<ApiKey>> {
-        self.read(move |c| people::keys(c, app)).await
-    }
-
-    async fn revoke_key(&self, app: AppId, id: KeyId, at: Timestamp) -> StoreResult<()> {
-        self.write(move |c| people::revoke_key(c, app, id, at))
-            .await
+    async fn update_app(&self, app: &App) -> StoreResult<()> {
+        let app = app.clone();
+        self.write(move |c| apps::update(c, &app)).await
     }
 
     async fn put_sign_in_link(&self, grant: &Grant) -> StoreResult<()> {
@@ -381,6 +383,7 @@ impl Store for SqliteStore {
     }
 
     async fn contacts(&self, app: AppId, query: &ContactQuery) -> StoreResult<(Vec<Contact>, u64)> {
+        let _turn = self.reading.turn(app).await?;
         let query = query.clone();
         self.readers
             .read_at_once(move |c| contacts::list(c, app, &query))

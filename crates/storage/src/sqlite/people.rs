@@ -1,71 +1,15 @@
-//! Who may come in: API keys, one-time sign-in links, sessions.
+//! Who may come in: one-time sign-in links and sessions.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::{AgentId, AppId, KeyId, UserId};
-use switchhook_engine::store::{ApiKey, Grant, Role, StoreError, StoreResult};
+use switchhook_engine::store::{Grant, Role, StoreResult};
 
 use super::apps::must_exist;
-use super::session::{blob, conflict, fault, optional, text, uuid, uuid_opt};
+use super::session::{blob, fault, optional, text, uuid, uuid_opt};
 use crate::columns::{damaged, micros, time};
 
 const GRANT: &str = "app_id, role, user_id, agent_id, key_id, expires_at";
-const KEY: &str = "id, app_id, name, lookup, hash, hint, created_at, expires_at, revoked_at";
-
-pub(super) fn create_key(conn: &Connection, key: &ApiKey) -> StoreResult<()> {
-    must_exist(conn, key.app_id)?;
-    let sql = format!("INSERT INTO api_keys ({KEY}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
-    let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
-    statement
-        .execute(params![
-            blob(&key.id.0),
-            blob(&key.app_id.0),
-            key.name,
-            key.lookup,
-            key.hash,
-            key.hint,
-            micros(key.created_at),
-            key.expires_at.map(micros),
-            key.revoked_at.map(micros),
-        ])
-        .map(drop)
-        .map_err(conflict("key"))
-}
-
-pub(super) fn key_by_lookup(conn: &Connection, lookup: &str) -> StoreResult<Option<ApiKey>> {
-    let sql = format!("SELECT {KEY} FROM api_keys WHERE lookup = ?1");
-    let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
-    optional(statement.query_row([lookup], key_from_row))
-}
-
-pub(super) fn keys(conn: &Connection, app: AppId) -> StoreResult<Vec<ApiKey>> {
-    let sql =
-        format!("SELECT {KEY} FROM api_keys WHERE app_id = ?1 ORDER BY created_at DESC, id DESC");
-    let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
-    let rows = statement
-        .query_map([blob(&app.0)], key_from_row)
-        .map_err(fault)?;
-    rows.collect::<rusqlite::Result<_>>().map_err(fault)
-}
-
-pub(super) fn revoke_key(
-    conn: &Connection,
-    app: AppId,
-    id: KeyId,
-    at: Timestamp,
-) -> StoreResult<()> {
-    let sql = "UPDATE api_keys SET revoked_at = ifnull(revoked_at, ?3) \
-               WHERE id = ?1 AND app_id = ?2";
-    let mut statement = conn.prepare_cached(sql).map_err(fault)?;
-    let found = statement
-        .execute(params![blob(&id.0), blob(&app.0), micros(at)])
-        .map_err(fault)?;
-    if found == 0 {
-        Err(StoreError::NotFound("key"))
-    } else {
-        Ok(())
-    }
-}
 
 pub(super) fn put_sign_in_link(conn: &Connection, grant: &Grant) -> StoreResult<()> {
     put(conn, "sign_in_links", grant)
@@ -156,18 +100,4 @@ fn find(
         return Ok(None);
     };
     grant.map(Some).ok_or_else(|| damaged(table, "role"))
-}
-
-fn key_from_row(row: &Row<'_>) -> rusqlite::Result<ApiKey> {
-    Ok(ApiKey {
-        id: KeyId(uuid(row, 0)?),
-        app_id: AppId(uuid(row, 1)?),
-        name: row.get(2)?,
-        lookup: row.get(3)?,
-        hash: row.get(4)?,
-        hint: row.get(5)?,
-        created_at: time(row.get(6)?),
-        expires_at: row.get::<_, Option<i64>>(7)?.map(time),
-        revoked_at: row.get::<_, Option<i64>>(8)?.map(time),
-    })
 }

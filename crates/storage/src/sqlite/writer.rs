@@ -18,6 +18,7 @@ use super::flush::flush;
 use super::load::{OwnDirectory, load};
 use super::session::{fault, single};
 use crate::queue::{MAX_WAIT, Queue};
+use crate::shares::EACH;
 use crate::working::{Work, WorkingSet};
 
 /// The most jobs in one group.
@@ -116,7 +117,7 @@ impl Writer {
     pub(super) fn run(mut self) {
         // Should this thread die, whoever waits must not wait for ever.
         let _guard = Abandon(Arc::clone(&self.queue));
-        while let Some(jobs) = self.queue.take(GROUP, GROUP_BYTES, Job::weight) {
+        while let Some(jobs) = self.queue.take(GROUP, EACH, GROUP_BYTES, Job::weight) {
             let jobs = refuse_old(jobs);
             if !jobs.is_empty() {
                 self.group(jobs);

@@ -229,6 +229,7 @@ impl WorkingSet {
                     now: change.at,
                     mint: &mint,
                     directory,
+                    roster: input.roster.as_deref(),
                 };
                 let mut fold = Fold::new(context, self.loaded(change.app_id, input, work));
                 if input.history {

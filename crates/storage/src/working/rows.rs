@@ -21,6 +21,7 @@ pub(crate) struct CallRow {
     pub(crate) to_number: Option<String>,
     pub(crate) agent_extension: Option<String>,
     pub(crate) agent_user: Option<String>,
+    pub(crate) duration_seconds: Option<i64>,
     pub(crate) sort_at: i64,
     pub(crate) due_at: Option<i64>,
 }
@@ -47,6 +48,7 @@ impl CallRow {
             agent_user: agent
                 .and_then(|a| a.user_id.as_deref())
                 .map(|a| clean(a).into()),
+            duration_seconds: call.duration_seconds,
             sort_at: sort_at(call),
             due_at: changed.due_at.map(micros),
         }

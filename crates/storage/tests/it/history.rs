@@ -8,7 +8,7 @@ use switchhook_domain::media::{
     Voicemail,
 };
 use switchhook_domain::signal::{CallFact, Direction, Fact, LegFact, LegKind, Party, Signal};
-use switchhook_engine::store::CallQuery;
+use switchhook_engine::store::{CallQuery, CallSort};
 use switchhook_testkit::conformance::world::{at, phone};
 
 pub const NUMBERS: [&str; 4] = ["+31612345678", "+32612345678", "+31201234567", "anonymous"];
@@ -31,7 +31,7 @@ pub enum Step {
     DeleteContact(u8),
     Calls {
         app: bool,
-        query: CallQuery,
+        query: Box<CallQuery>,
         pages: u8,
     },
     Contacts {
@@ -122,11 +122,17 @@ fn query() -> impl Strategy<Value = CallQuery> {
         prop::option::weighted(0.2, 0..300_i64),
         prop::option::weighted(0.2, 0..300_i64),
     );
+    let lengths = (
+        prop::option::weighted(0.3, 0..3_u8),
+        prop::option::weighted(0.2, 0..90_i64),
+        prop::option::weighted(0.2, 0..90_i64),
+    );
     (
         prop::bool::weighted(0.2),
         numbers,
         others,
         range,
+        lengths,
         1..6_u32,
         0..3_u32,
     )
@@ -136,6 +142,7 @@ fn query() -> impl Strategy<Value = CallQuery> {
                 (from, to),
                 (status, direction, platform, agent),
                 range,
+                (sort, least, most),
                 limit,
                 offset,
             )| {
@@ -156,6 +163,15 @@ fn query() -> impl Strategy<Value = CallQuery> {
                     agent: agent.map(|n| EXTENSIONS[n].to_owned()),
                     since: range.0.map(|s| at(s * 1_000)),
                     until: range.1.map(|s| at(s * 1_000)),
+                    keys: None,
+                    min_duration: least,
+                    max_duration: most,
+                    sort: match sort {
+                        None => CallSort::Newest,
+                        Some(0) => CallSort::Oldest,
+                        Some(1) => CallSort::Longest,
+                        Some(_) => CallSort::Shortest,
+                    },
                     limit,
                     offset,
                     after: None,
@@ -174,7 +190,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => (0..6_u8, "[A-Za-zØé ]{1,6}", prop::collection::vec(0..4_u8, 0..3))
             .prop_map(|(id, name, numbers)| Step::PutContact { id, name, numbers }),
         1 => (0..6_u8).prop_map(Step::DeleteContact),
-        4 => (any::<bool>(), query(), 1..6_u8)
+        4 => (any::<bool>(), query().prop_map(Box::new), 1..6_u8)
             .prop_map(|(app, query, pages)| Step::Calls { app, query, pages }),
         1 => (any::<bool>(), prop::option::of("[a-zø]{0,2}"), number, 0..3_u32)
             .prop_map(|(app, text, number, offset)| Step::Contacts { app, text, number, offset }),

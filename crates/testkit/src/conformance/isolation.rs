@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use switchhook_domain::id::{IdMint, KeyId};
-use switchhook_engine::ports::{Clock, Entropy};
+use switchhook_engine::ports::Clock;
 use switchhook_engine::store::{
-    ApiKey, CallQuery, ContactQuery, LinkStatus, MessageQuery, Store, StoreError,
+    ApiKey, CallQuery, ContactQuery, KeyClaim, KeyUse, LinkStatus, MessageQuery, Store, StoreError,
 };
 
-use super::world::{START, Talk, World, at, contact};
+use super::world::{Talk, World, at, contact};
 
 /// Every operation, tried with the ids of the other app.
 pub async fn a_foreign_id_is_an_unknown_id(store: Arc<dyn Store>) {
@@ -22,17 +21,7 @@ pub async fn a_foreign_id_is_an_unknown_id(store: Arc<dyn Store>) {
         .put_contacts(ours.app.id, std::slice::from_ref(&person))
         .await
         .unwrap();
-    let key = ApiKey {
-        id: KeyId(IdMint::new(START, ours.entropy.random()).uuid()),
-        app_id: ours.app.id,
-        name: "ours".to_owned(),
-        lookup: "ours0000".to_owned(),
-        hash: [0; 32],
-        hint: String::new(),
-        created_at: START,
-        expires_at: None,
-        revoked_at: None,
-    };
+    let key = super::keys::key(&ours.entropy, ours.app.id, "ours0000", 0);
     store.create_key(&key).await.unwrap();
     let (us, them) = (ours.app.id, theirs.app.id);
     let connection = ours.connection.id;
@@ -45,6 +34,7 @@ pub async fn a_foreign_id_is_an_unknown_id(store: Arc<dyn Store>) {
     assert!(store.keys(them).await.unwrap().is_empty());
     let unknown = store.revoke_key(them, key.id, at(0)).await;
     assert_eq!(unknown, Err(StoreError::NotFound("key")));
+    keys_stay(&store, &theirs, &key).await;
     let mut taken = ours.connection.clone();
     taken.app_id = them;
     let unknown = store.update_connection(&taken).await;
@@ -113,6 +103,33 @@ pub async fn a_foreign_id_is_an_unknown_id(store: Arc<dyn Store>) {
         store.log_position(us).await.unwrap().head,
         ours.log().await.len() as u64
     );
+}
+
+/// Everything that is done to keys, done to the key of another app.
+async fn keys_stay(store: &Arc<dyn Store>, theirs: &World, key: &ApiKey) {
+    let them = theirs.app.id;
+    assert_eq!(store.key(them, key.id).await.unwrap(), None);
+    let unknown = store.rename_key(them, key.id, "theirs").await;
+    assert_eq!(unknown, Err(StoreError::NotFound("key")));
+    let next = ApiKey {
+        replaces: Some(key.id),
+        ..super::keys::key(&theirs.entropy, them, "theirs00", 1)
+    };
+    let unknown = store.rotate_key(&next, at(0)).await;
+    assert_eq!(unknown, Err(StoreError::NotFound("key")));
+    assert_eq!(store.key_by_lookup("theirs00").await.unwrap(), None);
+    let claim = KeyClaim {
+        lookup: "~theirs".to_owned(),
+        hash: [9; 32],
+        hint: String::new(),
+    };
+    assert!(!store.claim_key(them, key.id, &claim).await.unwrap());
+    let used = KeyUse {
+        app_id: them,
+        key_id: key.id,
+        at: at(5),
+    };
+    store.keys_used(&[used]).await.unwrap();
 }
 
 async fn reads_find_nothing(

@@ -90,7 +90,7 @@ pub async fn messages_move_forward(store: Arc<dyn Store>) {
             since: since.map(at),
             until: until.map(at),
             limit: 10,
-            offset: 0,
+            ..MessageQuery::default()
         };
         async move { store.messages(app, &query).await.unwrap() }
     };
@@ -106,6 +106,89 @@ pub async fn messages_move_forward(store: Arc<dyn Store>) {
     for one in all {
         assert_eq!(store.message(app, one.id).await.unwrap(), Some(one.clone()));
         assert_eq!(store.message(others, one.id).await.unwrap(), None);
+    }
+}
+
+/// By sender, by any of the recipients, by the user on our side; each alone and together.
+pub async fn messages_are_filtered(store: Arc<dyn Store>) {
+    let world = World::new(&store, 1).await;
+    let one = |id: &str, from: &str, to: &[&str], user: Option<&str>, millis| {
+        let mut signal = message(
+            id,
+            MessageDirection::Outbound,
+            MessageStatus::Pending,
+            millis,
+        );
+        if let Fact::Message(message) = &mut signal.fact {
+            message.from = phone(from);
+            message.to = to.iter().map(|number| phone(number)).collect();
+            message.user_id = user.map(str::to_owned);
+        }
+        signal
+    };
+    let (a, b, c) = ("+31201234567", "+31612345678", "+31687654321");
+    world
+        .hear(vec![
+            one("m-1", a, &[b], Some("7"), 0),
+            one("m-2", a, &[c, b], Some("8"), 1),
+            one("m-3", b, &[a], Some("7"), 2),
+            one("m-4", c, &[], None, 3),
+        ])
+        .await;
+    let text = |text: &str| Some(text.to_owned());
+    let none = MessageQuery {
+        limit: 10,
+        ..MessageQuery::default()
+    };
+    for (query, wanted) in [
+        (
+            MessageQuery {
+                from_number: text(a),
+                ..none.clone()
+            },
+            &["m-2", "m-1"][..],
+        ),
+        (
+            MessageQuery {
+                to_number: text(b),
+                ..none.clone()
+            },
+            &["m-2", "m-1"],
+        ),
+        (
+            MessageQuery {
+                to_number: text("31612345678"),
+                ..none.clone()
+            },
+            &[],
+        ),
+        (
+            MessageQuery {
+                user_id: text("7"),
+                ..none.clone()
+            },
+            &["m-3", "m-1"],
+        ),
+        (
+            MessageQuery {
+                from_number: text(a),
+                to_number: text(c),
+                user_id: text("8"),
+                ..none.clone()
+            },
+            &["m-2"],
+        ),
+    ] {
+        let (found, total) = store.messages(world.app.id, &query).await.unwrap();
+        let ids: Vec<_> = found
+            .iter()
+            .map(|stored| stored.message.external_id.as_str())
+            .collect();
+        assert_eq!(
+            (ids.as_slice(), total),
+            (wanted, wanted.len() as u64),
+            "{query:?}"
+        );
     }
 }
 

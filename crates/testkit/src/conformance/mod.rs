@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 use switchhook_engine::store::Store;
 
+pub mod accounts;
+pub mod agents;
 pub mod audit;
 pub mod calls;
 pub mod connections;
@@ -24,9 +26,11 @@ pub mod folding;
 pub mod imports;
 pub mod installation;
 pub mod isolation;
+pub mod keys;
 pub mod log;
 pub mod media;
 pub mod messages;
+pub mod orders;
 pub mod people;
 pub mod prune;
 pub mod states;
@@ -47,6 +51,8 @@ macro_rules! for_each_area {
             log::notifications_are_kept_with_their_verdict,
             calls::lists_page_both_ways,
             calls::filters_select,
+            orders::lists_go_by_start_and_by_length,
+            orders::a_call_is_found_by_its_names,
             calls::a_scan_is_bounded_and_can_go_on,
             calls::the_snapshot_has_the_open_calls,
             folding::signals_find_their_call_again,
@@ -55,17 +61,30 @@ macro_rules! for_each_area {
             folding::a_snapshot_of_the_platform_ends_what_is_gone,
             folding::the_reaper_finds_what_is_due,
             folding::any_text_is_accepted,
-            people::apps_and_keys,
+            people::apps_come_and_change,
+            keys::keys_come_and_go,
+            keys::a_key_is_replaced_once,
+            keys::an_imported_key_is_claimed_once,
+            keys::the_last_use_is_kept,
             people::links_work_once_and_sessions_until_they_end,
+            accounts::a_server_is_set_up_once,
+            accounts::people_belong_to_their_app,
+            accounts::an_app_keeps_an_administrator,
+            accounts::one_time_links_work_once,
+            accounts::sessions_end_with_the_right_to_them,
             connections::connections_come_and_go,
             connections::a_connection_is_changed,
             connections::a_connection_remembers_when_it_was_heard,
             contacts::contacts_are_found,
             contacts::a_caller_is_matched,
             messages::messages_move_forward,
+            messages::messages_are_filtered,
             messages::presence_is_told_when_it_changes,
             states::the_state_beneath_a_call_is_there,
             states::presence_is_read_back,
+            agents::a_roster_is_replaced_by_whoever_saw_the_last,
+            agents::a_token_ends_with_its_time_its_agent_and_its_key,
+            agents::a_call_says_whose_it_is,
             audit::entries_are_appended_and_found,
             audit::of_several_with_one_number_one_is_kept,
             installation::an_installation_key_is_made_once,

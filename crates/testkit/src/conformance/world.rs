@@ -89,6 +89,7 @@ impl World {
             country: self.app.country.as_str().into(),
             signals,
             settle: Vec::new(),
+            roster: None,
             history: false,
         }
     }
@@ -307,11 +308,17 @@ impl Talk {
     /// It is over.
     #[must_use]
     pub fn ends(&self) -> Vec<Signal> {
+        self.ends_after(56_000)
+    }
+
+    /// It is over that many milliseconds after the answer.
+    #[must_use]
+    pub fn ends_after(&self, talked: i64) -> Vec<Signal> {
         let cause = Cause::reason(Reason::Normal);
         vec![
-            self.leg(60_000, LegFact::Ended(cause)),
+            self.leg(4_000 + talked, LegFact::Ended(cause)),
             Signal::call(
-                self.then(60_000),
+                self.then(4_000 + talked),
                 &self.keys(),
                 CallFact::Ended { cause, by: None },
             ),

@@ -77,6 +77,7 @@ impl All {
             now: change.at,
             mint,
             directory: &directory,
+            roster: input.roster.as_deref(),
         };
         let mut fold = Fold::new(context, self.load(change.app_id, input));
         if input.history {

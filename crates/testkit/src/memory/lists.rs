@@ -3,8 +3,10 @@
 use jiff::Timestamp;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::id::AppId;
+use switchhook_domain::media::Message;
+use switchhook_domain::phone::PhoneNumber;
 use switchhook_engine::store::{
-    COUNT_LIMIT, CallCursor, CallPage, CallQuery, ContactQuery, DueCall, MessageQuery,
+    COUNT_LIMIT, CallCursor, CallPage, CallQuery, CallSort, ContactQuery, DueCall, MessageQuery,
     StoredMessage,
 };
 
@@ -13,6 +15,20 @@ use super::{All, StoredCall, media, micros};
 /// The record as it is sent.
 pub(super) fn record(call: &StoredCall) -> String {
     serde_json::to_string(&call.call).unwrap_or_default()
+}
+
+/// Sender, recipients and user of a message.
+fn sent_as_asked(message: &Message, query: &MessageQuery) -> bool {
+    let number = |number: &PhoneNumber, wanted: &String| number.canonical() == Some(wanted);
+    query
+        .from_number
+        .as_ref()
+        .is_none_or(|from| number(&message.from, from))
+        && query
+            .to_number
+            .as_ref()
+            .is_none_or(|to| message.to.iter().any(|known| number(known, to)))
+        && (query.user_id.is_none() || query.user_id == message.user_id)
 }
 
 impl StoredCall {
@@ -63,6 +79,12 @@ impl StoredCall {
                 .connection_id
                 .is_none_or(|id| id == call.connection_id)
             && query.agent.as_ref().is_none_or(agent)
+            && query
+                .min_duration
+                .is_none_or(|least| call.duration_seconds >= Some(least))
+            && query
+                .max_duration
+                .is_none_or(|most| call.duration_seconds.is_some_and(|d| d <= most))
     }
 }
 
@@ -77,6 +99,9 @@ fn is_scan(query: &CallQuery) -> bool {
         || query.platform.is_some()
         || query.connection_id.is_some()
         || query.agent.is_some()
+        || query.min_duration.is_some()
+        || query.max_duration.is_some()
+        || !query.sort.has_positions()
         || numbers > usize::from(!query.open_only)
 }
 
@@ -89,10 +114,28 @@ impl All {
             .map(|(_, call)| call)
             .filter(|call| call.is_indexed(query))
             .collect();
-        walked.sort_by_key(|call| std::cmp::Reverse((call.cursor().sort_at, call.call.id)));
+        if let Some(keys) = &query.keys {
+            let known: Vec<_> = keys
+                .iter()
+                .filter_map(|name| self.call_keys.get(name))
+                .collect();
+            walked.retain(|call| known.contains(&&call.call.id));
+        }
+        let place = |call: &StoredCall| (call.cursor().sort_at, call.call.id);
+        let backwards = query.sort != CallSort::Oldest;
+        walked.sort_by_key(|call| place(call));
+        if backwards {
+            walked.reverse();
+        }
         if let Some(after) = query.after {
             let after = (micros(after.sort_at), after.id);
-            walked.retain(|call| (call.cursor().sort_at, call.call.id) < after);
+            walked.retain(|call| {
+                if backwards {
+                    place(call) < after
+                } else {
+                    place(call) > after
+                }
+            });
         }
         if is_scan(query) {
             walked.truncate(scan_limit as usize);
@@ -109,6 +152,15 @@ impl All {
     ) -> Vec<&StoredCall> {
         let mut walked = self.walked(app, query, scan_limit);
         walked.retain(|call| call.is_wanted(query));
+        // Sorting is stable: those of one length stay in the order of the walk.
+        let length = |call: &StoredCall| call.call.duration_seconds;
+        match query.sort {
+            CallSort::Newest | CallSort::Oldest => {}
+            CallSort::Longest => walked.sort_by_key(|call| std::cmp::Reverse(length(call))),
+            CallSort::Shortest => {
+                walked.sort_by_key(|call| (length(call).is_none(), length(call)));
+            }
+        }
         walked
     }
 
@@ -134,6 +186,7 @@ impl All {
             (false, true) => last_walked,
             (false, false) => None,
         };
+        let next = next.filter(|_| query.sort.has_positions());
         CallPage {
             calls: page.into_iter().map(record).collect(),
             total: total.min(COUNT_LIMIT),
@@ -148,6 +201,7 @@ impl All {
                 && query.direction.is_none_or(|wanted| wanted == direction)
                 && query.since.is_none_or(|since| micros(since) <= sent_at)
                 && query.until.is_none_or(|until| sent_at < micros(until))
+                && sent_as_asked(&state.message, query)
         });
         let mut own: Vec<_> = own
             .map(|(place, (_, state))| (micros(state.message.sent_at), place, state))

@@ -11,22 +11,27 @@ use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventType};
 use switchhook_domain::fold::{CallState, MessageState, PresenceState};
 use switchhook_domain::id::{
-    AppId, CallId, ConnectionId, ContactId, DialId, KeyId, NotificationId, RecordingId, VoicemailId,
+    AppId, CallId, ConnectionId, ContactId, DialId, KeyId, NotificationId, RecordingId, UserId,
+    VoicemailId,
 };
 use switchhook_engine::store::{
-    ApiKey, App, AuditEntry, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery,
-    Dial, DialPolicy, DueCall, Grant, LogPosition, MessageQuery, Notification, OAuthStart,
-    SCAN_LIMIT, SNAPSHOT_LIMIT, Snapshot, Store, StoreError, StoreResult, StoredMapping,
-    StoredMessage, StoredRecording, StoredSubscription, StoredTokens, Wake,
+    AgentToken, ApiKey, App, AuditEntry, CallPage, CallQuery, Changeset, Committed, Connection,
+    ContactQuery, Dial, DialPolicy, DueCall, Grant, LogPosition, MessageQuery, Notification,
+    OAuthStart, OneTime, Person, PersonSession, SCAN_LIMIT, SNAPSHOT_LIMIT, Snapshot, Store,
+    StoreError, StoreResult, StoredMapping, StoredMessage, StoredRecording, StoredRoster,
+    StoredSubscription, StoredTokens, Wake,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+mod accounts;
+mod agents;
 mod audit;
 mod commit;
 mod dials;
 mod imports;
 mod installation;
+mod keys;
 mod lists;
 mod media;
 mod states;
@@ -63,10 +68,16 @@ struct All {
     keys: BTreeMap<KeyId, ApiKey>,
     links: BTreeMap<[u8; 32], Grant>,
     sessions: BTreeMap<[u8; 32], Grant>,
+    people: BTreeMap<UserId, Person>,
+    one_times: BTreeMap<[u8; 32], OneTime>,
+    /// What people see of their sessions, beside `sessions`.
+    person_sessions: BTreeMap<[u8; 32], PersonSession>,
     imports: BTreeMap<(String, String), String>,
     audit: BTreeMap<(Option<AppId>, u64), AuditEntry>,
     dials: BTreeMap<DialId, Dial>,
     dial_policies: BTreeMap<AppId, DialPolicy>,
+    rosters: BTreeMap<AppId, StoredRoster>,
+    agent_tokens: BTreeMap<[u8; 32], AgentToken>,
     tokens: BTreeMap<ConnectionId, StoredTokens>,
     subscriptions: BTreeMap<ConnectionId, StoredSubscription>,
     leases: BTreeMap<String, (Uuid, Timestamp)>,
@@ -257,52 +268,13 @@ impl Store for MemoryStore {
         Ok(apps)
     }
 
-    async fn create_key(&self, key: &ApiKey) -> StoreResult<()> {
+    async fn update_app(&self, app: &App) -> StoreResult<()> {
         let mut all = self.all();
-        all.app_must_exist(key.app_id)?;
-        if all
-            .keys
-            .values()
-            .any(|known| known.id == key.id || known.lookup == key.lookup)
-        {
-            return Err(StoreError::Conflict("key"));
-        }
-        let key = ApiKey {
-            created_at: micros(key.created_at),
-            expires_at: key.expires_at.map(micros),
-            revoked_at: key.revoked_at.map(micros),
-            ..key.clone()
-        };
-        all.keys.insert(key.id, key);
-        Ok(())
-    }
-
-    async fn key_by_lookup(&self, lookup: &str) -> StoreResult<Option<ApiKey>> {
-        Ok(self
-            .all()
-            .keys
-            .values()
-            .find(|key| key.lookup == lookup)
-            .cloned())
-    }
-
-    async fn keys(&self, app: AppId) -> StoreResult<Vec<ApiKey>> {
-        let all = self.all();
-        let mut keys: Vec<_> = all
-            .keys
-            .values()
-            .filter(|k| k.app_id == app)
-            .cloned()
-            .collect();
-        keys.sort_by_key(|key| std::cmp::Reverse((key.created_at, key.id)));
-        Ok(keys)
-    }
-
-    async fn revoke_key(&self, app: AppId, id: KeyId, at: Timestamp) -> StoreResult<()> {
-        let mut all = self.all();
-        let key = all.keys.get_mut(&id).filter(|key| key.app_id == app);
-        let key = key.ok_or(StoreError::NotFound("key"))?;
-        key.revoked_at = key.revoked_at.or(Some(micros(at)));
+        let known = all.apps.get_mut(&app.id);
+        let known = known.ok_or(StoreError::NotFound("app"))?;
+        known.name.clone_from(&app.name);
+        known.country.clone_from(&app.country);
+        known.active = app.active;
         Ok(())
     }
 

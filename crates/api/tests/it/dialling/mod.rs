@@ -3,6 +3,7 @@
 
 mod click;
 mod joining;
+mod own;
 mod placing;
 mod policy;
 mod refusing;

@@ -15,8 +15,12 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
+use crate::config::KEYS;
+
 const SECRET: &str = "bench-operator-secret";
 const LISTENING: &str = "Switchhook is listening on http://";
+
+const SERVE: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
 
 /// A child process that serves.
 pub(super) struct Server {
@@ -24,12 +28,15 @@ pub(super) struct Server {
     /// `host:port`.
     pub(super) address: String,
     folder: PathBuf,
+    database_url: Option<String>,
     client: reqwest::Client,
 }
 
 /// An app of the server with a Dialpad connection.
 #[derive(Clone, Debug)]
 pub(super) struct Tenant {
+    /// Id of the app.
+    id: String,
     /// API key.
     pub(super) key: String,
     /// Path of the webhook.
@@ -41,22 +48,32 @@ pub(super) struct Tenant {
 impl Server {
     /// The HTTP stack with nothing behind it.
     pub(super) async fn empty() -> anyhow::Result<Self> {
-        Self::start(&["bench", "--serve-empty"], None).await
+        let folder = new_folder()?;
+        Self::start(&["bench", "--serve-empty"], folder, None, false).await
     }
 
-    /// The whole server; on SQLite in a temporary folder unless a database is given.
+    /// The whole server; on SQLite in a temporary folder unless a database is given. It limits
+    /// nobody.
     pub(super) async fn full(database_url: Option<String>) -> anyhow::Result<Self> {
-        Self::start(&["serve", "--listen", "127.0.0.1:0"], Some(database_url)).await
+        let folder = new_folder()?;
+        let sqlite = || format!("sqlite://{}", folder.join("bench.db").display());
+        let url = database_url.unwrap_or_else(sqlite);
+        Self::start(&SERVE, folder, Some(url), false).await
+    }
+
+    /// Ends it and starts it again on the same database, with or without limits.
+    pub(super) async fn again(mut self, limits: bool) -> anyhow::Result<Self> {
+        self.child.kill().await?;
+        let folder = std::mem::take(&mut self.folder);
+        Self::start(&SERVE, folder, self.database_url.take(), limits).await
     }
 
     async fn start(
         arguments: &[&str],
-        database_url: Option<Option<String>>,
+        folder: PathBuf,
+        database_url: Option<String>,
+        limits: bool,
     ) -> anyhow::Result<Self> {
-        let random = SystemEntropy.random();
-        let folder = std::env::temp_dir().join(format!("switchhook-bench-{random:032x}"));
-        std::fs::create_dir_all(&folder)?;
-        let sqlite = || format!("sqlite://{}", folder.join("bench.db").display());
         let mut command = Command::new(std::env::current_exe()?);
         command
             .args(arguments)
@@ -68,8 +85,13 @@ impl Server {
             .env("SWITCHHOOK__SECURITY__MASTER_KEY", "ab".repeat(32))
             .stdout(Stdio::piped())
             .kill_on_drop(true);
-        if let Some(url) = database_url {
-            command.env("SWITCHHOOK__DATABASE__URL", url.unwrap_or_else(sqlite));
+        if let Some(url) = &database_url {
+            command.env("SWITCHHOOK__DATABASE__URL", url);
+        }
+        if !limits {
+            let keys = KEYS.iter().filter_map(|key| key.strip_prefix("limits."));
+            let names = keys.map(|key| format!("SWITCHHOOK__LIMITS__{}", key.to_uppercase()));
+            command.envs(names.map(|name| (name, "0")));
         }
         let mut child = command.spawn().context("cannot start the server")?;
         let output = child.stdout.take().context("the child has an output")?;
@@ -87,6 +109,7 @@ impl Server {
             child,
             address,
             folder,
+            database_url,
             client,
         })
     }
@@ -110,10 +133,19 @@ impl Server {
             .await?;
         let text = |value: &Value| value.as_str().map(str::to_owned).context("a text");
         Ok(Tenant {
+            id: id.to_owned(),
             key: text(&app["api_key"])?,
             hook: format!("/webhooks/dialpad/{}", text(&made["data"]["hook_id"])?),
             secret: text(&made["data"]["webhook_secret"])?,
         })
+    }
+
+    /// A further key of an app.
+    pub(super) async fn key(&self, tenant: &Tenant) -> anyhow::Result<String> {
+        let path = format!("apps/{}/api-key", tenant.id);
+        let made = self.internal(&path, &json!({ "name": "bench" })).await?;
+        let key = made["api_key"].as_str().context("a key")?;
+        Ok(key.to_owned())
     }
 
     async fn internal(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
@@ -127,8 +159,17 @@ impl Drop for Server {
     fn drop(&mut self) {
         // The child is killed on drop; what is left in the temporary folder is the system's.
         drop(self.child.start_kill());
-        drop(std::fs::remove_dir_all(&self.folder));
+        if !self.folder.as_os_str().is_empty() {
+            drop(std::fs::remove_dir_all(&self.folder));
+        }
     }
+}
+
+fn new_folder() -> anyhow::Result<PathBuf> {
+    let random = SystemEntropy.random();
+    let folder = std::env::temp_dir().join(format!("switchhook-bench-{random:032x}"));
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
 }
 
 /// Serves POST with the body read and nothing done: what the HTTP stack alone can do here.

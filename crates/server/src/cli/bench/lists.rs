@@ -60,7 +60,7 @@ pub(super) async fn measure(sizes: &[u64]) -> anyhow::Result<Vec<Figure>> {
 }
 
 /// Posts all requests once, over several connections.
-async fn fill(address: &str, requests: &[Vec<u8>]) -> anyhow::Result<()> {
+pub(super) async fn fill(address: &str, requests: &[Vec<u8>]) -> anyhow::Result<()> {
     let shares: Vec<Arc<Vec<Vec<u8>>>> = (0..64)
         .map(|n| Arc::new(requests.iter().skip(n).step_by(64).cloned().collect()))
         .collect();

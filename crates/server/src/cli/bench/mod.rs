@@ -14,6 +14,7 @@ mod accept;
 mod child;
 mod http;
 mod lists;
+mod neighbour;
 mod sockets;
 
 #[derive(Debug, clap::Args)]
@@ -39,7 +40,16 @@ pub(super) struct Args {
     /// Table sizes for the lists, in calls.
     #[arg(long, default_value = "10000,100000", value_delimiter = ',')]
     calls: Vec<u64>,
-    /// Only these parts: ceiling, accept, latency, memory, lists.
+    /// Webhooks a second of the flood on a neighbour; the limit of one address is 17.
+    #[arg(long, default_value_t = 170)]
+    flood_hooks: u32,
+    /// Heavy lists a second of the flood on a neighbour; the limit of one key is 5.
+    #[arg(long, default_value_t = 50)]
+    flood_reads: u32,
+    /// Rounds of the neighbour, each once alone and once beside the flood.
+    #[arg(long, default_value_t = 6)]
+    rounds: u32,
+    /// Only these parts: ceiling, accept, latency, memory, lists, neighbour.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Prints JSON.
@@ -87,13 +97,7 @@ pub(super) async fn run(args: Args) -> Outcome {
         figures.push(figure("empty POST", rate.per_second, "/s", rate.note()));
     }
     if wanted("accept") {
-        let mut stores = vec![("SQLite".to_owned(), None)];
-        stores.extend(
-            args.postgres
-                .iter()
-                .map(|url| ("PostgreSQL".to_owned(), Some(url.clone()))),
-        );
-        for (name, url) in stores {
+        for (name, url) in stores(&args) {
             let bar = step(&format!("durable accept on {name}"));
             let rate = accept::durable(url, args.connections, time).await?;
             bar.finish_and_clear();
@@ -122,6 +126,9 @@ pub(super) async fn run(args: Args) -> Outcome {
         figures.extend(lists::measure(&args.calls).await?);
         bar.finish_and_clear();
     }
+    if wanted("neighbour") {
+        figures.extend(neighbours(&args, time).await?);
+    }
     if args.json {
         output::json(&figures)?;
     } else {
@@ -140,6 +147,35 @@ pub(super) async fn run(args: Args) -> Outcome {
         output::table(&rows.collect::<Vec<_>>());
     }
     Ok(())
+}
+
+/// A flood on one app beside the load of another: with the limits as shipped, and without.
+async fn neighbours(args: &Args, time: Duration) -> anyhow::Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for (name, url) in stores(args) {
+        for limits in [true, false] {
+            let bar = step(&format!("a flood on a neighbour, {name}"));
+            let flood = neighbour::Flood {
+                hooks: args.flood_hooks,
+                reads: args.flood_reads,
+                rounds: args.rounds.clamp(1, 100),
+                time,
+                limits,
+            };
+            figures.extend(neighbour::measure(&name, url.clone(), flood).await?);
+            bar.finish_and_clear();
+        }
+    }
+    Ok(figures)
+}
+
+/// The databases that are measured, by name.
+fn stores(args: &Args) -> Vec<(String, Option<String>)> {
+    let postgres = args.postgres.iter().cloned();
+    let postgres = postgres.map(|url| ("PostgreSQL".to_owned(), Some(url)));
+    std::iter::once(("SQLite".to_owned(), None))
+        .chain(postgres)
+        .collect()
 }
 
 fn step(what: &str) -> ProgressBar {

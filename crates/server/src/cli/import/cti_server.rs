@@ -264,6 +264,7 @@ impl Import<'_> {
                 country: ready.app.country.as_str().into(),
                 signals,
                 settle: Vec::new(),
+                roster: None,
                 history: true,
             }),
             events: Vec::new(),

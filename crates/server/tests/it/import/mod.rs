@@ -109,7 +109,8 @@ async fn what_the_old_server_recorded_is_taken_over_once_and_told_to_nobody() {
 
     // New rows since, and one that names nothing: the next run takes what is new.
     let client = old.client().await;
-    let more = "INSERT INTO calls (id, app_id, dialpad_call_id, status, created_at, from_number, direction) VALUES \
+    let more = "INSERT INTO calls (id, app_id, dialpad_call_id, status, created_at, \
+        from_number, direction) VALUES \
         ('ffffffff-ffff-4fff-bfff-ffffffffffff', $1::text::uuid, 5700000000000999, 'missed', \
          '2026-03-02 10:00', '+15551110009', 'inbound')";
     client.execute(more, &[&APP]).await.unwrap();

@@ -1,0 +1,231 @@
+//! Tokens of embedded panels: who mints them, what they open, what they do not, how they end.
+
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::client::Answer;
+use crate::world::{Tenant, World};
+
+/// A token for the agent of an app: the tenant with the token in place of its key.
+async fn mint(world: &World, tenant: &Tenant, asked: Value) -> (Tenant, Value) {
+    let made = world.post(tenant, "/api/agent-tokens", &asked).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let panel = Tenant {
+        key: made.body["data"]["token"].as_str().unwrap().to_owned(),
+        ..tenant.clone()
+    };
+    (panel, made.body["data"].clone())
+}
+
+async fn anna(world: &World, tenant: &Tenant) -> Value {
+    let identity = json!({"kind": "extension", "value": "100"});
+    let body = json!({"name": "Anna", "email": "anna@example.nl", "crm_user_id": "user_1",
+        "identities": [identity]});
+    world.agent(tenant, &body).await
+}
+
+#[tokio::test]
+async fn a_token_is_minted_for_whom_it_is_asked() {
+    let world = World::new().await;
+    let (us, them) = (world.tenant("us").await, world.tenant("them").await);
+    let agent = anna(&world, &us).await;
+    for asked in [
+        json!({"agent_id": agent["id"]}),
+        json!({"email": "ANNA@example.nl"}),
+        json!({"crm_user_id": "user_1", "minutes": 720}),
+        json!({"extension": "100", "minutes": 1}),
+    ] {
+        let (panel, data) = mint(&world, &us, asked).await;
+        assert!(panel.key.starts_with("sht_"), "{data}");
+        assert_eq!(data["agent"]["crm_user_id"], "user_1");
+        let me = world.get(&panel, "/api/me").await.body["data"].clone();
+        assert_eq!(
+            (&me["by"], &me["role"]),
+            (&json!("token"), &json!("agent")),
+            "{me}"
+        );
+        assert_eq!(me["agent"]["id"], agent["id"]);
+        assert_eq!(me["app"]["id"], us.id);
+        let bearer = world.ask(Method::GET, "/api/me").bearer_auth(&panel.key);
+        assert_eq!(
+            Answer::of(bearer.send().await.unwrap()).await.body["data"],
+            me
+        );
+    }
+    for (asked, field) in [
+        (json!({}), "agent_id"),
+        (
+            json!({"email": "anna@example.nl", "extension": "100"}),
+            "agent_id",
+        ),
+        (json!({"agent_id": "x"}), "agent_id"),
+        (json!({"email": "anna@example.nl", "minutes": 0}), "minutes"),
+        (
+            json!({"email": "anna@example.nl", "minutes": 721}),
+            "minutes",
+        ),
+        (
+            json!({"email": "anna@example.nl", "connection_id": us.id}),
+            "connection_id",
+        ),
+        (
+            json!({"extension": "100", "connection_id": us.id}),
+            "connection_id",
+        ),
+    ] {
+        let refused = world.post(&us, "/api/agent-tokens", &asked).await;
+        assert_eq!(
+            (refused.status, &refused.body["field"]),
+            (400, &json!(field)),
+            "{asked}"
+        );
+    }
+    let asked = json!({"agent_id": agent["id"]});
+    let foreign = world.post(&them, "/api/agent-tokens", &asked).await;
+    assert_eq!(
+        (foreign.status, foreign.problem()),
+        (404, "agent_not_found")
+    );
+}
+
+#[tokio::test]
+async fn a_token_opens_what_an_agent_may_see_and_nothing_else() {
+    let world = World::new().await;
+    let (us, them) = (world.tenant("us").await, world.tenant("them").await);
+    anna(&world, &us).await;
+    let hook = world.hook(&them).await;
+    world.ring(&hook, 1).await;
+    let (panel, _) = mint(&world, &us, json!({"email": "anna@example.nl"})).await;
+    for open in ["/api/calls", "/api/contacts", "/api/agents", "/api/events"] {
+        let answer = world.get(&panel, open).await;
+        assert_eq!(answer.status, 200, "{open} {}", answer.text);
+    }
+    let calls = world.get(&panel, "/api/calls").await.body;
+    assert_eq!(
+        calls["pagination"]["total"], 0,
+        "the other app's are not there"
+    );
+    let audit = world.get(&panel, "/api/audit").await;
+    assert_eq!((audit.status, audit.problem()), (403, "role_not_allowed"));
+    for (path, body) in [
+        ("/api/agents", json!({"name": "x"})),
+        ("/api/agent-tokens", json!({"email": "anna@example.nl"})),
+        ("/api/contacts", json!({"name": "x", "numbers": []})),
+    ] {
+        let refused = world.post(&panel, path, &body).await;
+        assert_eq!(
+            (refused.status, refused.problem()),
+            (403, "role_not_allowed"),
+            "{path}"
+        );
+    }
+    let operator = world
+        .ask(Method::GET, "/internal/apps")
+        .bearer_auth(&panel.key);
+    assert_eq!(operator.send().await.unwrap().status(), 403);
+    let tail = &panel.key[4..];
+    for bad in [
+        format!("sht_{}", "A".repeat(43)),
+        format!("sh_{tail}"),
+        panel.key[..46].to_owned(),
+    ] {
+        let refused = world
+            .get(
+                &Tenant {
+                    key: bad.clone(),
+                    ..us.clone()
+                },
+                "/api/me",
+            )
+            .await;
+        assert_eq!(
+            (refused.status, refused.problem()),
+            (401, "key_invalid"),
+            "{bad}"
+        );
+    }
+    // The text is nowhere but in the answer.
+    let audit = world.get(&us, "/api/audit?limit=1000").await;
+    assert!(!audit.text.contains(&panel.key), "{}", audit.text);
+    assert!(audit.text.contains("create_agent_token") || audit.text.contains("agent-tokens"));
+}
+
+#[tokio::test]
+async fn a_token_ends_with_its_time() {
+    let world = World::new().await;
+    let us = world.tenant("us").await;
+    anna(&world, &us).await;
+    let (panel, _) = mint(
+        &world,
+        &us,
+        json!({"email": "anna@example.nl", "minutes": 5}),
+    )
+    .await;
+    world.clock.advance(SignedDuration::from_secs(299));
+    assert_eq!(world.get(&panel, "/api/me").await.status, 200);
+    let mut socket = world.connect(&format!("?api_key={}", panel.key), &[]).await;
+    assert_eq!(socket.frame().await["type"], "hello");
+    world.clock.advance(SignedDuration::from_secs(1));
+    assert_eq!(world.get(&panel, "/api/me").await.status, 401);
+    assert_eq!(socket.frame().await["type"], "snapshot");
+    assert_eq!(socket.closed().await, 4401);
+}
+
+#[tokio::test]
+async fn ending_a_token_its_agent_or_its_key_closes_its_sockets() {
+    let world = World::new().await;
+    let us = world.tenant("us").await;
+    let agent = anna(&world, &us).await;
+    let agent = format!("/api/agents/{}", agent["id"].as_str().unwrap());
+    let path = format!("/internal/apps/{}/api-key", us.id);
+    let second = world.operate(Method::POST, &path, None).await.body;
+    let minting = Tenant {
+        key: second["api_key"].as_str().unwrap().to_owned(),
+        ..us.clone()
+    };
+    let key = format!(
+        "/internal/apps/{}/keys/{}",
+        us.id,
+        second["key_id"].as_str().unwrap()
+    );
+    for how in ["token", "agent", "key"] {
+        let (panel, data) = mint(&world, &minting, json!({"email": "anna@example.nl"})).await;
+        let header = ("authorization", &*format!("Bearer {}", panel.key));
+        let mut socket = match how {
+            "key" => {
+                let mut socket = world.connect("", &[]).await;
+                let hello = json!({"type": "auth", "api_key": panel.key});
+                socket.say(&hello.to_string()).await;
+                socket
+            }
+            _ => world.connect("", &[header]).await,
+        };
+        assert_eq!(socket.frame().await["type"], "hello", "{how}");
+        assert_eq!(socket.frame().await["type"], "snapshot", "{how}");
+        let started = Instant::now();
+        let status = match how {
+            "token" => {
+                let path = format!("/api/agent-tokens/{}", data["id"].as_str().unwrap());
+                world.change(&us, Method::DELETE, &path, None).await.status
+            }
+            "agent" => {
+                let off = json!({"active": false});
+                world
+                    .change(&us, Method::PATCH, &agent, Some(&off))
+                    .await
+                    .status
+            }
+            _ => world.operate(Method::DELETE, &key, None).await.status,
+        };
+        assert!(matches!(status, 200 | 204), "{how} {status}");
+        assert_eq!(socket.closed().await, 4401, "{how}");
+        assert!(started.elapsed() < Duration::from_secs(1), "{how}");
+        let me = world.get(&panel, "/api/me").await;
+        assert_eq!((me.status, me.problem()), (401, "key_invalid"), "{how}");
+        let on = json!({"active": true});
+        world.change(&us, Method::PATCH, &agent, Some(&on)).await;
+    }
+}

@@ -1,0 +1,283 @@
+//! What one app feels of a flood on another: a steady, modest load of webhooks and reads, alone
+//! and beside a flood, in rounds that take turns within one run, so that what else the machine
+//! does falls on both. The flood is paced, many times what one app is allowed: a client that took
+//! all it can of the cores would measure itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::child::{Server, Tenant};
+use super::http::{Connection, get};
+use super::{Figure, accept, figure, millis, percentile};
+
+/// Calls of the noisy app before it begins, for its lists to be worth the name.
+const CALLS: u64 = 10_000;
+/// Webhooks a second of the quiet app.
+const HOOKS: u32 = 10;
+/// Its keys, and reads a second with each.
+const KEYS: usize = 3;
+const READS: u32 = 4;
+/// What the flood reads. No call has this agent, and no index helps to find that out: as heavy as a
+/// list gets.
+const LIST: &str = "/api/calls?limit=100&agent=nobody";
+/// Connections of the flood that post, and that read.
+const POSTING: u32 = 48;
+const READING: u32 = 16;
+
+/// How the flood is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flood {
+    /// Webhooks a second.
+    pub(super) hooks: u32,
+    /// Heavy lists a second.
+    pub(super) reads: u32,
+    /// Rounds, each once alone and once beside the flood.
+    pub(super) rounds: u32,
+    /// How long half a round takes.
+    pub(super) time: Duration,
+    /// Whether the server limits its callers as it does when nothing is configured.
+    pub(super) limits: bool,
+}
+
+/// What the quiet app's requests took.
+#[derive(Default)]
+struct Taken {
+    hooks: Vec<Duration>,
+    reads: Vec<Duration>,
+    failed: u64,
+}
+
+/// Both apps on one server.
+pub(super) async fn measure(
+    store: &str,
+    database_url: Option<String>,
+    flood: Flood,
+) -> anyhow::Result<Vec<Figure>> {
+    let server = Server::full(database_url).await?;
+    let (noisy, quiet) = (server.tenant("noisy").await?, server.tenant("quiet").await?);
+    let mut keys = vec![quiet.key.clone()];
+    for _ in 1..KEYS {
+        keys.push(server.key(&quiet).await?);
+    }
+    let maker = noisy.clone();
+    let about = usize::try_from(CALLS * 4)?;
+    let requests = tokio::task::spawn_blocking(move || accept::calls(&maker, about)).await?;
+    super::lists::fill(&server.address, &requests).await?;
+    let requests = Arc::new(requests);
+    let mut probe = Connection::open(&server.address).await?;
+    let status = probe.request(&get(LIST, &noisy.key)).await?;
+    anyhow::ensure!(status == 200, "the list of the flood is answered {status}");
+    let server = if flood.limits {
+        server.again(true).await?
+    } else {
+        server
+    };
+    let maker = quiet.clone();
+    let steady = tokio::task::spawn_blocking(move || accept::calls(&maker, 8_000)).await?;
+    let quiet = Quiet {
+        address: server.address.clone(),
+        hooks: Arc::new(steady),
+        keys,
+        next: Arc::default(),
+    };
+    quiet.load(flood.time).await?;
+    let (mut alone, mut beside) = (Taken::default(), Taken::default());
+    let sent = Arc::new(Sent::default());
+    for _ in 0..flood.rounds {
+        alone.add(quiet.load(flood.time).await?);
+        let going = Arc::new(AtomicBool::new(true));
+        let noise = noise(&server, &noisy, &requests, flood, &going, &sent);
+        // It is well under way when the measurement begins.
+        tokio::time::sleep(flood.time / 5).await;
+        beside.add(quiet.load(flood.time).await?);
+        going.store(false, Ordering::Relaxed);
+        noise.join_all().await;
+    }
+    Ok(figures(store, flood, alone, beside, &sent))
+}
+
+fn figures(store: &str, flood: Flood, alone: Taken, beside: Taken, sent: &Sent) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    let failed = alone.failed + beside.failed;
+    let kinds = [
+        ("webhook", alone.hooks, beside.hooks),
+        ("read", alone.reads, beside.reads),
+    ];
+    let limits = if flood.limits { "limits" } else { "no limits" };
+    for (kind, mut alone, mut beside) in kinds {
+        let what = |rest: &str| format!("{store}, {limits}, {kind}, {rest}");
+        let mut p99 = [0.0; 2];
+        for (index, (name, taken)) in [("alone", &mut alone), ("beside a flood", &mut beside)]
+            .into_iter()
+            .enumerate()
+        {
+            taken.sort_unstable();
+            p99[index] = millis(percentile(taken, 0.99));
+            let p50 = millis(percentile(taken, 0.5));
+            let note = format!("p50 {p50:.2} ms, {} requests", taken.len());
+            figures.push(figure(
+                &what(&format!("{name}, p99")),
+                p99[index],
+                "ms",
+                note,
+            ));
+        }
+        let ratio = p99[1] / p99[0].max(f64::MIN_POSITIVE);
+        figures.push(figure(&what("p99 ratio"), ratio, "×", ""));
+    }
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
+    let failed = failed as f64;
+    let note = format!(
+        "of the quiet app; the flood asked {} times and was refused {} times",
+        count(&sent.all),
+        count(&sent.refused)
+    );
+    figures.push(figure(
+        &format!("{store}, {limits}, failed"),
+        failed,
+        "",
+        note,
+    ));
+    figures
+}
+
+impl Taken {
+    fn add(&mut self, more: Self) {
+        self.hooks.extend(more.hooks);
+        self.reads.extend(more.reads);
+        self.failed += more.failed;
+    }
+}
+
+/// The app that is measured.
+struct Quiet {
+    address: String,
+    hooks: Arc<Vec<Vec<u8>>>,
+    keys: Vec<String>,
+    next: Arc<AtomicU64>,
+}
+
+impl Quiet {
+    /// Its load for so long.
+    async fn load(&self, time: Duration) -> anyhow::Result<Taken> {
+        let mut workers = tokio::task::JoinSet::new();
+        let (hooks, next) = (self.hooks.clone(), self.next.clone());
+        let request = move || {
+            let index = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap_or(0);
+            hooks[index % hooks.len()].clone()
+        };
+        let address = self.address.clone();
+        workers.spawn(async move {
+            let (hooks, failed) = steadily(&address, HOOKS, time, request).await?;
+            let reads = Vec::new();
+            anyhow::Ok(Taken {
+                hooks,
+                reads,
+                failed,
+            })
+        });
+        for key in &self.keys {
+            let paths = ["/api/calls?limit=50", "/api/calls/active"];
+            let requests = paths.map(|path| get(path, key));
+            let mut turn = requests.into_iter().cycle();
+            let request = move || turn.next().unwrap_or_default();
+            let address = self.address.clone();
+            workers.spawn(async move {
+                let (reads, failed) = steadily(&address, READS, time, request).await?;
+                let hooks = Vec::new();
+                anyhow::Ok(Taken {
+                    hooks,
+                    reads,
+                    failed,
+                })
+            });
+        }
+        let mut taken = Taken::default();
+        while let Some(worker) = workers.join_next().await {
+            taken.add(worker??);
+        }
+        Ok(taken)
+    }
+}
+
+/// So many requests a second on one connection; what each took, and how many were refused.
+async fn steadily(
+    address: &str,
+    rate: u32,
+    time: Duration,
+    mut request: impl FnMut() -> Vec<u8>,
+) -> anyhow::Result<(Vec<Duration>, u64)> {
+    let mut connection = Connection::open(address).await?;
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / rate);
+    let (mut taken, mut failed) = (Vec::new(), 0);
+    let start = Instant::now();
+    while start.elapsed() < time {
+        ticks.tick().await;
+        let request = request();
+        let sent = Instant::now();
+        let status = connection.request(&request).await?;
+        taken.push(sent.elapsed());
+        failed += u64::from(!(200..300).contains(&status));
+    }
+    Ok((taken, failed))
+}
+
+/// What the flood did.
+#[derive(Default)]
+struct Sent {
+    all: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// The flood of the other app, until it is told to stop.
+fn noise(
+    server: &Server,
+    noisy: &Tenant,
+    requests: &Arc<Vec<Vec<u8>>>,
+    flood: Flood,
+    going: &Arc<AtomicBool>,
+    sent: &Arc<Sent>,
+) -> tokio::task::JoinSet<()> {
+    let mut workers = tokio::task::JoinSet::new();
+    let list = Arc::new(vec![get(LIST, &noisy.key)]);
+    let parts = [
+        (POSTING, flood.hooks, requests),
+        (READING, flood.reads, &list),
+    ];
+    for (connections, rate, requests) in parts {
+        if rate == 0 {
+            continue;
+        }
+        let pause = Duration::from_secs(1) * connections / rate;
+        for number in 0..connections {
+            let (address, requests) = (server.address.clone(), requests.clone());
+            let (going, sent) = (going.clone(), sent.clone());
+            workers.spawn(async move {
+                let mut ticks = tokio::time::interval(pause);
+                ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+                tokio::time::sleep(pause * number / connections).await;
+                let mut index = usize::try_from(number).unwrap_or(0);
+                let mut connection = None;
+                while going.load(Ordering::Relaxed) {
+                    ticks.tick().await;
+                    let Some(open) = &mut connection else {
+                        connection = Connection::open(&address).await.ok();
+                        continue;
+                    };
+                    let status = open.request(&requests[index % requests.len()]).await;
+                    index += usize::try_from(connections).unwrap_or(1);
+                    sent.all.fetch_add(1, Ordering::Relaxed);
+                    if !status.as_ref().is_ok_and(|status| *status < 300) {
+                        sent.refused.fetch_add(1, Ordering::Relaxed);
+                    }
+                    if status.is_err() {
+                        connection = None;
+                    }
+                }
+            });
+        }
+    }
+    workers
+}
