@@ -27,6 +27,7 @@ pub mod link;
 pub mod mappings;
 pub mod metrics;
 pub mod oauth;
+pub mod openconnector;
 pub mod outbound;
 pub mod pace;
 pub mod people;

@@ -19,6 +19,7 @@ mod import;
 mod kill;
 mod leaks;
 mod mappings;
+mod openconnector;
 mod people;
 mod program;
 mod real_dial;

@@ -6,6 +6,7 @@
 pub mod callvoip;
 pub mod dialpad;
 mod fields;
+pub mod openconnector;
 pub mod ringcentral;
 mod server;
 pub mod wildix;
