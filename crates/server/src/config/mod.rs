@@ -312,19 +312,8 @@ impl Config {
                 limits::frames,
             ),
             database_url: reader.read("database.url", default.database_url, database_url),
-            internal_api_secret: reader.read("security.internal_api_secret", None, |text| {
-                secret(text).and_then(|secret| match secret {
-                    Some(secret) if secret.expose().len() < 16 => {
-                        Err("must have at least 16 characters".to_owned())
-                    }
-                    other => Ok(other),
-                })
-            }),
-            master_key: reader.read("security.master_key", None, |text| {
-                let key = secret(text)?;
-                key.map(|key| MasterKey::parse(key.expose()).map_err(|e| e.to_string()))
-                    .transpose()
-            }),
+            internal_api_secret: reader.read("security.internal_api_secret", None, long_secret),
+            master_key: reader.read("security.master_key", None, master_key),
             previous_master_keys: reader.read(
                 "security.previous_master_keys",
                 Vec::new(),
@@ -380,6 +369,21 @@ impl Config {
             Err(reader.faults)
         }
     }
+}
+
+fn long_secret(text: &str) -> Result<Option<Secret>, String> {
+    match secret(text)? {
+        Some(secret) if secret.expose().len() < 16 => {
+            Err("must have at least 16 characters".to_owned())
+        }
+        other => Ok(other),
+    }
+}
+
+fn master_key(text: &str) -> Result<Option<MasterKey>, String> {
+    let key = secret(text)?;
+    key.map(|key| MasterKey::parse(key.expose()).map_err(|error| error.to_string()))
+        .transpose()
 }
 
 fn truth(text: &str) -> Result<bool, String> {
