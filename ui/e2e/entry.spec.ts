@@ -97,7 +97,7 @@ test("the first account is made by the link of the console", async ({ page }) =>
   await expect(page.getByRole("heading", { name: "Almost ready" })).toBeVisible();
   await page.goto(`${mock.url}/set-up?token=good`);
   await page.getByRole("button", { name: "Create and sign in" }).click();
-  await expect(alarm(page)).toHaveText("Something is missing below.");
+  await expect(alarm(page)).toHaveText("Look at what is marked below.");
   await expect(page.getByText("At least 12 characters.", { exact: true })).toBeVisible();
   await expectAccessible(page, "set-up with faults");
   await shoot(page, "entry-setup-faults-light", true);

@@ -4,11 +4,14 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, RequestBuilder, Url, header};
 use serde_json::Value;
 use switchhook_engine::adapter::Secret;
 use switchhook_engine::command::{CommandError, Fault, RateLimit, Session};
 use switchhook_engine::outbound::{self, Guard, Reach, Refused, RequestError};
+use switchhook_engine::redact;
 
 /// How long a request may wait for its turn under the vendor's limits before it is given up.
 const TURN_PATIENCE: Duration = Duration::from_secs(5);
@@ -239,11 +242,74 @@ pub(crate) async fn attempt(
         let detail = "The platform's answer is too large to be read.";
         CommandError::new(Fault::Platform, detail)
     })?;
+    let mut json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    if !(200..=299).contains(&status) {
+        let given = given(request, token);
+        hide(&mut json, &given.iter().collect::<Vec<_>>());
+    }
     Ok(Answer {
         status,
-        json: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        json,
         retry_after,
     })
+}
+
+/// What of a request is nobody else's business.
+fn given(request: &Request<'_>, token: Option<&Secret>) -> Vec<Secret> {
+    let mut given: Vec<Secret> = token.into_iter().cloned().collect();
+    match &request.auth {
+        Auth::Bearer(secret) => given.push((*secret).clone()),
+        Auth::Basic(user, password) => {
+            let pair = format!("{user}:{}", password.expose());
+            given.extend([Secret::new(STANDARD.encode(pair)), (*password).clone()]);
+        }
+        Auth::OAuth | Auth::None => {}
+    }
+    let headers = request.headers.iter().map(|(_, value)| value);
+    given.extend(headers.map(Secret::new));
+    match &request.body {
+        Body::Empty => {}
+        Body::Json(body) => confidential(body, &mut given),
+        Body::Form(pairs) => {
+            let public = ["grant_type", "client_id", "redirect_uri", "scope"];
+            let ours = pairs
+                .iter()
+                .filter(|(name, _)| !public.contains(&name.as_str()));
+            given.extend(ours.map(|(_, value)| Secret::new(value)));
+        }
+    }
+    given
+}
+
+/// The members of a body whose name says that they are secret.
+fn confidential(body: &Value, found: &mut Vec<Secret>) {
+    match body {
+        Value::Object(members) => {
+            for (name, value) in members {
+                let name = name.to_ascii_lowercase();
+                let words = ["secret", "token", "password", "key"];
+                match value
+                    .as_str()
+                    .filter(|_| words.iter().any(|word| name.contains(word)))
+                {
+                    Some(text) => found.push(Secret::new(text)),
+                    None => confidential(value, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| confidential(item, found)),
+        _ => {}
+    }
+}
+
+/// Takes secrets out of every text of an answer: what a platform throws back is shown to people.
+fn hide(json: &mut Value, secrets: &[&Secret]) {
+    match json {
+        Value::String(text) => *text = redact::text(text, secrets).into_owned(),
+        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, secrets)),
+        Value::Object(members) => members.values_mut().for_each(|value| hide(value, secrets)),
+        _ => {}
+    }
 }
 
 fn prove(builder: RequestBuilder, auth: &Auth<'_>, token: Option<&Secret>) -> RequestBuilder {
@@ -346,6 +412,29 @@ mod tests {
             "404 Not Found"
         );
         assert_eq!(message(&Value::Null), None);
+    }
+
+    #[test]
+    fn what_was_given_is_not_thrown_back() {
+        let url = url("https://x.example", "hooks").unwrap();
+        let password = Secret::new("open sesame");
+        let mut request = Request::new(Method::POST, url, Auth::Basic("ali", &password));
+        request
+            .headers
+            .push(("x-api-key", "forty thieves".to_owned()));
+        let body = json!({"hook": [{"signing_secret": "a cave of gold", "url": "https://y"}]});
+        let request = request.json(body);
+        let token = Secret::new("token/of the day");
+        let mut answer = json!({"error": [
+            "Basic YWxpOm9wZW4gc2VzYW1l", "open sesame", "key forty thieves", "a cave of gold",
+            "token%2Fof%20the%20day", "https://y is no hook",
+        ]});
+        let given = given(&request, Some(&token));
+        hide(&mut answer, &given.iter().collect::<Vec<_>>());
+        let left = json!({"error": [
+            "Basic ***", "***", "key ***", "***", "***", "https://y is no hook",
+        ]});
+        assert_eq!(answer, left);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! The database is the truth; this is a copy that is refreshed when something changes here, when
 //! a hook is not known, and every few seconds for what other nodes changed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use switchhook_domain::id::{AppId, ConnectionId};
@@ -11,8 +11,9 @@ use switchhook_domain::phone::NumberPlan;
 use crate::adapter::{Adapter, ConnectionContext, FieldKind, Secret};
 use crate::keyring::KeyRing;
 use crate::mappings::{self, Compiler, MappingFault};
+use crate::openconnector::{Sources, is_source};
 use crate::outbound::Guard;
-use crate::seal;
+use crate::seal::{self, SealError};
 use crate::store::{App, Connection, Store, StoreError, StoreResult};
 
 /// A connection ready for use.
@@ -202,6 +203,7 @@ pub struct Connections {
     keys: KeyRing,
     defaults: Defaults,
     outbound: Guard,
+    sources: Sources,
     known: RwLock<Known>,
     /// One refresh at a time, so that what was read earlier never replaces what was read later.
     refreshing: tokio::sync::Mutex<()>,
@@ -229,6 +231,7 @@ impl Connections {
             keys: keys.into(),
             defaults: Defaults::new(),
             outbound: Guard::default(),
+            sources: Sources::new(None),
             known: RwLock::default(),
             refreshing: tokio::sync::Mutex::default(),
         }
@@ -247,6 +250,49 @@ impl Connections {
     pub fn with_outbound(mut self, outbound: Guard) -> Self {
         self.outbound = outbound;
         self
+    }
+
+    /// The same, with secrets that are kept in OpenConnector.
+    #[must_use]
+    pub fn with_sources(mut self, sources: Sources) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    /// Asks OpenConnector for those of these texts that are references to it, where they are due.
+    pub async fn look_up(&self, texts: impl IntoIterator<Item = String>) {
+        if self.sources.is_set() {
+            let references: BTreeSet<String> = texts.into_iter().filter(|t| is_source(t)).collect();
+            self.sources.look_up(&references, &self.outbound).await;
+        }
+    }
+
+    /// Follows a reference to its secret, as [`seal::resolve`] does; what is kept in OpenConnector
+    /// is as it was last looked up.
+    ///
+    /// # Errors
+    /// [`SealError::Reference`] when it leads nowhere.
+    pub fn resolve(&self, text: &Secret) -> Result<Secret, SealError> {
+        if is_source(text.expose()) {
+            return self.sources.secret(text.expose());
+        }
+        seal::resolve(text)
+    }
+
+    /// What the sealed texts of these rows say, where they open.
+    fn opened(&self, rows: &[Connection]) -> Vec<String> {
+        let open = |row: &Connection, sealed: &str, field: &str| {
+            let opened = self.keys.open(sealed, &place(row.app_id, row.id, field));
+            opened.ok().map(|secret| secret.expose().to_owned())
+        };
+        let texts = rows.iter().flat_map(|row| {
+            let credentials = row.credentials.iter();
+            let credentials = credentials.filter_map(|(name, s)| open(row, s.as_str()?, name));
+            let secrets = row.webhook_secrets.iter();
+            let secrets = secrets.filter_map(|s| open(row, s, "webhook_secret"));
+            credentials.chain(secrets).collect::<Vec<_>>()
+        });
+        texts.collect()
     }
 
     /// The way out of every connection.
@@ -270,6 +316,9 @@ impl Connections {
             .map(|app| (app.id, Arc::new(app)))
             .collect();
         let rows = self.store.connections(None).await?;
+        if self.sources.is_set() {
+            self.look_up(self.opened(&rows)).await;
+        }
         let ready = rows.into_iter().filter_map(|row| {
             let app = apps.get(&row.app_id)?;
             self.prepare(app.clone(), row)
@@ -342,7 +391,7 @@ impl Connections {
             let opened = self
                 .keys
                 .open(sealed, &place(row.app_id, row.id, field))
-                .and_then(|secret| seal::resolve(&secret));
+                .and_then(|secret| self.resolve(&secret));
             opened
                 .map_err(|error| fault = Some(format!("`{field}`: {error}")))
                 .ok()

@@ -20,6 +20,7 @@ use crate::connections::{Connections, ReadyConnection};
 use crate::metrics::{EventLabels, Metrics, NotificationLabels};
 use crate::pace::Pace;
 use crate::ports::{Clock, Entropy};
+use crate::redact;
 use crate::seal;
 use crate::store::{
     Changeset, Committed, Dial, FoldInput, Notification, Store, StoreError, StoreResult, Verdict,
@@ -403,6 +404,10 @@ impl Intake {
         let now = self.clock.now();
         let mint = IdMint::new(now, self.entropy.random());
         let content_type = inbound.content_type;
+        // Some platforms prove themselves with the secret itself, in the body.
+        let context = &connection.context;
+        let secrets = context.webhook_secrets.iter();
+        let secrets: Vec<_> = secrets.chain(context.credentials.values()).collect();
         Notification {
             id: NotificationId(mint.uuid()),
             connection_id: connection.row.id,
@@ -413,7 +418,7 @@ impl Intake {
             content_type: (!content_type.is_empty())
                 .then(|| content_type.chars().take(100).collect()),
             digest: seal::digest(inbound.body),
-            body: Some(inbound.body.to_vec()),
+            body: Some(redact::bytes(inbound.body, &secrets)),
         }
     }
 

@@ -15,6 +15,7 @@ use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
 use crate::adapter::Secret;
+use crate::openconnector::is_source;
 use crate::ports::Entropy;
 
 /// Why a secret could not be opened.
@@ -182,14 +183,15 @@ pub fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// True when the secret is given by reference: `env:NAME` or `file:PATH`.
+/// True when the secret is given by reference: `env:NAME`, `file:PATH` or `openconnector:SOURCE`.
 #[must_use]
 pub fn is_reference(text: &str) -> bool {
-    text.starts_with("env:") || text.starts_with("file:")
+    text.starts_with("env:") || text.starts_with("file:") || is_source(text)
 }
 
 /// Follows a reference to its secret; anything else is the secret itself. A trailing line break
-/// of a file is not part of the secret.
+/// of a file is not part of the secret. What is kept in OpenConnector is not reached from here
+/// ([`crate::connections::Connections::resolve`]).
 ///
 /// # Errors
 /// [`SealError::Reference`] when the variable is not set or the file cannot be read.
@@ -204,6 +206,10 @@ pub fn resolve(text: &Secret) -> Result<Secret, SealError> {
         return std::fs::read_to_string(path)
             .map(|secret| Secret::new(secret.trim_end_matches(['\n', '\r'])))
             .map_err(|error| SealError::Reference(format!("cannot read {path}: {error}")));
+    }
+    if is_source(text) {
+        let why = "an openconnector: reference is possible in connections only";
+        return Err(SealError::Reference(why.to_owned()));
     }
     Ok(Secret::new(text))
 }

@@ -25,6 +25,7 @@ use switchhook_engine::keyring::KeyRing;
 use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
 use switchhook_engine::oauth::Tokens;
+use switchhook_engine::openconnector::Sources;
 use switchhook_engine::outbound::Guard;
 use switchhook_engine::people::oidc::IdentityProvider;
 use switchhook_engine::people::{People, PeopleSettings};
@@ -147,6 +148,7 @@ impl Parts {
         let platforms = platforms_of(&config)?;
         let connections = Connections::new(store.clone(), platforms, keys.clone());
         let connections = connections.with_defaults(config.inherited.defaults.clone());
+        let connections = connections.with_sources(Sources::new(config.openconnector.clone()));
         let connections = Arc::new(connections.with_outbound(outbound));
         connections
             .refresh()

@@ -15,6 +15,9 @@ export async function enterConsole(): Promise<void> {
   await checkSession();
 }
 
+/** What the server says of one field, for somebody who sees its label and not its name. */
+export const fieldFault = (refusal: Refusal): string => (refusal.detail ?? "").replace(/^Field `[^`]*` /, "This ");
+
 /** One sentence for a refusal, in the reader's language where the code is known. */
 export function entryFault(refusal: Refusal): string {
   const known = tCode("entry", refusal.code, "entry.failed");

@@ -100,8 +100,8 @@ pub(crate) struct LinkView {
 
 errors!(LookErrors: [
     InvalidParameter, InvalidBody, InvalidField, BodyTooLarge, BodyTooSlow,
-    UnsupportedContentType, CrossSiteRequest, RateLimited, LinkExpired, AppInactive, StoreUnavailable,
-    TimedOut, InternalError,
+    UnsupportedContentType, CrossSiteRequest, RateLimited, LinkExpired, AppInactive,
+    StoreUnavailable, TimedOut, InternalError,
 ]);
 errors!(UseErrors: [
     InvalidParameter, InvalidBody, InvalidField, BodyTooLarge, BodyTooSlow,

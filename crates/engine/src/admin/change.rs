@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 use switchhook_domain::id::{AppId, ConnectionId};
 
-use super::{Admin, AdminError, CheckedConfig, checked_name, checked_secret};
+use super::{Admin, AdminError, CheckedConfig, checked_name};
 use crate::connections::place;
 use crate::seal::random_text;
 use crate::store::{App, Connection};
@@ -45,6 +45,8 @@ impl Admin {
     ) -> Result<Connection, AdminError> {
         let _turn = self.changing.lock().await;
         let (app, before) = self.app_and_connection(app, id).await?;
+        self.look_up(&change.config, change.webhook_secret.as_deref())
+            .await;
         let mut row = before.clone();
         if let Some(name) = &change.name {
             row.name = checked_name(name, "name")?;
@@ -66,7 +68,7 @@ impl Admin {
             (row.config, row.credentials) = (checked.config, checked.credentials);
         }
         if let Some(secret) = change.webhook_secret {
-            let secret = checked_secret(secret)?;
+            let secret = self.checked_secret(secret)?;
             row.webhook_secrets = self.secrets_with(&before, &secret, false);
         }
         if row.config != before.config || row.credentials != before.credentials {
@@ -90,9 +92,10 @@ impl Admin {
     ) -> Result<Rotated, AdminError> {
         let _turn = self.changing.lock().await;
         let (_, before) = self.app_and_connection(app, id).await?;
+        self.look_up(&Map::new(), secret.as_deref()).await;
         let generated = secret.is_none();
         let secret = match secret {
-            Some(secret) => checked_secret(secret)?,
+            Some(secret) => self.checked_secret(secret)?,
             None => random_text(&*self.entropy, 32),
         };
         let mut row = before.clone();

@@ -18,7 +18,7 @@ use crate::connections::{Connections, place};
 use crate::outbound::Reach;
 use crate::ports::{Clock, Entropy};
 use crate::rights::Scopes;
-use crate::seal::{is_reference, random_text, resolve};
+use crate::seal::{is_reference, random_text};
 use crate::store::{App, Connection, Store, StoreError};
 
 pub use self::change::{Change, Rotated};
@@ -190,6 +190,8 @@ impl Admin {
         new: NewConnection,
     ) -> Result<CreatedConnection, AdminError> {
         let app = self.app(app).await?;
+        self.look_up(&new.config, new.webhook_secret.as_deref())
+            .await;
         let Some(adapter) = self.connections.platforms().get(&new.platform) else {
             let known: Vec<_> = self
                 .connections
@@ -214,7 +216,7 @@ impl Admin {
             credentials,
         } = self.checked_config(app.id, id, &*adapter, CheckedConfig::default(), new.config)?;
         let secret = match new.webhook_secret {
-            Some(secret) => checked_secret(secret)?,
+            Some(secret) => self.checked_secret(secret)?,
             None => random_text(&*self.entropy, 32),
         };
         let row = Connection {
@@ -248,6 +250,26 @@ impl Admin {
         self.store.delete_connection(app, id).await?;
         self.connections.refresh().await?;
         Ok(())
+    }
+
+    /// Asks OpenConnector for what is given by reference to it, so that the checks find it.
+    async fn look_up(&self, config: &Map<String, Value>, secret: Option<&str>) {
+        let given = config.values().filter_map(Value::as_str).chain(secret);
+        let given: Vec<String> = given.map(str::to_owned).collect();
+        self.connections.look_up(given).await;
+    }
+
+    fn checked_secret(&self, secret: String) -> Result<String, AdminError> {
+        if is_reference(&secret) {
+            let opened = self.connections.resolve(&Secret::new(secret.as_str()));
+            opened.map_err(|error| AdminError::invalid("webhook_secret", error.to_string()))?;
+            return Ok(secret);
+        }
+        if !(8..=MAX_SETTING).contains(&secret.chars().count()) {
+            let problem = "must be at least 8 characters, or a reference such as env:NAME";
+            return Err(AdminError::invalid("webhook_secret", problem));
+        }
+        Ok(secret)
     }
 
     fn seal(&self, app: AppId, id: ConnectionId, field: &str, secret: &str) -> String {
@@ -343,7 +365,7 @@ impl Admin {
             self.checked_address(field, &value, &path)?;
             if field.kind == FieldKind::Secret {
                 let secret = value.as_str().unwrap_or_default();
-                let opened = resolve(&Secret::new(secret));
+                let opened = self.connections.resolve(&Secret::new(secret));
                 opened.map_err(|error| AdminError::invalid(path, error.to_string()))?;
                 credentials.insert(name.clone(), self.seal(app, id, &name, secret).into());
             } else {
@@ -387,19 +409,6 @@ fn checked_country(country: &str, field: &str) -> Result<String, AdminError> {
         .ok_or_else(|| {
             AdminError::invalid(field, "must be a two-letter country code such as NL or BE")
         })
-}
-
-fn checked_secret(secret: String) -> Result<String, AdminError> {
-    if is_reference(&secret) {
-        let opened = resolve(&Secret::new(secret.as_str()));
-        opened.map_err(|error| AdminError::invalid("webhook_secret", error.to_string()))?;
-        return Ok(secret);
-    }
-    if !(8..=MAX_SETTING).contains(&secret.chars().count()) {
-        let problem = "must be at least 8 characters, or a reference such as env:NAME";
-        return Err(AdminError::invalid("webhook_secret", problem));
-    }
-    Ok(secret)
 }
 
 fn checked_value(field: &ConfigField, value: Value, path: &str) -> Result<Value, AdminError> {

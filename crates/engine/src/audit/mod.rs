@@ -1,7 +1,7 @@
 //! The audit log: who changed what, from where, and what was so before. Entries are only ever
 //! appended, and each carries a keyed hash over itself and the one before: to change, take out or
-//! reorder one unseen, one would need the installation's own key. Not here: what is worth an entry (that is
-//! said where it happens) and how entries are kept (the store).
+//! reorder one unseen, one would need the installation's own key. Not here: what is worth an entry
+//! (that is said where it happens) and how entries are kept (the store).
 
 use std::sync::Arc;
 

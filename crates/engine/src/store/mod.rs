@@ -126,7 +126,7 @@ pub struct Notification {
     pub content_type: Option<String>,
     /// SHA-256 of the body.
     pub digest: [u8; 32],
-    /// The body, unless rejected.
+    /// The body, unless rejected; without the secrets of its connection.
     pub body: Option<Vec<u8>>,
 }
 

@@ -10,6 +10,7 @@
 mod audit;
 mod keeper;
 mod oauth;
+mod openconnector;
 mod outbound;
 mod platform;
 mod recordings;

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use switchhook_api::{LimitsConfig, networks};
 use switchhook_domain::phone::NumberPlan;
 use switchhook_engine::adapter::Secret;
+use switchhook_engine::openconnector::Nextcloud;
 use switchhook_engine::outbound::Policy;
 use switchhook_engine::seal::{MasterKey, resolve};
 
@@ -66,6 +67,8 @@ pub struct Config {
     pub master_key: Option<MasterKey>,
     /// Master keys used before: what is sealed under them still opens.
     pub previous_master_keys: Vec<MasterKey>,
+    /// Where secrets of connections may be kept beside here.
+    pub openconnector: Option<Nextcloud>,
     /// How people sign in.
     pub people: people::PeopleConfig,
     /// ISO country of apps made without one.
@@ -105,6 +108,7 @@ impl Default for Config {
             internal_api_secret: None,
             master_key: None,
             previous_master_keys: Vec::new(),
+            openconnector: None,
             people: people::PeopleConfig::default(),
             country: "NL".to_owned(),
             mappings: None,
@@ -143,7 +147,7 @@ pub struct Raw {
 }
 
 /// Every key there is, as `section.key`.
-pub const KEYS: [&str; 45] = [
+pub const KEYS: [&str; 48] = [
     "server.listen",
     "server.public_url",
     "server.environment",
@@ -169,6 +173,9 @@ pub const KEYS: [&str; 45] = [
     "security.internal_api_secret",
     "security.master_key",
     "security.previous_master_keys",
+    "openconnector.url",
+    "openconnector.username",
+    "openconnector.password",
     "people.password",
     "oidc.issuer",
     "oidc.client_id",
@@ -324,6 +331,7 @@ impl Config {
                 master_keys,
             ),
             people: reader.people(),
+            openconnector: reader.openconnector(),
             country: reader.read("numbers.country", default.country, |text| {
                 NumberPlan::for_country(text)
                     .map(|plan| plan.country)
@@ -384,6 +392,26 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// The section `openconnector`: all of it or nothing.
+    fn openconnector(&mut self) -> Option<Nextcloud> {
+        let url = self.read("openconnector.url", None, public_url)?;
+        let username = self.read("openconnector.username", None, secret);
+        let password = self.read("openconnector.password", None, secret);
+        let (Some(username), Some(password)) = (username, password) else {
+            self.faults.push(Fault {
+                place: "openconnector.password".to_owned(),
+                problem: "and openconnector.username must be set when openconnector.url is"
+                    .to_owned(),
+            });
+            return None;
+        };
+        Some(Nextcloud {
+            url,
+            username: username.expose().to_owned(),
+            password,
+        })
+    }
+
     /// Certificate and key: both or neither.
     fn tls(&mut self) -> Option<TlsFiles> {
         let path = |text: &str| Ok(Some(PathBuf::from(text)).filter(|_| !text.is_empty()));

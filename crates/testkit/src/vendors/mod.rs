@@ -6,6 +6,7 @@
 pub mod callvoip;
 pub mod dialpad;
 mod fields;
+pub mod openconnector;
 pub mod ringcentral;
 mod server;
 pub mod wildix;
@@ -23,6 +24,7 @@ pub use server::{StandIn, Vendor};
 /// # Panics
 /// Never: the address is fixed.
 #[must_use]
+#[expect(clippy::expect_used, reason = "the address is fixed")]
 pub fn loopback() -> Guard {
     Guard::new(Policy::allowing("127.0.0.1").expect("an address"))
 }
