@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # test.sh [PART]...: runs the tests, one part after the other; without arguments all of them.
 #   check     cargo xtask check: formatting, lints, licences, documentation, generated files
-#   rust      every Rust test, on SQLite and on a real PostgreSQL, and the documentation's examples
+#   rust      every Rust test, on SQLite and on a real PostgreSQL, and the documentation's examples;
+#             the API's contract, access and isolation tests once more on each of the two
 #   api       the running server against its own OpenAPI document, on SQLite and PostgreSQL
 #   pbx       the tests against a real Asterisk with SIP phones
 #   sqs       the tests against an SQS-compatible server
@@ -22,6 +23,10 @@ PARTS=(check rust api pbx sqs oidc page browser fuzz)
 PBX_TESTS="test(/^real_(pbx|dial)/)"
 SQS_TESTS="test(/^real_sqs/)"
 OIDC_TESTS="test(/^real_oidc/)"
+# What the API promises and forbids, wherever it keeps its data. In memory they run with the others.
+API_AREAS=(access agents audit calls contacts contract contract_keys contract_users events keys
+  media people people_oidc scopes two_nodes)
+API_TESTS="package(switchhook-api) & test(/^($(IFS='|' && echo "${API_AREAS[*]}"))::/)"
 DEMO=127.0.0.1:4477
 EXIT_LEFT_OUT=3
 # A test bed of its own: a developer's running PBX or cluster is not touched.
@@ -148,6 +153,9 @@ rust_tests() { # rust_tests FILTER: the tests that this nextest filter picks
     cargo test --workspace --locked --no-fail-fast real_sqs
   elif [ "$1" = "$OIDC_TESTS" ]; then
     cargo test --workspace --locked --no-fail-fast real_oidc
+  elif [ "$1" = "$API_TESTS" ]; then
+    cargo test --package switchhook-api --locked --no-fail-fast --test it -- \
+      "${API_AREAS[@]/%/::}"
   else
     cargo test --workspace --locked --no-fail-fast --lib --bins --tests
   fi
@@ -159,6 +167,12 @@ run_rust() {
   page_built
   local failed=no
   rust_tests "not test(/^real_/)" || failed=yes
+  headline "rust: the API on SQLite"
+  SWITCHHOOK_TEST_STORE=sqlite rust_tests "$API_TESTS" || failed=yes
+  if [ -n "${SWITCHHOOK_TEST_POSTGRES:-}" ]; then
+    headline "rust: the API on PostgreSQL"
+    SWITCHHOOK_TEST_STORE=postgres rust_tests "$API_TESTS" || failed=yes
+  fi
   cargo test --workspace --locked --doc --quiet || failed=yes
   [ "$failed" = no ]
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use switchhook_engine::store::Store;
-use switchhook_storage::{OpenOptions, open};
+use switchhook_storage::{Durability, OpenOptions, open};
 use switchhook_testkit::memory::MemoryStore;
 use tokio_postgres::{Client, NoTls};
 
@@ -62,13 +62,17 @@ pub(crate) async fn postgres(server: &str) -> (Arc<dyn Store>, Database) {
     drop_database(&client, &name).await.unwrap();
     let sql = format!("CREATE DATABASE {name} TEMPLATE {template}");
     client.batch_execute(&sql).await.unwrap();
+    let sql = format!("ALTER DATABASE {name} SET synchronous_commit = off");
+    client.batch_execute(&sql).await.unwrap();
     let store = opened(&at_database(server, &name), false).await;
     let server = server.to_owned();
     (store, Database { server, name })
 }
 
+/// Nothing here tests the loss of power, so no commit waits for the disk.
 async fn opened(url: &str, migrate: bool) -> Arc<dyn Store> {
     let options = OpenOptions {
+        durability: Durability::Normal,
         migrate,
         ..OpenOptions::default()
     };
