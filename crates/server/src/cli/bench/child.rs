@@ -114,9 +114,14 @@ impl Server {
         })
     }
 
+    /// Its process.
+    pub(super) fn pid(&self) -> anyhow::Result<u32> {
+        self.child.id().context("the server has ended")
+    }
+
     /// Resident memory of the process in KiB.
     pub(super) fn memory_kib(&self) -> anyhow::Result<f64> {
-        let pid = self.child.id().context("the server has ended")?;
+        let pid = self.pid()?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok());

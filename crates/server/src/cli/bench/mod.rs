@@ -12,6 +12,7 @@ use super::{Outcome, output};
 
 mod accept;
 mod child;
+mod cpu;
 mod http;
 mod lists;
 mod neighbour;
@@ -49,6 +50,9 @@ pub(super) struct Args {
     /// Rounds of the neighbour, each once alone and once beside the flood.
     #[arg(long, default_value_t = 6)]
     rounds: u32,
+    /// The neighbour only with the limits as shipped, not without any too.
+    #[arg(long)]
+    limits_only: bool,
     /// Only these parts: ceiling, accept, latency, memory, lists, neighbour.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -154,6 +158,9 @@ async fn neighbours(args: &Args, time: Duration) -> anyhow::Result<Vec<Figure>> 
     let mut figures = Vec::new();
     for (name, url) in stores(args) {
         for limits in [true, false] {
+            if args.limits_only && !limits {
+                continue;
+            }
             let bar = step(&format!("a flood on a neighbour, {name}"));
             let flood = neighbour::Flood {
                 hooks: args.flood_hooks,

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::child::{Server, Tenant};
+use super::cpu::Cpu;
 use super::http::{Connection, get};
 use super::{Figure, accept, figure, millis, percentile};
 
@@ -21,9 +22,10 @@ const READS: u32 = 4;
 /// What the flood reads. No call has this agent, and no index helps to find that out: as heavy as a
 /// list gets.
 const LIST: &str = "/api/calls?limit=100&agent=nobody";
-/// Connections of the flood that post, and that read.
-const POSTING: u32 = 48;
-const READING: u32 = 16;
+/// The flood's connections for each request a second, and for each list. What is over the limit of
+/// a webhook address is held back for two seconds: with fewer connections the flood would slow down.
+const POSTING: f64 = 2.5;
+const READING: f64 = 0.3;
 
 /// How the flood is.
 #[derive(Clone, Copy, Debug)]
@@ -82,55 +84,92 @@ pub(super) async fn measure(
         next: Arc::default(),
     };
     quiet.load(flood.time).await?;
-    let (mut alone, mut beside) = (Taken::default(), Taken::default());
+    let (mut alone, mut beside) = (Half::default(), Half::default());
     let sent = Arc::new(Sent::default());
     for _ in 0..flood.rounds {
-        alone.add(quiet.load(flood.time).await?);
+        alone.round(&server, &quiet, flood.time).await?;
         let going = Arc::new(AtomicBool::new(true));
         let noise = noise(&server, &noisy, &requests, flood, &going, &sent);
         // It is well under way when the measurement begins.
         tokio::time::sleep(flood.time / 5).await;
-        beside.add(quiet.load(flood.time).await?);
+        beside.round(&server, &quiet, flood.time).await?;
         going.store(false, Ordering::Relaxed);
         noise.join_all().await;
     }
-    Ok(figures(store, flood, alone, beside, &sent))
+    Ok(figures(store, flood, &alone, &beside, &sent))
 }
 
-fn figures(store: &str, flood: Flood, alone: Taken, beside: Taken, sent: &Sent) -> Vec<Figure> {
-    let mut figures = Vec::new();
-    let failed = alone.failed + beside.failed;
-    let kinds = [
-        ("webhook", alone.hooks, beside.hooks),
-        ("read", alone.reads, beside.reads),
-    ];
-    let limits = if flood.limits { "limits" } else { "no limits" };
-    for (kind, mut alone, mut beside) in kinds {
-        let what = |rest: &str| format!("{store}, {limits}, {kind}, {rest}");
-        let mut p99 = [0.0; 2];
-        for (index, (name, taken)) in [("alone", &mut alone), ("beside a flood", &mut beside)]
-            .into_iter()
-            .enumerate()
-        {
-            taken.sort_unstable();
-            p99[index] = millis(percentile(taken, 0.99));
-            let p50 = millis(percentile(taken, 0.5));
-            let note = format!("p50 {p50:.2} ms, {} requests", taken.len());
-            figures.push(figure(
-                &what(&format!("{name}, p99")),
-                p99[index],
-                "ms",
-                note,
-            ));
-        }
-        let ratio = p99[1] / p99[0].max(f64::MIN_POSITIVE);
-        figures.push(figure(&what("p99 ratio"), ratio, "×", ""));
+/// The rounds alone, or those beside the flood.
+#[derive(Default)]
+struct Half {
+    rounds: Vec<Taken>,
+    cpu: Cpu,
+}
+
+impl Half {
+    async fn round(
+        &mut self,
+        server: &Server,
+        quiet: &Quiet,
+        time: Duration,
+    ) -> anyhow::Result<()> {
+        let pid = server.pid()?;
+        let from = Cpu::now(pid);
+        self.rounds.push(quiet.load(time).await?);
+        self.cpu.add(from, Cpu::now(pid));
+        Ok(())
     }
+
+    /// The median of what each round's p99 was, in milliseconds, and what there is to say of it.
+    fn p99(&self, of: fn(&Taken) -> &Vec<Duration>) -> (f64, String) {
+        let mut all = Vec::new();
+        let mut rounds = Vec::new();
+        for round in &self.rounds {
+            let mut taken = of(round).clone();
+            taken.sort_unstable();
+            rounds.push(millis(percentile(&taken, 0.99)));
+            all.extend(taken);
+        }
+        all.sort_unstable();
+        let told: Vec<String> = rounds.iter().map(|p99| format!("{p99:.1}")).collect();
+        rounds.sort_unstable_by(f64::total_cmp);
+        let (low, high) = (rounds.len().saturating_sub(1) / 2, rounds.len() / 2);
+        let median = |index: usize| rounds.get(index).copied().unwrap_or_default();
+        let note = format!(
+            "rounds {}; together p50 {:.2}, p99 {:.2} ms of {}",
+            told.join(" "),
+            millis(percentile(&all, 0.5)),
+            millis(percentile(&all, 0.99)),
+            all.len()
+        );
+        (f64::midpoint(median(low), median(high)), note)
+    }
+}
+
+fn figures(store: &str, flood: Flood, alone: &Half, beside: &Half, sent: &Sent) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    let limits = if flood.limits { "limits" } else { "no limits" };
+    let kinds: [(&str, fn(&Taken) -> &Vec<Duration>); 2] = [
+        ("webhook", |taken| &taken.hooks),
+        ("read", |taken| &taken.reads),
+    ];
+    for (kind, of) in kinds {
+        let what = |rest: &str| format!("{store}, {limits}, {kind}, {rest}");
+        let (before, note) = alone.p99(of);
+        figures.push(figure(&what("alone, p99"), before, "ms", note));
+        let (after, note) = beside.p99(of);
+        figures.push(figure(&what("beside a flood, p99"), after, "ms", note));
+        let ratio = after / before.max(f64::MIN_POSITIVE);
+        let cpu = format!("alone, {}; beside, {}", alone.cpu.note(), beside.cpu.note());
+        figures.push(figure(&what("p99 ratio"), ratio, "×", cpu));
+    }
+    let rounds = alone.rounds.iter().chain(&beside.rounds);
+    let failed: u64 = rounds.map(|round| round.failed).sum();
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
     let failed = failed as f64;
     let note = format!(
-        "of the quiet app; the flood asked {} times and was refused {} times",
+        "of the quiet app; the flood asked {} times and got {} refusals",
         count(&sent.all),
         count(&sent.refused)
     );
@@ -250,16 +289,23 @@ fn noise(
         if rate == 0 {
             continue;
         }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count of connections"
+        )]
+        let connections = (connections * f64::from(rate)).ceil() as u32;
         let pause = Duration::from_secs(1) * connections / rate;
         for number in 0..connections {
             let (address, requests) = (server.address.clone(), requests.clone());
             let (going, sent) = (going.clone(), sent.clone());
             workers.spawn(async move {
-                let mut ticks = tokio::time::interval(pause);
+                // One after the other, not all at once.
+                let first = tokio::time::Instant::now() + pause * number / connections;
+                let mut ticks = tokio::time::interval_at(first, pause);
                 ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-                tokio::time::sleep(pause * number / connections).await;
                 let mut index = usize::try_from(number).unwrap_or(0);
-                let mut connection = None;
+                let mut connection = Connection::open(&address).await.ok();
                 while going.load(Ordering::Relaxed) {
                     ticks.tick().await;
                     let Some(open) = &mut connection else {
