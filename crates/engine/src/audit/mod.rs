@@ -221,7 +221,7 @@ impl Audit {
         }
     }
 
-    /// Checks an export: lines as [`line`] writes them, of one chain, from any entry on. That
+    /// Checks an export: lines as [`line()`] writes them, of one chain, from any entry on. That
     /// entries before the first line are missing does not show: an export may begin anywhere.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -62,6 +63,23 @@ async fn one_frame_an_event_with_numbers_for_ids() {
         frame["recording_url"],
         "https://example.com/recordings/test123.mp3"
     );
+}
+
+#[tokio::test]
+async fn a_mapped_user_is_named_in_the_frame() {
+    let bench = Bench::new().await;
+    let path = format!("/internal/apps/{}/users/map", bench.tenant.id);
+    let mapping = json!({"dialpad_user_id": 12345, "crm_user_id": "user_abc123"});
+    let mapped = bench.operate(Method::POST, &path, Some(&mapping)).await;
+    assert_eq!(mapped.status, 200, "{}", mapped.text);
+    let mut client = listen(&bench).await;
+    talk(&bench, 999_888_778, 0, 300).await;
+    for event in ["call.ring", "call.started", "call.ended"] {
+        let frame = told(client.frame().await);
+        assert_eq!(frame["event"], event);
+        assert_eq!(frame["user_id"], 12345);
+        assert_eq!(frame["target_crm_user"], "user_abc123", "{event}");
+    }
 }
 
 #[tokio::test]

@@ -23,9 +23,12 @@ const READS: u32 = 4;
 /// list gets.
 const LIST: &str = "/api/calls?limit=100&agent=nobody";
 /// The flood's connections for each request a second, and for each list. What is over the limit of
-/// a webhook address is held back for two seconds: with fewer connections the flood would slow down.
+/// a webhook address is held back for two seconds: fewer connections would slow the flood down.
 const POSTING: f64 = 2.5;
 const READING: f64 = 0.3;
+
+/// Picks the times of one kind of request.
+type TimesOf = fn(&Taken) -> &Vec<Duration>;
 
 /// How the flood is.
 #[derive(Clone, Copy, Debug)]
@@ -149,7 +152,7 @@ impl Half {
 fn figures(store: &str, flood: Flood, alone: &Half, beside: &Half, sent: &Sent) -> Vec<Figure> {
     let mut figures = Vec::new();
     let limits = if flood.limits { "limits" } else { "no limits" };
-    let kinds: [(&str, fn(&Taken) -> &Vec<Duration>); 2] = [
+    let kinds: [(&str, TimesOf); 2] = [
         ("webhook", |taken| &taken.hooks),
         ("read", |taken| &taken.reads),
     ];
