@@ -55,11 +55,13 @@ pub(crate) async fn outer(
     };
     pass.note(&shared.limits, &response);
     response = witness.record(&shared, response).await;
+    let mut pushed_back = false;
     if let Some(Carried(problem)) = response.extensions_mut().remove::<Carried>() {
         let problem = match &inherited {
             Some(path) => in_its_words(problem, path),
             None => problem,
         };
+        pushed_back = problem.code() == Code::BacklogFull;
         response = merged(problem.write(&id), &response);
     } else if is_bare_error(&response) {
         let problem = from_framework(&response, is_hook);
@@ -74,7 +76,8 @@ pub(crate) async fn outer(
     let status = response.status().as_u16();
     let took = started.elapsed();
     shared.requests.count(status, took);
-    if status >= 500 {
+    // What is only told to come again is no failure, and a flood must not buy log lines.
+    if status >= 500 && !pushed_back {
         tracing::warn!(request.id = %id, %method, route, status, ?took, "request failed");
     } else {
         tracing::debug!(request.id = %id, %method, route, status, ?took, "request");
