@@ -23,6 +23,9 @@ pub(super) struct Args {
     /// A PostgreSQL database to measure too; it is filled, use one made for it.
     #[arg(long, value_name = "URL")]
     postgres: Option<String>,
+    /// Leaves SQLite out where PostgreSQL is measured.
+    #[arg(long, requires = "postgres")]
+    postgres_only: bool,
     /// Seconds each load runs.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
@@ -180,9 +183,8 @@ async fn neighbours(args: &Args, time: Duration) -> anyhow::Result<Vec<Figure>> 
 fn stores(args: &Args) -> Vec<(String, Option<String>)> {
     let postgres = args.postgres.iter().cloned();
     let postgres = postgres.map(|url| ("PostgreSQL".to_owned(), Some(url)));
-    std::iter::once(("SQLite".to_owned(), None))
-        .chain(postgres)
-        .collect()
+    let sqlite = (!args.postgres_only).then(|| ("SQLite".to_owned(), None));
+    sqlite.into_iter().chain(postgres).collect()
 }
 
 fn step(what: &str) -> ProgressBar {
