@@ -85,7 +85,13 @@ impl Claims {
         // The predecessor's log tells the first and last characters of most keys.
         rows.retain(|row| row.hint.is_empty() || row.hint == claim.hint);
         let Some(newest) = rows.iter().map(|row| row.id).max() else {
-            return Ok(FirstUse::Unknown);
+            // Perhaps somebody claimed it between the caller's look and this one.
+            let claimed = store.key_by_lookup(&claim.lookup).await?.is_some();
+            return Ok(if claimed {
+                FirstUse::Claimed
+            } else {
+                FirstUse::Unknown
+            });
         };
         if self.0.failed_lately(&claim.hash, newest) {
             return Ok(FirstUse::Unknown);

@@ -258,8 +258,9 @@ async fn keys_of_the_predecessor_go_on_working() {
             key: text.to_owned(),
         };
         // At once, as a backend with several workers does after the move.
-        let (a, b) = tokio::join!(world.get(&key, "/api/me"), world.get(&key, "/api/me"));
-        for answer in [a, b] {
+        let use_it = || world.get(&key, "/api/me");
+        let (a, b, c, d) = tokio::join!(use_it(), use_it(), use_it(), use_it());
+        for answer in [a, b, c, d] {
             assert_eq!(answer.status, 200, "{}", answer.text);
             assert_eq!(answer.body["data"]["app"]["id"], tenant.id);
         }
