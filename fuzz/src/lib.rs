@@ -14,6 +14,7 @@ use switchhook_domain::id::{AppId, ConnectionId};
 use switchhook_domain::phone::NumberPlan;
 use switchhook_domain::replay::Replay;
 use switchhook_engine::adapter::{Adapter, ConnectionContext, FieldKind, Inbound, Secret};
+use switchhook_engine::outbound::Guard;
 
 /// The secret of the fuzzed connection. What does not hold it cannot be signed with it.
 const SECRET: &str = "fuzz-9b1f0c77e2d84a55";
@@ -56,6 +57,7 @@ fn connection(adapter: &dyn Adapter, variant: usize) -> ConnectionContext {
         credentials,
         webhook_secrets: vec![Secret::new(SECRET)],
         numbers: NumberPlan::default(),
+        outbound: Guard::default(),
     }
 }
 

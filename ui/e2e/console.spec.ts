@@ -74,7 +74,9 @@ async function afterRinging(page: Page, id: string): Promise<string> {
 
 test("without a session the page says how to get a link", async ({ page }) => {
   await page.goto(url ?? "");
-  await expect(page.getByRole("heading", { name: "Sign in with a link" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Sign in", exact: true })).toBeVisible();
+  await page.getByText("No account? Sign in with a link").click();
+  await expect(page.getByText("switchhook app link <app>")).toBeVisible();
   await expectAccessible(page, "signed out");
   await shoot(page, "real-signin");
 });
