@@ -24,7 +24,7 @@ use crate::body::{self, Object};
 use crate::openapi::errors;
 use crate::params::{Params, path_id};
 use crate::problem::{Code, Problem};
-use crate::schemas::{All, One};
+use crate::schemas::{All, One, SecretText};
 use crate::standing::{self, Lack, SignInView, SubscriptionView};
 use crate::state::Shared;
 
@@ -39,14 +39,14 @@ pub(crate) struct ConnectionRequest {
     #[serde(default)]
     #[schema(example = "Dialpad klantcontact")]
     name: String,
-    /// Settings and credentials, as the platform's list of settings names them. Credentials may
-    /// be given as `env:NAME` or `file:PATH`.
+    /// Settings and credentials, as the platform's list of settings names them. Credentials
+    /// may be given by reference, as in `SecretText`.
     #[serde(default)]
     #[schema(value_type = Object)]
     config: Map<String, Value>,
     /// The secret the platform signs with; made when left out.
     #[serde(default)]
-    #[schema(min_length = 8)]
+    #[schema(value_type = Option<SecretText>)]
     webhook_secret: Option<String>,
 }
 
