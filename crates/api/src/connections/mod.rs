@@ -67,8 +67,8 @@ pub(crate) struct ConnectionView {
     hook_id: String,
     /// Where the platform should post to; null for platforms that do not post.
     webhook_url: Option<String>,
-    /// The secret to enter at the platform. Only in the answer to its creation, and not when it
-    /// was given by reference; and in the answer to a rotation that made one.
+    /// The secret to enter at the platform. Only when it was made here, in the answer to the
+    /// creation or rotation that made it; one that was given is not repeated.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     webhook_secret: Option<String>,

@@ -96,7 +96,7 @@ pub struct NewConnection {
 pub struct CreatedConnection {
     /// The row.
     pub row: Connection,
-    /// The webhook secret, unless it was given by reference.
+    /// The webhook secret, when it was made up here: who gave one knows it.
     pub webhook_secret: Option<String>,
 }
 
@@ -218,10 +218,12 @@ impl Admin {
             config,
             credentials,
         } = self.checked_config(app.id, id, &*adapter, CheckedConfig::default(), new.config)?;
-        let secret = match new.webhook_secret {
-            Some(secret) => self.checked_secret(secret)?,
-            None => random_text(&*self.entropy, 32),
-        };
+        let given = new.webhook_secret;
+        let given = given
+            .map(|secret| self.checked_secret(secret))
+            .transpose()?;
+        let made = given.is_none().then(|| random_text(&*self.entropy, 32));
+        let secret = given.or_else(|| made.clone()).unwrap_or_default();
         let row = Connection {
             id,
             app_id: app.id,
@@ -238,10 +240,9 @@ impl Admin {
         self.checked_by_adapter(app, &row)?;
         self.store.create_connection(&row).await?;
         self.connections.refresh().await?;
-        let shown = (!is_reference(&secret)).then_some(secret);
         Ok(CreatedConnection {
             row,
-            webhook_secret: shown,
+            webhook_secret: made,
         })
     }
 

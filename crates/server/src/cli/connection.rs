@@ -222,10 +222,11 @@ fn without_values_null(settings: Map<String, Value>) -> Map<String, Value> {
 }
 
 fn parse_settings(settings: &[String]) -> Result<Map<String, Value>, Failure> {
-    let pairs = settings.iter().map(|setting| {
-        let (key, value) = setting
-            .split_once('=')
-            .ok_or_else(|| Failure::Usage(format!("`{setting}` is no setting: write KEY=VALUE")))?;
+    let pairs = settings.iter().enumerate().map(|(i, setting)| {
+        // It is not repeated: somebody may have written the secret alone.
+        let told = || format!("setting {} has no `=`: write KEY=VALUE", i + 1);
+        let parted = setting.split_once('=');
+        let (key, value) = parted.ok_or_else(|| Failure::Usage(told()))?;
         Ok((key.trim().to_owned(), Value::from(value)))
     });
     pairs.collect()
