@@ -1,8 +1,8 @@
 //! Secrets stay where they belong. The real program, told to log everything, is given a unique
-//! secret in every place that takes one and is driven along its ways, good and bad, over HTTP and on
-//! the command line. Then its log, its database, its answers and what its commands print are
-//! searched for each of them, in every spelling. A secret that was planted and never used fails the
-//! test: its absence would prove nothing.
+//! secret in every place that takes one and is driven along its ways, good and bad, over HTTP and
+//! on the command line. Then its log, its database, its answers and what its commands print are
+//! searched for each of them, in every spelling. A secret that was planted and never used fails
+//! the test: its absence would prove nothing.
 
 mod connections;
 mod console;

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use reqwest::Method;
 use serde_json::json;
+use switchhook_engine::ports::{Clock, SystemClock};
 use switchhook_testkit::vendors::{Answered, Asked, StandIn, Vendor};
 
 use super::drive::{Drive, with_query};
@@ -40,7 +41,7 @@ impl Provider {
 
     fn id_token(&self) -> String {
         let (issuer, nonce) = self.sign_in.lock().unwrap().clone();
-        let now = jiff::Timestamp::now().as_second();
+        let now = SystemClock.now().as_second();
         // The address is told by the user info alone, which shows that it is asked.
         let claims = json!({
             "iss": issuer, "aud": "harbour", "sub": "4711", "nonce": nonce,
