@@ -177,13 +177,18 @@ impl Filter {
         }
     }
 
+    /// True when rows are looked at that may not be shown, or not in this order.
+    fn is_scan(&self) -> bool {
+        !self.tested.is_empty() || !self.sort.has_positions()
+    }
+
     /// The rows that match, in order; no more than `scan_limit` are looked at.
     fn matching(&self, columns: &str, scan_limit: u32) -> String {
         let Self {
             indexed, tested, ..
         } = self;
         let (walk, order) = (self.walk(), self.order(""));
-        if tested.is_empty() && self.sort.has_positions() {
+        if !self.is_scan() {
             return format!("SELECT {columns} FROM calls WHERE {indexed} {order}");
         }
         format!(
@@ -203,10 +208,23 @@ impl Filter {
         )
     }
 
-    /// The statement that counts.
+    /// The statement that counts what matches, and of a scan the rows looked at, in one walk.
     pub(super) fn count(&self, scan_limit: u32) -> String {
-        let matching = self.matching("1", scan_limit);
-        format!("SELECT count(*) AS total FROM ({matching} LIMIT {COUNT_LIMIT}) n")
+        if !self.is_scan() {
+            let matching = self.matching("1", scan_limit);
+            return format!(
+                "SELECT count(*) AS total, 0::bigint AS walked \
+                 FROM ({matching} LIMIT {COUNT_LIMIT}) n"
+            );
+        }
+        let Self {
+            indexed, tested, ..
+        } = self;
+        format!(
+            "SELECT count(*) FILTER (WHERE true{tested}) AS total, count(*) AS walked \
+             FROM (SELECT * FROM calls WHERE {indexed} {} LIMIT {scan_limit}) walked",
+            self.walk()
+        )
     }
 
     async fn run(&self, reads: &Transaction, sql: &str) -> StoreResult<Vec<Row>> {
@@ -239,11 +257,13 @@ async fn read_page(
 ) -> StoreResult<CallPage> {
     let mut filter = Filter::new(app, query);
     let counted = filter.run(reads, &filter.count(scan_limit)).await?;
-    let total = counted
-        .first()
-        .map_or(Ok(0), |row| column_count(row, "total"))?;
+    let number = |name| counted.first().map_or(Ok(0), |row| column_count(row, name));
+    let (total, walked): (u64, u64) = (number("total")?, number("walked")?);
+    let total = total.min(COUNT_LIMIT);
     if let Some(cursor) = query.after {
         filter.go_on_after(cursor);
+    } else if filter.is_scan() && total == 0 && walked < u64::from(scan_limit) {
+        return Ok(CallPage::default());
     }
     let limit = query.limit.clamp(1, 100);
     let rows = filter
@@ -260,6 +280,8 @@ async fn read_page(
         None
     } else if rows.len() > shown.len() {
         last
+    } else if query.after.is_none() && walked < u64::from(scan_limit) {
+        None
     } else {
         match end_of_scan(reads, &filter, scan_limit).await? {
             Some(_) if full => last,

@@ -198,6 +198,30 @@ impl Filter {
         !self.tested.is_empty() || !self.sort.has_positions()
     }
 
+    /// The rows that a scan looks at, in the order of the walk.
+    fn walked(&self, scan_limit: u32) -> String {
+        let Self { index, indexed, .. } = self;
+        format!(
+            "SELECT row, id, connection_id, platform, status, direction, to_number, from_number, \
+             agent_extension, agent_user, sort_at, duration_seconds, open \
+             FROM calls INDEXED BY {index} WHERE {indexed} {} LIMIT {scan_limit}",
+            self.walk()
+        )
+    }
+
+    /// The statement that counts what matches, and of a scan the rows looked at.
+    fn counting(&self, scan_limit: u32) -> String {
+        if self.is_scan() {
+            return format!(
+                "SELECT count(*) FILTER (WHERE 1 = 1{}), count(*) FROM ({})",
+                self.tested,
+                self.walked(scan_limit)
+            );
+        }
+        let matching = self.matching("1", scan_limit);
+        format!("SELECT count(*), 0 FROM ({matching} LIMIT {COUNT_LIMIT})")
+    }
+
     /// The rows that match, in order; no more than `scan_limit` are looked at.
     fn matching(&self, columns: &str, scan_limit: u32) -> String {
         let Self {
@@ -213,10 +237,8 @@ impl Filter {
             );
         }
         format!(
-            "SELECT {columns} FROM (SELECT row, id, connection_id, platform, status, direction, \
-             to_number, from_number, agent_extension, agent_user, sort_at, duration_seconds, \
-             open FROM calls INDEXED BY {index} WHERE {indexed} {order} LIMIT {scan_limit}) \
-             WHERE 1 = 1{tested}{}",
+            "SELECT {columns} FROM ({}) WHERE 1 = 1{tested}{}",
+            self.walked(scan_limit),
             if self.sort.has_positions() {
                 String::new()
             } else {
@@ -233,9 +255,12 @@ pub(super) fn list(
     scan_limit: u32,
 ) -> StoreResult<CallPage> {
     let mut filter = Filter::new(app, query);
-    let total = count(conn, &filter, scan_limit)?;
+    let (total, walked) = count(conn, &filter, scan_limit)?;
+    let whole = query.after.is_none() && walked < scan_limit;
     if let Some(cursor) = query.after {
         filter.go_on_after(cursor);
+    } else if filter.is_scan() && total == 0 && whole {
+        return Ok(CallPage::default());
     }
     let limit = query.limit.clamp(1, 100);
     let sql = format!(
@@ -271,6 +296,9 @@ pub(super) fn list(
         });
         page.calls.push(row.get(2).map_err(fault)?);
     }
+    if whole {
+        return Ok(page);
+    }
     page.next = end_of_scan(conn, &filter, scan_limit)?;
     if page.calls.len() == limit as usize && page.next.is_some() {
         page.next = last;
@@ -278,14 +306,18 @@ pub(super) fn list(
     Ok(page)
 }
 
-fn count(conn: &Connection, filter: &Filter, scan_limit: u32) -> StoreResult<u64> {
-    let matching = filter.matching("1", scan_limit);
-    let sql = format!("SELECT count(*) FROM ({matching} LIMIT {COUNT_LIMIT})");
-    let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
-    let total: i64 = statement
-        .query_row(params_from_iter(&filter.values), |row| row.get(0))
+/// How many match, and how many rows a scan looks at, in one walk.
+fn count(conn: &Connection, filter: &Filter, scan_limit: u32) -> StoreResult<(u64, u32)> {
+    let mut statement = conn
+        .prepare_cached(&filter.counting(scan_limit))
         .map_err(fault)?;
-    Ok(u64::try_from(total).unwrap_or(0))
+    let (total, walked): (i64, u32) = statement
+        .query_row(params_from_iter(&filter.values), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .map_err(fault)?;
+    let total = u64::try_from(total).unwrap_or(0).min(COUNT_LIMIT);
+    Ok((total, walked))
 }
 
 /// The last row looked at, when there were as many as may be.
