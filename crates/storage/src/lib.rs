@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use switchhook_engine::store::{SCAN_LIMIT, Store, StoreError, StoreResult};
 
+mod call_filter;
 mod columns;
 mod migrate;
 mod postgres;
@@ -129,6 +130,16 @@ pub async fn migration_status(url: &str) -> StoreResult<MigrationStatus> {
         Address::Sqlite(path) => sqlite::migration_status(path).await,
         Address::SqliteTemporary => Ok(migrate::status(&migrate::sqlite(), Vec::new())),
         Address::Postgres(url) => postgres::migration_status(&url).await,
+    }
+}
+
+/// Lets the database at this address look at what it holds, after much was written at once, so
+/// that it need not do so in the middle of other work: `VACUUM (ANALYZE)` on PostgreSQL. On SQLite
+/// there is nothing to do: statements name their indexes.
+pub async fn look_over(url: &str) -> StoreResult<()> {
+    match Address::parse(url)? {
+        Address::Sqlite(_) | Address::SqliteTemporary => Ok(()),
+        Address::Postgres(url) => postgres::look_over(&url).await,
     }
 }
 
