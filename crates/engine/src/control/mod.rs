@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::adapter::Capability;
 use crate::agents::Agents;
 use crate::agents::own::own_part;
-use crate::command::{AgentDevice, CallHandle, CommandError, Control, Fault};
+use crate::command::{AgentDevice, CallHandle, CommandError, Control, Fault, Session};
 use crate::connections::{Connections, ReadyConnection};
 use crate::dial::{Refusal, SessionSource, can_now, check_agent, policy};
 use crate::link::Links;
@@ -232,7 +232,21 @@ impl Controls {
     /// # Errors
     /// Why not.
     pub fn places_calls(&self, connection: &ReadyConnection) -> Result<(), Refusal> {
-        can_now(connection, &self.links, Capability::Originate)
+        self.able(connection, Capability::Originate)
+    }
+
+    /// Whether a connection's platform can be asked for something now.
+    pub(crate) fn able(
+        &self,
+        connection: &ReadyConnection,
+        what: Capability,
+    ) -> Result<(), Refusal> {
+        can_now(connection, &self.links, what)
+    }
+
+    /// What asking a connection's platform needs.
+    pub(crate) fn session(&self, connection: &ReadyConnection) -> Session {
+        self.sessions.open(connection)
     }
 
     /// Waits for commands under way to be answered; for an orderly stop.
