@@ -363,4 +363,6 @@ async fn presence_says_whose_it_is() {
         events[1]["data"]["presence"]["agent"]["id"], anna["id"],
         "{events}"
     );
+    assert!(events[0].get("target_crm_user").is_none(), "{events}");
+    assert_eq!(events[1]["target_crm_user"], "user_1");
 }
