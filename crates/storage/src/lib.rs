@@ -132,6 +132,16 @@ pub async fn migration_status(url: &str) -> StoreResult<MigrationStatus> {
     }
 }
 
+/// Lets the database at this address look at what it holds, after much was written at once, so
+/// that it need not do so in the middle of other work: `VACUUM (ANALYZE)` on PostgreSQL. On SQLite
+/// there is nothing to do: statements name their indexes.
+pub async fn look_over(url: &str) -> StoreResult<()> {
+    match Address::parse(url)? {
+        Address::Sqlite(_) | Address::SqliteTemporary => Ok(()),
+        Address::Postgres(url) => postgres::look_over(&url).await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

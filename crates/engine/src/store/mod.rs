@@ -340,6 +340,25 @@ pub struct CallQuery {
     pub after: Option<CallCursor>,
 }
 
+impl CallQuery {
+    /// True when some condition or the order has no index, so that calls are looked at that may
+    /// not be shown; see [`SCAN_LIMIT`].
+    #[must_use]
+    pub fn is_scan(&self) -> bool {
+        let numbers = [&self.from_number, &self.to_number];
+        let numbers = numbers.into_iter().flatten().count();
+        !self.statuses.is_empty()
+            || self.direction.is_some()
+            || self.platform.is_some()
+            || self.connection_id.is_some()
+            || self.agent.is_some()
+            || self.min_duration.is_some()
+            || self.max_duration.is_some()
+            || !self.sort.has_positions()
+            || numbers > usize::from(!self.open_only)
+    }
+}
+
 /// A position in a list of calls: by start, then by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallCursor {

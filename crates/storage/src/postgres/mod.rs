@@ -33,6 +33,7 @@ mod accounts;
 mod agents;
 mod apps;
 mod audit;
+mod call_filter;
 mod calls;
 mod connections;
 mod contacts;
@@ -80,6 +81,8 @@ pub(crate) struct PostgresStore {
     /// Of the pooled connections, and of the places in a writer's queue.
     reading: Shares,
     writing: Shares,
+    /// Of lists that no index serves: each app has one at a time.
+    scanning: Shares,
 }
 
 /// Opens the database.
@@ -130,6 +133,7 @@ pub(crate) async fn open(url: &str, options: OpenOptions) -> StoreResult<Postgre
         scan_limit: options.scan_limit.max(1),
         reading: Shares::of(options.readers.max(1) * POOL_PER_READER / 2),
         writing: Shares::of(options.queue / count / 4),
+        scanning: Shares::of(1),
     };
     store.ping().await?;
     store.warn_without_second_wall().await;
@@ -141,6 +145,18 @@ pub(crate) async fn migration_status(url: &str) -> StoreResult<MigrationStatus> 
     let client = Target::parse(url)?.connect().await?;
     let applied = migrate::postgres_applied(&client).await?;
     Ok(migrate::status(&migrate::postgres(), applied))
+}
+
+/// Statistics and the visibility map of our tables, now instead of at some minute later.
+pub(crate) async fn look_over(url: &str) -> StoreResult<()> {
+    let client = Target::parse(url)?.connect().await?;
+    let sql = "SELECT string_agg(quote_ident(relname), ', ') AS names FROM pg_class \
+               WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace";
+    let row = client.query_one(sql, &[]).await.map_err(session::fault)?;
+    let names: Option<String> = session::column(&row, "names")?;
+    let Some(names) = names else { return Ok(()) };
+    let sql = format!("VACUUM (ANALYZE) {names}");
+    client.batch_execute(&sql).await.map_err(session::fault)
 }
 
 impl PostgresStore {
@@ -218,6 +234,11 @@ impl Store for PostgresStore {
     }
 
     async fn calls(&self, app: AppId, query: &CallQuery) -> StoreResult<CallPage> {
+        let _scan = if query.is_scan() {
+            Some(self.scanning.turn(app).await?)
+        } else {
+            None
+        };
         let _turn = self.reading.turn(app).await?;
         calls::list(&self.readers, app, query, self.scan_limit).await
     }

@@ -10,221 +10,14 @@ use rusqlite::{Connection, params, params_from_iter};
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::{AppId, CallId, ConnectionId};
 use switchhook_engine::store::{
-    COUNT_LIMIT, CallCursor, CallPage, CallQuery, CallSort, DueCall, SNAPSHOT_LIMIT, Snapshot,
-    StoreError, StoreResult,
+    COUNT_LIMIT, CallCursor, CallPage, CallQuery, DueCall, SNAPSHOT_LIMIT, Snapshot, StoreError,
+    StoreResult,
 };
 
+use super::call_filter::{APP, Filter};
 use super::events::head;
 use super::session::{blob, fault, optional, uuid};
-use crate::columns::{clean, direction_name, key, micros, open_statuses, time};
-
-/// The number of the app whose id is the first value.
-const APP: &str = "(SELECT no FROM apps WHERE id = ?1)";
-
-/// A `WHERE` being put together.
-struct Filter {
-    index: &'static str,
-    sort: CallSort,
-    /// Conditions that narrow the walk along the index.
-    indexed: String,
-    /// Conditions tested row by row.
-    tested: String,
-    values: Vec<Value>,
-}
-
-impl Filter {
-    fn new(app: AppId, query: &CallQuery) -> Self {
-        let mut filter = Self {
-            index: "calls_list",
-            sort: query.sort,
-            indexed: format!("app = {APP} AND visible = 1"),
-            tested: String::new(),
-            values: vec![Value::Blob(blob(&app.0).to_vec())],
-        };
-        filter.choose_index(query);
-        filter.range(query);
-        filter.test(query);
-        filter
-    }
-
-    fn bind(&mut self, value: Value) -> usize {
-        self.values.push(value);
-        self.values.len()
-    }
-
-    fn bind_text(&mut self, text: &str) -> usize {
-        self.bind(Value::Text(text.to_owned()))
-    }
-
-    fn choose_index(&mut self, query: &CallQuery) {
-        let from = query
-            .from_number
-            .as_deref()
-            .map(|number| self.bind_text(&key(number)));
-        let to = query
-            .to_number
-            .as_deref()
-            .map(|number| self.bind_text(&key(number)));
-        let from = from.map(|n| format!(" AND from_number = ?{n}"));
-        let to = to.map(|n| format!(" AND to_number = ?{n}"));
-        if let Some(keys) = &query.keys {
-            self.index = "calls_id";
-            let places: Vec<String> = keys
-                .iter()
-                .map(|(connection, name)| {
-                    let connection = self.bind(Value::Blob(blob(&connection.0).to_vec()));
-                    let name = self.bind_text(&key(name));
-                    format!("(?{connection}, ?{name})")
-                })
-                .collect();
-            // An empty list of values is no SQL.
-            let known = match places.as_slice() {
-                [] => " AND 1 = 0".to_owned(),
-                places => format!(
-                    " AND id IN (SELECT call_id FROM call_keys \
-                     WHERE (connection_id, key) IN (VALUES {}))",
-                    places.join(", ")
-                ),
-            };
-            self.indexed.push_str(&known);
-            self.tested.extend([from, to].into_iter().flatten());
-            if query.open_only {
-                let statuses = open_statuses().join("', '");
-                self.tested
-                    .push_str(&format!(" AND open = 1 AND status IN ('{statuses}')"));
-            }
-        } else if query.open_only {
-            self.index = "calls_open";
-            let statuses = open_statuses().join("', '");
-            self.indexed
-                .push_str(&format!(" AND open = 1 AND status IN ('{statuses}')"));
-            self.tested.extend([from, to].into_iter().flatten());
-        } else if let Some(from) = from {
-            self.index = "calls_from";
-            self.indexed.push_str(&from);
-            self.tested.extend(to);
-        } else if let Some(to) = to {
-            self.index = "calls_to";
-            self.indexed.push_str(&to);
-        }
-    }
-
-    fn range(&mut self, query: &CallQuery) {
-        if let Some(since) = query.since {
-            let n = self.bind(Value::Integer(micros(since)));
-            self.indexed.push_str(&format!(" AND sort_at >= ?{n}"));
-        }
-        if let Some(until) = query.until {
-            let n = self.bind(Value::Integer(micros(until)));
-            self.indexed.push_str(&format!(" AND sort_at < ?{n}"));
-        }
-    }
-
-    fn test(&mut self, query: &CallQuery) {
-        if !query.statuses.is_empty() {
-            let names: Vec<&str> = query.statuses.iter().map(|s| s.as_str()).collect();
-            self.tested
-                .push_str(&format!(" AND status IN ('{}')", names.join("', '")));
-        }
-        if let Some(direction) = query.direction {
-            self.tested
-                .push_str(&format!(" AND direction = '{}'", direction_name(direction)));
-        }
-        if let Some(platform) = &query.platform {
-            let n = self.bind_text(&clean(platform));
-            self.tested.push_str(&format!(" AND platform = ?{n}"));
-        }
-        if let Some(connection) = query.connection_id {
-            let n = self.bind(Value::Blob(blob(&connection.0).to_vec()));
-            self.tested.push_str(&format!(" AND connection_id = ?{n}"));
-        }
-        if let Some(agent) = &query.agent {
-            let n = self.bind_text(&clean(agent));
-            self.tested.push_str(&format!(
-                " AND (agent_extension = ?{n} OR agent_user = ?{n})"
-            ));
-        }
-        for (limit, comparison) in [(query.min_duration, ">="), (query.max_duration, "<=")] {
-            if let Some(seconds) = limit {
-                let n = self.bind(Value::Integer(seconds));
-                self.tested
-                    .push_str(&format!(" AND duration_seconds {comparison} ?{n}"));
-            }
-        }
-    }
-
-    fn go_on_after(&mut self, cursor: CallCursor) {
-        let at = self.bind(Value::Integer(micros(cursor.sort_at)));
-        let id = self.bind(Value::Blob(blob(&cursor.id.0).to_vec()));
-        let further = if self.sort == CallSort::Oldest {
-            ">"
-        } else {
-            "<"
-        };
-        self.indexed
-            .push_str(&format!(" AND (sort_at, id) {further} (?{at}, ?{id})"));
-    }
-
-    /// The order of the walk.
-    fn walk(&self) -> &'static str {
-        match self.sort {
-            CallSort::Oldest => "ORDER BY sort_at, id",
-            CallSort::Newest | CallSort::Longest | CallSort::Shortest => {
-                "ORDER BY sort_at DESC, id DESC"
-            }
-        }
-    }
-
-    /// The order of the page, of columns with this prefix.
-    fn order(&self, of: &str) -> String {
-        match self.sort {
-            CallSort::Newest => format!("ORDER BY {of}sort_at DESC, {of}id DESC"),
-            CallSort::Oldest => format!("ORDER BY {of}sort_at, {of}id"),
-            CallSort::Longest | CallSort::Shortest => {
-                let way = if self.sort == CallSort::Longest {
-                    " DESC"
-                } else {
-                    ""
-                };
-                format!(
-                    "ORDER BY {of}duration_seconds{way} NULLS LAST, {of}sort_at DESC, {of}id DESC"
-                )
-            }
-        }
-    }
-
-    /// True when rows are looked at that may not be shown, or not in this order.
-    fn is_scan(&self) -> bool {
-        !self.tested.is_empty() || !self.sort.has_positions()
-    }
-
-    /// The rows that match, in order; no more than `scan_limit` are looked at.
-    fn matching(&self, columns: &str, scan_limit: u32) -> String {
-        let Self {
-            index,
-            indexed,
-            tested,
-            ..
-        } = self;
-        let order = self.walk();
-        if !self.is_scan() {
-            return format!(
-                "SELECT {columns} FROM calls INDEXED BY {index} WHERE {indexed} {order}"
-            );
-        }
-        format!(
-            "SELECT {columns} FROM (SELECT row, id, connection_id, platform, status, direction, \
-             to_number, from_number, agent_extension, agent_user, sort_at, duration_seconds, \
-             open FROM calls INDEXED BY {index} WHERE {indexed} {order} LIMIT {scan_limit}) \
-             WHERE 1 = 1{tested}{}",
-            if self.sort.has_positions() {
-                String::new()
-            } else {
-                format!(" {}", self.order(""))
-            }
-        )
-    }
-}
+use crate::columns::{micros, open_statuses, time};
 
 pub(super) fn list(
     conn: &Connection,
@@ -233,9 +26,12 @@ pub(super) fn list(
     scan_limit: u32,
 ) -> StoreResult<CallPage> {
     let mut filter = Filter::new(app, query);
-    let total = count(conn, &filter, scan_limit)?;
+    let (total, walked) = count(conn, &filter, scan_limit)?;
+    let whole = query.after.is_none() && walked < scan_limit;
     if let Some(cursor) = query.after {
         filter.go_on_after(cursor);
+    } else if filter.is_scan() && total == 0 && whole {
+        return Ok(CallPage::default());
     }
     let limit = query.limit.clamp(1, 100);
     let sql = format!(
@@ -271,6 +67,9 @@ pub(super) fn list(
         });
         page.calls.push(row.get(2).map_err(fault)?);
     }
+    if whole {
+        return Ok(page);
+    }
     page.next = end_of_scan(conn, &filter, scan_limit)?;
     if page.calls.len() == limit as usize && page.next.is_some() {
         page.next = last;
@@ -278,14 +77,18 @@ pub(super) fn list(
     Ok(page)
 }
 
-fn count(conn: &Connection, filter: &Filter, scan_limit: u32) -> StoreResult<u64> {
-    let matching = filter.matching("1", scan_limit);
-    let sql = format!("SELECT count(*) FROM ({matching} LIMIT {COUNT_LIMIT})");
-    let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
-    let total: i64 = statement
-        .query_row(params_from_iter(&filter.values), |row| row.get(0))
+/// How many match, and how many rows a scan looks at, in one walk.
+fn count(conn: &Connection, filter: &Filter, scan_limit: u32) -> StoreResult<(u64, u32)> {
+    let mut statement = conn
+        .prepare_cached(&filter.counting(scan_limit))
         .map_err(fault)?;
-    Ok(u64::try_from(total).unwrap_or(0))
+    let (total, walked): (i64, u32) = statement
+        .query_row(params_from_iter(&filter.values), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .map_err(fault)?;
+    let total = u64::try_from(total).unwrap_or(0).min(COUNT_LIMIT);
+    Ok((total, walked))
 }
 
 /// The last row looked at, when there were as many as may be.

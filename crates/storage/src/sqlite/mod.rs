@@ -28,6 +28,7 @@ mod accounts;
 mod agents;
 mod apps;
 mod audit;
+mod call_filter;
 mod calls;
 mod checkpoint;
 mod connections;
@@ -67,6 +68,8 @@ pub(crate) struct SqliteStore {
     /// Of the readers, and of the places in the writer's queue.
     reading: Shares,
     writing: Shares,
+    /// Of lists that no index serves: each app has one at a time.
+    scanning: Shares,
 }
 
 /// Opens the file, making it when it is not there.
@@ -149,6 +152,7 @@ fn start(
         scan_limit,
         reading: Shares::of(options.readers / 2),
         writing: Shares::of(options.queue / 4),
+        scanning: Shares::of(1),
     })
 }
 
@@ -247,6 +251,11 @@ impl Store for SqliteStore {
     }
 
     async fn calls(&self, app: AppId, query: &CallQuery) -> StoreResult<CallPage> {
+        let _scan = if query.is_scan() {
+            Some(self.scanning.turn(app).await?)
+        } else {
+            None
+        };
         let _turn = self.reading.turn(app).await?;
         let (query, scan_limit) = (query.clone(), self.scan_limit);
         self.readers

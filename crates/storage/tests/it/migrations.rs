@@ -224,3 +224,25 @@ async fn nonsense_is_unusable() {
         );
     }
 }
+
+/// Every table has statistics after it, and none before.
+#[tokio::test]
+async fn a_database_looks_over_all_its_tables() {
+    let Some(place) = backends::empty_postgres().await else {
+        return;
+    };
+    place.open().await.close().await;
+    let client = backends::connect(&place.url).await;
+    let sql = "SELECT count(*) FILTER (WHERE reltuples < 0), count(*) FROM pg_class \
+               WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace";
+    let counts = async || {
+        let row = client.query_one(sql, &[]).await.unwrap();
+        (row.get::<_, i64>(0), row.get::<_, i64>(1))
+    };
+    let (without, tables) = counts().await;
+    assert!(without > 10 && tables > 20, "{without} of {tables}");
+    switchhook_storage::look_over(&place.url).await.unwrap();
+    assert_eq!(counts().await, (0, tables));
+    drop(client);
+    place.clean().await;
+}

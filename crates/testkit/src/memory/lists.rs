@@ -88,23 +88,6 @@ impl StoredCall {
     }
 }
 
-/// True when some condition has to be tested call by call.
-fn is_scan(query: &CallQuery) -> bool {
-    let numbers = [&query.from_number, &query.to_number]
-        .into_iter()
-        .flatten()
-        .count();
-    !query.statuses.is_empty()
-        || query.direction.is_some()
-        || query.platform.is_some()
-        || query.connection_id.is_some()
-        || query.agent.is_some()
-        || query.min_duration.is_some()
-        || query.max_duration.is_some()
-        || !query.sort.has_positions()
-        || numbers > usize::from(!query.open_only)
-}
-
 impl All {
     /// The calls an index gives, newest first, from the cursor on; with a scan no more than
     /// `scan_limit`.
@@ -137,7 +120,7 @@ impl All {
                 }
             });
         }
-        if is_scan(query) {
+        if query.is_scan() {
             walked.truncate(scan_limit as usize);
         }
         walked
@@ -172,7 +155,7 @@ impl All {
         let total = self.matching(app, &all, scan_limit).len() as u64;
         let limit = query.limit.clamp(1, 100) as usize;
         let walked = self.walked(app, query, scan_limit);
-        let full = is_scan(query) && walked.len() == scan_limit as usize;
+        let full = query.is_scan() && walked.len() == scan_limit as usize;
         let mut page = self.matching(app, query, scan_limit);
         page.drain(..page.len().min(query.offset as usize));
         let more = page.len() > limit;
