@@ -120,6 +120,14 @@ impl Filter {
                 " AND (agent_extension = ${n} OR agent_user = ${n})"
             ));
         }
+        if let Some(agent) = query.agent_id {
+            let n = self.bind(agent.0, Type::UUID);
+            self.tested.push_str(&format!(" AND agent_id = ${n}"));
+        }
+        if let Some(id) = &query.crm_user_id {
+            let n = self.bind_text(&clean(id));
+            self.tested.push_str(&format!(" AND agent_crm = ${n}"));
+        }
         for (limit, comparison) in [(query.min_duration, ">="), (query.max_duration, "<=")] {
             if let Some(seconds) = limit {
                 let n = self.bind(seconds, Type::INT8);

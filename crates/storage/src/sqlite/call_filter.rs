@@ -134,6 +134,14 @@ impl Filter {
                 " AND (agent_extension = ?{n} OR agent_user = ?{n})"
             ));
         }
+        if let Some(agent) = query.agent_id {
+            let n = self.bind(Value::Blob(blob(&agent.0).to_vec()));
+            self.tested.push_str(&format!(" AND agent_id = ?{n}"));
+        }
+        if let Some(id) = &query.crm_user_id {
+            let n = self.bind_text(&clean(id));
+            self.tested.push_str(&format!(" AND agent_crm = ?{n}"));
+        }
         for (limit, comparison) in [(query.min_duration, ">="), (query.max_duration, "<=")] {
             if let Some(seconds) = limit {
                 let n = self.bind(Value::Integer(seconds));
@@ -193,7 +201,8 @@ impl Filter {
         let Self { index, indexed, .. } = self;
         format!(
             "SELECT row, id, connection_id, platform, status, direction, to_number, from_number, \
-             agent_extension, agent_user, sort_at, duration_seconds, open \
+             agent_extension, agent_user, agent_id, agent_crm, sort_at, duration_seconds, \
+             open \
              FROM calls INDEXED BY {index} WHERE {indexed} {} LIMIT {scan_limit}",
             self.walk()
         )
