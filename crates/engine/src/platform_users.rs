@@ -10,6 +10,7 @@ use crate::adapter::Capability;
 use crate::command::{CommandError, Fault};
 use crate::connections::ReadyConnection;
 use crate::control::{ControlRefusal, Controls};
+use crate::dial::Refusal;
 
 /// The most users that are read of one platform.
 pub const MAX_USERS: usize = 5_000;
@@ -93,12 +94,21 @@ impl Controls {
         &self,
         connection: &ReadyConnection,
     ) -> Result<Listed, ControlRefusal> {
-        self.able(connection, Capability::ListUsers)?;
+        // The link that events come by is not asked, so it may be down.
+        if connection.fault.is_some() {
+            return Err(Refusal::Unusable.into());
+        }
+        let lacks = connection
+            .adapter
+            .lacks(Capability::ListUsers, &connection.context);
+        if let Some(why) = lacks {
+            return Err(Refusal::NotSupported(why).into());
+        }
         let all = self.all_users(connection);
         match tokio::time::timeout(PATIENCE, all).await {
             Ok(Ok(listed)) => Ok(listed),
             Ok(Err(error)) if error.fault == Fault::NotSupported => {
-                Err(crate::dial::Refusal::NotSupported(error.detail).into())
+                Err(Refusal::NotSupported(error.detail).into())
             }
             // No call is asked about, so none can be over or in the wrong state.
             Ok(Err(error)) if matches!(error.fault, Fault::Gone | Fault::State) => {

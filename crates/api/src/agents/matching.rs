@@ -1,17 +1,15 @@
 //! The users of a connection's platform, asked for now, and which agent each of them is: to look
 //! at, and to map in one go. The rules are the engine's ([`switchhook_engine::agents`]).
 
-use std::collections::BTreeSet;
-
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use switchhook_domain::agent::{Agent, IdentityKind, Place, Roster};
+use serde_json::json;
+use switchhook_domain::agent::{IdentityKind, Place, Roster};
 use switchhook_domain::id::{AgentId, ConnectionId};
-use switchhook_engine::agents::{Matched, Missing, Outcome};
+use switchhook_engine::agents::{Matched, Missing, Outcome, on_record};
 use switchhook_engine::connections::ReadyConnection;
 use switchhook_engine::platform_users::{Listed, PlatformUser};
 use switchhook_engine::rights::Scope;
@@ -27,9 +25,6 @@ use crate::params::{Params, path_id, uuid};
 use crate::problem::{Code, Problem};
 use crate::schemas::One;
 use crate::state::{Inner, Shared};
-
-/// The most agents whose names before and after are put on record; the counts are of all.
-const MAX_TOLD: usize = 200;
 
 /// What is to be matched.
 #[derive(Deserialize, ToSchema)]
@@ -271,11 +266,20 @@ pub(crate) async fn run(
             .await?
     };
     let after = agents.latest(app).await?;
+    let (were, are, left_out) = on_record(&matched, &before, &after);
     let told = matches(&connection, listed, matched, &after, asked.dry_run);
-    on_record(&Trace::of(&parts), &told, &before, &after);
+    let trace = Trace::of(&parts);
+    let mut now = json!({
+        "connection_id": told.connection_id, "dry_run": told.dry_run,
+        "truncated": told.truncated, "counts": told.counts,
+    });
     if !asked.dry_run {
+        trace.before(&json!({ "agents": were }));
+        now["agents"] = are.into();
+        now["agents_left_out"] = left_out.into();
         shared.watch.look();
     }
+    trace.tell(now);
     answer::one(StatusCode::OK, &told)
 }
 
@@ -337,45 +341,4 @@ fn user_record(user: PlatformUser, one: Matched, roster: &Roster) -> UserRecord 
         candidates: one.candidates.into_iter().filter_map(summary).collect(),
         detail: one.detail.map(str::to_owned),
     }
-}
-
-/// What stands in the audit log: the names of each agent that changed, before and after, and how
-/// many users there were of each outcome.
-fn on_record(trace: &Trace, told: &UserMatches, before: &Roster, after: &Roster) {
-    let changes = [MatchOutcome::Matched, MatchOutcome::Created];
-    let changed = told
-        .users
-        .iter()
-        .filter(|user| changes.contains(&user.outcome));
-    let changed: BTreeSet<AgentId> = changed
-        .filter_map(|user| Some(user.agent.as_ref()?.id))
-        .collect();
-    let shown = |roster: &Roster| {
-        let agents = changed
-            .iter()
-            .take(MAX_TOLD)
-            .filter_map(|id| roster.get(*id));
-        agents.map(names).collect::<Vec<_>>()
-    };
-    let left_out = changed.len().saturating_sub(MAX_TOLD);
-    let mut now = json!({
-        "connection_id": told.connection_id, "dry_run": told.dry_run,
-        "truncated": told.truncated, "counts": told.counts, "left_out": left_out,
-    });
-    if !told.dry_run {
-        trace.before(&json!({ "agents": shown(before) }));
-        now["agents"] = shown(after).into();
-    }
-    trace.tell(now);
-}
-
-fn names(agent: &Agent) -> Value {
-    let identities = agent.identities.iter().map(|own| {
-        json!({ "kind": own.kind, "value": own.value, "connection_id": own.connection_id,
-            "by": own.by })
-    });
-    json!({
-        "id": agent.id, "name": agent.name,
-        "identities": identities.collect::<Vec<_>>(),
-    })
 }

@@ -12,7 +12,7 @@ use crate::store::{RosterChange, StoreError};
 
 mod matching;
 
-pub use matching::{Matched, Missing, Outcome};
+pub use matching::{Matched, Missing, Outcome, on_record};
 
 /// The most agents of one app.
 pub const MAX_AGENTS: usize = 10_000;

@@ -20,7 +20,9 @@ pub mod edit;
 pub(crate) mod own;
 pub mod token;
 
-pub use edit::{AgentFault, Draft, Edit, Mapping, Matched, Missing, NewIdentity, Outcome};
+pub use edit::{
+    AgentFault, Draft, Edit, Mapping, Matched, Missing, NewIdentity, Outcome, on_record,
+};
 pub use token::{MAX_MINUTES, NewToken, TOKEN_PREFIX};
 
 /// How long a roster is believed without asking.

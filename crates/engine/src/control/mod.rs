@@ -232,16 +232,7 @@ impl Controls {
     /// # Errors
     /// Why not.
     pub fn places_calls(&self, connection: &ReadyConnection) -> Result<(), Refusal> {
-        self.able(connection, Capability::Originate)
-    }
-
-    /// Whether a connection's platform can be asked for something now.
-    pub(crate) fn able(
-        &self,
-        connection: &ReadyConnection,
-        what: Capability,
-    ) -> Result<(), Refusal> {
-        can_now(connection, &self.links, what)
+        can_now(connection, &self.links, Capability::Originate)
     }
 
     /// What asking a connection's platform needs.

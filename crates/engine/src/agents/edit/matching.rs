@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use serde_json::{Value, json};
 use switchhook_domain::agent::{
     Agent, Found, Identity, IdentityKind, MappedBy, Place, Roster, fold_email,
 };
@@ -11,6 +12,9 @@ use switchhook_domain::id::{AgentId, IdentityId};
 
 use super::{AgentFault, Draft, Edit, MAX_IDENTITIES, MAX_NAME, text};
 use crate::platform_users::PlatformUser;
+
+/// The most agents of one list whose names before and after are put on record.
+const MAX_TOLD: usize = 200;
 
 /// What to do about users who are nobody's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +42,22 @@ pub enum Outcome {
     NoAgent,
     /// The agent is known but cannot be mapped.
     Refused,
+}
+
+impl Outcome {
+    /// The machine word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Matched => "matched",
+            Self::Already => "already",
+            Self::Created => "created",
+            Self::Ambiguous => "ambiguous",
+            Self::NoEmail => "no_email",
+            Self::NoAgent => "no_agent",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// One user and who it is.
@@ -72,6 +92,36 @@ impl Matched {
             ..Self::of(outcome)
         }
     }
+}
+
+/// What stands in the audit log of a list that was matched: the names of each agent that changed,
+/// as they were and as they are, of at most [`MAX_TOLD`] agents, and how many were left out.
+#[must_use]
+pub fn on_record(
+    matched: &[Matched],
+    before: &Roster,
+    after: &Roster,
+) -> (Vec<Value>, Vec<Value>, usize) {
+    let changes = [Outcome::Matched, Outcome::Created];
+    let changed = matched.iter().filter(|one| changes.contains(&one.outcome));
+    let changed: BTreeSet<AgentId> = changed.filter_map(|one| one.agent).collect();
+    let shown = |roster: &Roster| {
+        let agents = changed.iter().take(MAX_TOLD);
+        agents.filter_map(|id| roster.get(*id)).map(told).collect()
+    };
+    let left_out = changed.len().saturating_sub(MAX_TOLD);
+    (shown(before), shown(after), left_out)
+}
+
+fn told(agent: &Agent) -> Value {
+    let identities = agent.identities.iter().map(|own| {
+        json!({ "kind": own.kind, "value": own.value, "connection_id": own.connection_id,
+            "by": own.by })
+    });
+    json!({
+        "id": agent.id, "name": agent.name,
+        "identities": identities.collect::<Vec<_>>(),
+    })
 }
 
 const CONTRADICTION: &str = "The e-mail address leads to one agent and the extension to another. \
