@@ -1,5 +1,6 @@
 //! Asking Dialpad: addresses, sign-in, limits, pages and what a refusal means. What is asked for
-//! stands in [`super::calls`], [`super::subscriptions`], [`super::log`] and [`super::users`]. Source: Dialpad's
+//! stands in [`super::calls`], [`super::subscriptions`], [`super::log`] and [`super::users`].
+//! Source: Dialpad's
 //! OpenAPI document (github.com/dialpad/dialpad-python-sdk, `dialpad_api_spec.json`) and
 //! developers.dialpad.com/docs/rate-limits.
 

@@ -2,7 +2,8 @@
 //!
 //! Start reading at `verify` (is it from Wildix), then `event` (the envelope), then `first` and
 //! `second` (what the two generations of call events mean). `queue` reads the SQS channel,
-//! `control` places and steers calls, `users` lists colleagues. Set-up and limits: `docs/adapters/wildix.md`.
+//! `control` places and steers calls, `users` lists colleagues.
+//! Set-up and limits: `docs/adapters/wildix.md`.
 
 mod api;
 mod beside;
