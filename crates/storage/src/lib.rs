@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use switchhook_engine::store::{SCAN_LIMIT, Store, StoreError, StoreResult};
 
+mod call_filter;
 mod columns;
 mod migrate;
 mod postgres;

@@ -1,8 +1,7 @@
 //! Asking Dialpad: addresses, sign-in, limits, pages and what a refusal means. What is asked for
 //! stands in [`super::calls`], [`super::subscriptions`], [`super::log`] and [`super::users`].
-//! Source: Dialpad's
-//! OpenAPI document (github.com/dialpad/dialpad-python-sdk, `dialpad_api_spec.json`) and
-//! developers.dialpad.com/docs/rate-limits.
+//! Source: Dialpad's OpenAPI document (github.com/dialpad/dialpad-python-sdk,
+//! `dialpad_api_spec.json`) and developers.dialpad.com/docs/rate-limits.
 
 use reqwest::{Method, Url};
 use serde_json::Value;

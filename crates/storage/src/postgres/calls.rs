@@ -12,11 +12,79 @@ use switchhook_engine::store::{
     StoreResult,
 };
 use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
 
-use super::call_filter::Filter;
 use super::reader::{Readers, Transaction};
 use super::session::{At, column, column_count, column_time};
-use crate::columns::open_statuses;
+use crate::call_filter::{Dialect, Filter};
+use crate::columns::{key, open_statuses};
+
+/// How PostgreSQL writes a filter. Which index it walks is the planner's choice.
+struct Postgres;
+
+impl Dialect for Postgres {
+    type Value = (Box<dyn ToSql + Sync + Send>, Type);
+    const MARK: char = '$';
+    const SHOWN: &'static str = "app_id = $1 AND visible";
+    const OPEN: &'static str = "open";
+    const KEEPS_ORDER: bool = false;
+    const BODY: &'static str = "app_id";
+
+    fn id(id: Uuid) -> Self::Value {
+        (Box::new(id), Type::UUID)
+    }
+
+    fn text(text: &str) -> Self::Value {
+        (Box::new(text.to_owned()), Type::TEXT)
+    }
+
+    fn time(at: Timestamp) -> Self::Value {
+        (Box::new(At::from(at)), Type::TIMESTAMPTZ)
+    }
+
+    fn number(number: i64) -> Self::Value {
+        (Box::new(number), Type::INT8)
+    }
+
+    fn along(_: &str) -> String {
+        "calls".to_owned()
+    }
+
+    fn known(filter: &mut Filter<Self>, keys: &[(ConnectionId, String)]) -> String {
+        let connections: Vec<_> = keys.iter().map(|(connection, _)| connection.0).collect();
+        let names: Vec<String> = keys.iter().map(|(_, name)| key(name).into()).collect();
+        let connections = filter.bind((Box::new(connections), Type::UUID_ARRAY));
+        let names = filter.bind((Box::new(names), Type::TEXT_ARRAY));
+        format!(
+            " AND id IN (SELECT k.call_id FROM unnest({connections}, {names}) \
+             AS q (connection_id, key) JOIN call_keys k \
+             ON k.connection_id = q.connection_id AND k.key = q.key)"
+        )
+    }
+}
+
+impl Filter<Postgres> {
+    /// The statement that gives a page.
+    fn page(&self, limit: u32, offset: u32, scan_limit: u32) -> String {
+        let matching = self.matching("app_id, sort_at, id, duration_seconds", scan_limit);
+        let order = self.order("m.");
+        format!(
+            "SELECT m.sort_at, m.id, b.record FROM ({matching} LIMIT {limit} OFFSET {offset}) m \
+             JOIN call_bodies b ON b.app_id = m.app_id AND b.id = m.id {order}"
+        )
+    }
+
+    /// Runs a statement of this filter with its values.
+    async fn run(&self, reads: &Transaction, sql: &str) -> StoreResult<Vec<Row>> {
+        let params: Vec<(&(dyn ToSql + Sync), Type)> = self
+            .values
+            .iter()
+            .map(|(value, kind)| (value.as_ref() as &(dyn ToSql + Sync), kind.clone()))
+            .collect();
+        reads.query_typed(sql, &params).await
+    }
+}
 
 pub(super) async fn list(
     db: &Readers,
@@ -36,8 +104,8 @@ async fn read_page(
     query: &CallQuery,
     scan_limit: u32,
 ) -> StoreResult<CallPage> {
-    let mut filter = Filter::new(app, query);
-    let counted = filter.run(reads, &filter.count(scan_limit)).await?;
+    let mut filter = Filter::<Postgres>::new(app, query);
+    let counted = filter.run(reads, &filter.counting(scan_limit)).await?;
     let number = |name| counted.first().map_or(Ok(0), |row| column_count(row, name));
     let (total, walked): (u64, u64) = (number("total")?, number("walked")?);
     let total = total.min(COUNT_LIMIT);
@@ -82,24 +150,14 @@ fn cursor(row: &Row) -> StoreResult<CallCursor> {
 /// The last row looked at, when there were as many as may be.
 async fn end_of_scan(
     reads: &Transaction,
-    filter: &Filter,
+    filter: &Filter<Postgres>,
     scan_limit: u32,
 ) -> StoreResult<Option<CallCursor>> {
-    if filter.tested.is_empty() {
+    if !filter.leaves_out() {
         return Ok(None);
     }
-    let sql = format!(
-        "SELECT sort_at, id FROM calls WHERE {} {} LIMIT 1 OFFSET {}",
-        filter.indexed,
-        filter.walk(),
-        scan_limit.saturating_sub(1)
-    );
-    filter
-        .run(reads, &sql)
-        .await?
-        .first()
-        .map(cursor)
-        .transpose()
+    let rows = filter.run(reads, &filter.end_of_scan(scan_limit)).await?;
+    rows.first().map(cursor).transpose()
 }
 
 pub(super) async fn one(db: &Readers, app: AppId, id: CallId) -> StoreResult<Option<String>> {
@@ -157,13 +215,10 @@ pub(super) async fn due(db: &Readers, now: Timestamp, limit: u32) -> StoreResult
 
 #[cfg(test)]
 mod tests {
-    use tokio_postgres::types::{ToSql, Type};
-
     use super::*;
     use crate::postgres::scope::{Mode, Scope};
     use crate::postgres::session::Target;
     use switchhook_domain::call::Status;
-    use uuid::Uuid;
 
     const FILL: &str = "INSERT INTO calls SELECT '00000000-0000-0000-0000-000000000000', \
         gen_random_uuid(), gen_random_uuid(), 'dialpad', true, n % 500 = 0, 'ended', 'inbound', \
@@ -173,7 +228,7 @@ mod tests {
         FROM calls; \
         ANALYZE calls; ANALYZE call_bodies";
 
-    async fn plan(client: &tokio_postgres::Client, sql: &str, filter: &Filter) -> String {
+    async fn plan(client: &tokio_postgres::Client, sql: &str, filter: &Filter<Postgres>) -> String {
         let params: Vec<(&(dyn ToSql + Sync), Type)> = filter
             .values
             .iter()
@@ -252,7 +307,7 @@ mod tests {
                 "calls_to",
             ),
         ] {
-            let mut filter = Filter::new(AppId(Uuid::nil()), &query);
+            let mut filter = Filter::<Postgres>::new(AppId(Uuid::nil()), &query);
             let sort_at: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
             let first = plan(&client, &filter.page(21, 0, 500), &filter).await;
             filter.go_on_after(CallCursor {

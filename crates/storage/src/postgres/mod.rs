@@ -33,7 +33,6 @@ mod accounts;
 mod agents;
 mod apps;
 mod audit;
-mod call_filter;
 mod calls;
 mod connections;
 mod contacts;

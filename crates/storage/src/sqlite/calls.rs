@@ -2,22 +2,76 @@
 //!
 //! A list walks one index in its order. What has an index (open, numbers, start) narrows the
 //! walk; everything else is tested row by row on at most `scan_limit` rows (see
-//! [`switchhook_engine::store::SCAN_LIMIT`]). `INDEXED BY` makes a plan that would scan or sort
-//! the table an error instead of a slow answer.
+//! [`switchhook_engine::store::SCAN_LIMIT`]).
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::{AppId, CallId, ConnectionId};
 use switchhook_engine::store::{
-    COUNT_LIMIT, CallCursor, CallPage, CallQuery, DueCall, SNAPSHOT_LIMIT, Snapshot, StoreError,
-    StoreResult,
+    COUNT_LIMIT, CallCursor, CallPage, CallQuery, CallSort, DueCall, SNAPSHOT_LIMIT, Snapshot,
+    StoreError, StoreResult,
 };
+use uuid::Uuid;
 
-use super::call_filter::{APP, Filter};
 use super::events::head;
 use super::session::{blob, fault, optional, uuid};
-use crate::columns::{micros, open_statuses, time};
+use crate::call_filter::{Dialect, Filter};
+use crate::columns::{key, micros, open_statuses, time};
+
+/// The number of the app whose id is the first value.
+const APP: &str = "(SELECT no FROM apps WHERE id = ?1)";
+
+/// How SQLite writes a filter. `INDEXED BY` makes a plan that would scan or sort the table an
+/// error instead of a slow answer.
+struct Sqlite;
+
+impl Dialect for Sqlite {
+    type Value = Value;
+    const MARK: char = '?';
+    const SHOWN: &'static str = "app = (SELECT no FROM apps WHERE id = ?1) AND visible = 1";
+    const OPEN: &'static str = "open = 1";
+    const KEEPS_ORDER: bool = true;
+    const BODY: &'static str = "row";
+
+    fn id(id: Uuid) -> Value {
+        Value::Blob(blob(&id).to_vec())
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    fn time(at: Timestamp) -> Value {
+        Value::Integer(micros(at))
+    }
+
+    fn number(number: i64) -> Value {
+        Value::Integer(number)
+    }
+
+    fn along(index: &str) -> String {
+        format!("calls INDEXED BY {index}")
+    }
+
+    fn known(filter: &mut Filter<Self>, keys: &[(ConnectionId, String)]) -> String {
+        let mut places = Vec::with_capacity(keys.len());
+        for (connection, name) in keys {
+            let connection = filter.bind(Self::id(connection.0));
+            let name = filter.bind(Self::text(&key(name)));
+            places.push(format!("({connection}, {name})"));
+        }
+        // An empty list of values is no SQL.
+        if places.is_empty() {
+            return " AND 1 = 0".to_owned();
+        }
+        format!(
+            " AND id IN (SELECT call_id FROM call_keys \
+             WHERE (connection_id, key) IN (VALUES {}))",
+            places.join(", ")
+        )
+    }
+}
 
 pub(super) fn list(
     conn: &Connection,
@@ -25,7 +79,7 @@ pub(super) fn list(
     query: &CallQuery,
     scan_limit: u32,
 ) -> StoreResult<CallPage> {
-    let mut filter = Filter::new(app, query);
+    let mut filter = Filter::<Sqlite>::new(app, query);
     let (total, walked) = count(conn, &filter, scan_limit)?;
     let whole = query.after.is_none() && walked < scan_limit;
     if let Some(cursor) = query.after {
@@ -70,7 +124,7 @@ pub(super) fn list(
     if whole {
         return Ok(page);
     }
-    page.next = end_of_scan(conn, &filter, scan_limit)?;
+    page.next = end_of_scan(conn, &filter, query.sort, scan_limit)?;
     if page.calls.len() == limit as usize && page.next.is_some() {
         page.next = last;
     }
@@ -78,7 +132,7 @@ pub(super) fn list(
 }
 
 /// How many match, and how many rows a scan looks at, in one walk.
-fn count(conn: &Connection, filter: &Filter, scan_limit: u32) -> StoreResult<(u64, u32)> {
+fn count(conn: &Connection, filter: &Filter<Sqlite>, scan_limit: u32) -> StoreResult<(u64, u32)> {
     let mut statement = conn
         .prepare_cached(&filter.counting(scan_limit))
         .map_err(fault)?;
@@ -94,20 +148,14 @@ fn count(conn: &Connection, filter: &Filter, scan_limit: u32) -> StoreResult<(u6
 /// The last row looked at, when there were as many as may be.
 fn end_of_scan(
     conn: &Connection,
-    filter: &Filter,
+    filter: &Filter<Sqlite>,
+    sort: CallSort,
     scan_limit: u32,
 ) -> StoreResult<Option<CallCursor>> {
-    if filter.tested.is_empty() || !filter.sort.has_positions() {
+    if !filter.leaves_out() || !sort.has_positions() {
         return Ok(None);
     }
-    let sql = format!(
-        "SELECT sort_at, id FROM calls INDEXED BY {} WHERE {} \
-         {} LIMIT 1 OFFSET {}",
-        filter.index,
-        filter.indexed,
-        filter.walk(),
-        scan_limit.saturating_sub(1)
-    );
+    let sql = filter.end_of_scan(scan_limit);
     let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
     // Only the values of the conditions that are in this statement count.
     let used = statement.parameter_count();
@@ -173,7 +221,6 @@ pub(super) fn due(conn: &Connection, now: Timestamp, limit: u32) -> StoreResult<
 mod tests {
     use super::*;
     use switchhook_domain::call::Status;
-    use uuid::Uuid;
 
     fn plan(conn: &Connection, sql: &str, values: &[Value]) -> String {
         let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
@@ -244,7 +291,7 @@ mod tests {
                 "calls_list (app=? AND sort_at>?)",
             ),
         ] {
-            let mut filter = Filter::new(AppId(Uuid::nil()), &query);
+            let mut filter = Filter::<Sqlite>::new(AppId(Uuid::nil()), &query);
             let counted = plan(&conn, &filter.matching("1", 10), &filter.values);
             assert!(
                 counted.contains(&format!("INDEX {index}")),

@@ -28,7 +28,6 @@ mod accounts;
 mod agents;
 mod apps;
 mod audit;
-mod call_filter;
 mod calls;
 mod checkpoint;
 mod connections;
