@@ -1,7 +1,7 @@
 //! The users of a platform, as it lists them when it is asked: what an adapter gives, and reading
 //! all pages within bounds. Which agent each of them is stands in [`crate::agents`].
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -127,7 +127,7 @@ impl Controls {
     async fn all_users(&self, connection: &ReadyConnection) -> Result<Listed, CommandError> {
         let session = self.session(connection);
         let mut listed = Listed::default();
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         let mut after: Option<String> = None;
         for _ in 0..MAX_PAGES {
             let page = connection.adapter.users(&session, after.as_deref()).await?;
