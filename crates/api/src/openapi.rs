@@ -15,7 +15,7 @@ use utoipa::openapi::{
 };
 
 use crate::problem::Code;
-pub(crate) use crate::refusals::{PLACING, STEERING};
+pub(crate) use crate::refusals::{ASKING, PLACING, STEERING};
 use crate::schemas::{ProblemBody, words};
 
 /// What every route that needs a key or a session may answer.

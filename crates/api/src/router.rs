@@ -115,6 +115,8 @@ fn agents() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(agents::get, agents::update, agents::delete))
         .routes(routes!(agents::batch::batch))
+        .routes(routes!(agents::matching::users))
+        .routes(routes!(agents::matching::run))
         .routes(routes!(agents::identities::create))
         .routes(routes!(agents::identities::delete))
         .routes(routes!(agents::tokens::create))

@@ -25,6 +25,7 @@ use crate::command::{
     Originated, RecordingSeen, Session, Subscribed, Wanted,
 };
 use crate::outbound::Guard;
+use crate::platform_users::UserPage;
 
 /// A text that must not be shown: credentials and webhook secrets.
 #[derive(Clone, PartialEq, Eq)]
@@ -149,11 +150,13 @@ pub enum Capability {
     ControlPark,
     /// Pauses and resumes recording.
     ControlRecording,
+    /// Lists its users, to find out which of them are agents.
+    ListUsers,
 }
 
 impl Capability {
     /// Every capability.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Ringing,
         Self::Answered,
         Self::Hold,
@@ -176,6 +179,7 @@ impl Capability {
         Self::ControlMute,
         Self::ControlPark,
         Self::ControlRecording,
+        Self::ListUsers,
     ];
 
     /// True for what it can be asked to do, false for what it reports.
@@ -595,6 +599,18 @@ pub trait Adapter: Send + Sync + 'static {
     ) -> Result<(), CommandError> {
         Err(CommandError::not_supported(
             "This platform lets nobody else steer its calls.",
+        ))
+    }
+
+    /// One page of the platform's users, those who can take calls: the first one, or the one that
+    /// `after` (a `next` of the page before) names. Changes nothing.
+    async fn users(
+        &self,
+        _session: &Session,
+        _after: Option<&str>,
+    ) -> Result<UserPage, CommandError> {
+        Err(CommandError::not_supported(
+            "This platform cannot be asked for its users.",
         ))
     }
 

@@ -31,6 +31,7 @@ pub mod openconnector;
 pub mod outbound;
 pub mod pace;
 pub mod people;
+pub mod platform_users;
 pub mod ports;
 pub mod reaper;
 pub mod recordings;

@@ -134,6 +134,14 @@ impl<D: Dialect> Filter<D> {
             let is_agent = format!("(agent_extension = {agent} OR agent_user = {agent})");
             narrow(&mut self.tested, &is_agent);
         }
+        if let Some(agent) = query.agent_id {
+            let of_agent = self.is("agent_id", D::id(agent.0));
+            self.tested.push_str(&of_agent);
+        }
+        if let Some(id) = &query.crm_user_id {
+            let of_agent = self.is("agent_crm", D::text(&clean(id)));
+            self.tested.push_str(&of_agent);
+        }
         for (limit, comparison) in [(query.min_duration, ">="), (query.max_duration, "<=")] {
             if let Some(seconds) = limit {
                 let seconds = self.bind(D::number(seconds));
@@ -190,7 +198,8 @@ impl<D: Dialect> Filter<D> {
     fn walked(&self, scan_limit: u32) -> String {
         format!(
             "SELECT {}, id, connection_id, platform, status, direction, to_number, from_number, \
-             agent_extension, agent_user, sort_at, duration_seconds, open \
+             agent_extension, agent_user, agent_id, agent_crm, sort_at, duration_seconds, \
+             open \
              FROM {} WHERE {} {} LIMIT {scan_limit}",
             D::BODY,
             D::along(self.index),

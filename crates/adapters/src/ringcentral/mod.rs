@@ -4,7 +4,7 @@
 //! `payload` (RingCentral's field names). `mailbox`, `messages` and `presence` are the other
 //! events, `predecessor` the JSON of the adapter that came before this one. `api` is how
 //! RingCentral is asked; `originate`, `control`, `devices`, `subscription`, `calllog`,
-//! `recordings`, `diagnose` and `oauth` what for. Set-up and limits:
+//! `recordings`, `users`, `diagnose` and `oauth` what for. Set-up and limits:
 //! `docs/adapters/ringcentral.md`.
 
 mod api;
@@ -24,6 +24,7 @@ mod recordings;
 mod role;
 mod spec;
 mod subscription;
+mod users;
 mod verify;
 
 use std::borrow::Cow;
@@ -41,6 +42,7 @@ use switchhook_engine::command::{
     CallHandle, Check, CommandError, Control, HalfSubscribed, OAuthEndpoints, Originate,
     Originated, RecordingSeen, Session, Subscribed, Wanted,
 };
+use switchhook_engine::platform_users::UserPage;
 
 use crate::json::{self, Fields};
 use payload::Topic;
@@ -188,6 +190,14 @@ impl Adapter for RingCentral {
         wanted: &Control,
     ) -> Result<(), CommandError> {
         control::control(session, call, wanted).await
+    }
+
+    async fn users(
+        &self,
+        session: &Session,
+        after: Option<&str>,
+    ) -> Result<UserPage, CommandError> {
+        users::page(session, after).await
     }
 
     fn oauth(&self, connection: &ConnectionContext) -> Option<OAuthEndpoints> {

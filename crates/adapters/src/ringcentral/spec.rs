@@ -101,6 +101,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
         Capability::ControlMute,
         Capability::ControlPark,
         Capability::ControlRecording,
+        Capability::ListUsers,
     ],
     lacks: &[
         (

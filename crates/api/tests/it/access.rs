@@ -91,6 +91,8 @@ const MORE: &[(&str, Wants)] = &[
     ("update_agent", Wants::Caller),
     ("delete_agent", Wants::Caller),
     ("batch_agents", Wants::Caller),
+    ("list_platform_users", Wants::Caller),
+    ("match_agents", Wants::Caller),
     ("create_agent_identity", Wants::Caller),
     ("delete_agent_identity", Wants::Caller),
     ("create_agent_token", Wants::Caller),

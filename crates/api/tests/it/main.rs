@@ -31,6 +31,7 @@ mod inherited;
 mod keys;
 mod limits;
 mod mappings;
+mod matching;
 mod media;
 mod oauth;
 mod outbound;

@@ -320,6 +320,10 @@ pub struct CallQuery {
     pub connection_id: Option<ConnectionId>,
     /// Agent's extension or platform user id.
     pub agent: Option<String>,
+    /// Taken by this agent, as the record says.
+    pub agent_id: Option<AgentId>,
+    /// Taken by an agent with this id in the business software, as the record says.
+    pub crm_user_id: Option<String>,
     /// Known by one of these names of platforms; `None` for all calls.
     pub keys: Option<Vec<(ConnectionId, String)>>,
     /// Talk time of at least so many seconds; calls that last have none.
@@ -352,6 +356,8 @@ impl CallQuery {
             || self.platform.is_some()
             || self.connection_id.is_some()
             || self.agent.is_some()
+            || self.agent_id.is_some()
+            || self.crm_user_id.is_some()
             || self.min_duration.is_some()
             || self.max_duration.is_some()
             || !self.sort.has_positions()

@@ -9,6 +9,7 @@
 
 mod audit;
 mod keeper;
+mod matching;
 mod oauth;
 mod openconnector;
 mod outbound;

@@ -10,6 +10,7 @@
     reason = "a test may stop at the first surprise and says so on the terminal"
 )]
 
+mod agents;
 mod audit;
 mod bed;
 mod connections;

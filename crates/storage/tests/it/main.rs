@@ -17,6 +17,7 @@ mod concurrency;
 mod conformance;
 mod durability;
 mod history;
+mod migrated_calls;
 mod migrations;
 mod model;
 mod proxy;

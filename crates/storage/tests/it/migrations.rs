@@ -90,11 +90,11 @@ async fn postgres_runs_once_and_refuses_the_future() {
     place.clean().await;
 }
 
-mod sqlite_files {
+pub(crate) mod sqlite_files {
     refinery::embed_migrations!("../../migrations/sqlite");
 }
 
-mod postgres_files {
+pub(crate) mod postgres_files {
     refinery::embed_migrations!("../../migrations/postgres");
 }
 

@@ -19,6 +19,7 @@ pub mod accounts;
 pub mod agents;
 pub mod audit;
 pub mod calls;
+pub mod calls_of_agents;
 pub mod connections;
 pub mod contacts;
 pub mod dials;
@@ -51,6 +52,7 @@ macro_rules! for_each_area {
             log::notifications_are_kept_with_their_verdict,
             calls::lists_page_both_ways,
             calls::filters_select,
+            calls_of_agents::calls_are_found_by_their_agent,
             orders::lists_go_by_start_and_by_length,
             orders::a_call_is_found_by_its_names,
             calls::a_scan_is_bounded_and_can_go_on,

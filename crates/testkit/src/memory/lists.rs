@@ -1,6 +1,7 @@
 //! Lists of the reference store: collect, sort, cut.
 
 use jiff::Timestamp;
+use switchhook_domain::call::AgentView;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::id::AppId;
 use switchhook_domain::media::Message;
@@ -67,6 +68,7 @@ impl StoredCall {
                     .any(|id| id == wanted)
             })
         };
+        let own = |is: &dyn Fn(&AgentView) -> bool| call.agent.as_ref().is_some_and(is);
         (query.from_number.is_none() || query.from_number == call.from_number)
             && (query.to_number.is_none() || query.to_number == call.to_number)
             && (query.statuses.is_empty() || query.statuses.contains(&call.status))
@@ -79,6 +81,11 @@ impl StoredCall {
                 .connection_id
                 .is_none_or(|id| id == call.connection_id)
             && query.agent.as_ref().is_none_or(agent)
+            && query.agent_id.is_none_or(|id| own(&|a| a.id == Some(id)))
+            && query
+                .crm_user_id
+                .as_ref()
+                .is_none_or(|id| own(&|a| a.crm_user_id.as_ref() == Some(id)))
             && query
                 .min_duration
                 .is_none_or(|least| call.duration_seconds >= Some(least))

@@ -5,5 +5,6 @@ mod decode;
 mod records;
 mod signed_in;
 mod subscribed;
+mod users;
 mod verify;
 mod world;

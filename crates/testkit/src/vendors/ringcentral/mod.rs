@@ -8,6 +8,7 @@ mod log;
 mod oauth;
 mod subscriptions;
 mod telephony;
+mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,6 +40,8 @@ struct Extension {
     number: String,
     devices: Vec<Value>,
     active_calls: Vec<Value>,
+    /// What the list of extensions shows besides.
+    person: users::Person,
 }
 
 #[derive(Debug)]
@@ -83,6 +86,7 @@ impl RingCentral {
                 json!({ "id": device, "type": "HardPhone", "status": "Online" }),
             ],
             active_calls: Vec::new(),
+            person: users::Person::of(number),
         };
         let state = State {
             extensions: vec![
@@ -116,7 +120,8 @@ impl RingCentral {
     }
 
     /// Takes a permission away: `CallControl`, `ReadPresence`, `ReadMessages`, `ReadCallLog`,
-    /// `ReadCallRecording`, `RingOut` or, for the company's log, `FullCompanyCallLog`.
+    /// `ReadCallRecording`, `ReadAccounts`, `RingOut` or, for the company's log,
+    /// `FullCompanyCallLog`.
     pub fn deny(&self, permission: &'static str) {
         self.state().denied.insert(permission);
     }
@@ -164,15 +169,7 @@ fn account_route(state: &mut State, asked: &Asked, rest: &[&str]) -> Answered {
         ("GET", ["extension", "~", "call-log"]) => log::own(state, asked),
         ("GET", ["recording", id]) => log::recording(state, id),
         ("POST", ["extension", id, "ring-out"]) => telephony::ring_out(state, asked, id),
-        ("GET", ["extension"]) => {
-            if let Some(refused) = limits::take(state, Group::Medium) {
-                return refused;
-            }
-            let wanted = asked.query("extensionNumber");
-            let fits = |e: &&Extension| wanted.is_none_or(|number| e.number == number);
-            let records = state.extensions.iter().filter(fits).map(shown);
-            Answered::json(200, json!({ "records": records.collect::<Vec<_>>() }))
-        }
+        ("GET", ["extension"]) => users::list(state, asked),
         ("GET", ["extension", id, rest @ ..]) => {
             if let Some(refused) = limits::take(state, Group::Light) {
                 return refused;
@@ -185,7 +182,7 @@ fn account_route(state: &mut State, asked: &Asked, rest: &[&str]) -> Answered {
                 );
             };
             match rest {
-                [] => Answered::json(200, shown(extension)),
+                [] => Answered::json(200, users::shown(extension)),
                 ["device"] => Answered::json(200, json!({ "records": extension.devices })),
                 ["presence"] => presence(state, extension, asked),
                 _ => error(404, "CMN-102", "Resource is not found"),
@@ -193,12 +190,6 @@ fn account_route(state: &mut State, asked: &Asked, rest: &[&str]) -> Answered {
         }
         _ => error(404, "CMN-102", "Resource is not found"),
     }
-}
-
-/// Ids are whole numbers in these answers.
-fn shown(extension: &Extension) -> Value {
-    json!({ "id": extension.id.parse::<u64>().ok(), "extensionNumber": extension.number,
-        "type": "User", "status": "Enabled" })
 }
 
 fn presence(state: &State, extension: &Extension, asked: &Asked) -> Answered {
