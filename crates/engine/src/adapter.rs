@@ -446,6 +446,15 @@ pub trait NotificationSink: Send + Sync {
 
     /// When the last frame was taken in before this run, if known: the start of a gap.
     fn last_heard(&self) -> Option<Timestamp>;
+
+    /// What the last run of this connection in this process left with [`Self::remember`].
+    fn recall(&self) -> Option<Secret> {
+        None
+    }
+
+    /// Leaves something for the next run: what it needs to go on where this one broke. It is kept
+    /// in memory, and forgotten when the connection is changed or the process ends.
+    fn remember(&self, _what: Option<Secret>) {}
 }
 
 /// Why a live socket came to an end. The supervisor waits and calls `connect` again.
@@ -546,6 +555,17 @@ pub trait Adapter: Send + Sync + 'static {
         Err(LinkError::Misconfigured(
             "this platform keeps no live connection".to_owned(),
         ))
+    }
+
+    /// The same where opening the socket takes a signed-in request; this is what the supervisor
+    /// calls.
+    async fn connect_signed_in(
+        &self,
+        session: Session,
+        sink: Arc<dyn NotificationSink>,
+        stop: CancellationToken,
+    ) -> Result<(), LinkError> {
+        self.connect(session.connection, sink, stop).await
     }
 
     /// Serves a socket the platform opened to us, after `verify` believed its request headers.

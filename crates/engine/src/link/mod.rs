@@ -23,10 +23,11 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapter::{Inbound, LinkError, LinkState, NotificationSink, Taken};
+use crate::adapter::{Inbound, LinkError, LinkState, NotificationSink, Secret, Taken};
 use crate::connections::{Connections, ReadyConnection};
 use crate::intake::{Intake, IntakeError, Received};
 use crate::metrics::{Metrics, PlatformLabels};
+use crate::session::Sessions;
 use crate::store::{Changeset, Connection, LinkStatus, StoreError};
 
 mod inbound;
@@ -68,6 +69,7 @@ struct Running {
 pub struct Links {
     connections: Arc<Connections>,
     intake: Intake,
+    sessions: Sessions,
     metrics: Metrics,
     running: Arc<Mutex<HashMap<ConnectionId, Running>>>,
     states: Arc<Mutex<HashMap<ConnectionId, LinkStatus>>>,
@@ -88,9 +90,11 @@ impl Links {
     /// A supervisor without connections; [`Self::reconcile`] starts them.
     #[must_use]
     pub fn new(connections: Arc<Connections>, intake: Intake, metrics: Metrics) -> Self {
+        let sessions = Sessions::new(intake.clock().clone());
         Self {
             connections,
             intake,
+            sessions,
             metrics,
             running: Arc::default(),
             states: Arc::default(),
@@ -99,6 +103,13 @@ impl Links {
             numbers: Arc::default(),
             closing: CancellationToken::new(),
         }
+    }
+
+    /// The same, with how platforms are asked that give out a socket to those who sign in.
+    #[must_use]
+    pub fn with_sessions(mut self, sessions: Sessions) -> Self {
+        self.sessions = sessions;
+        self
     }
 
     /// Starts what should run and does not, stops what should not and does. What runs with other
@@ -186,6 +197,7 @@ impl Links {
             intake: self.intake.clone(),
             stop: stop.clone(),
             heard: AtomicI64::new(heard),
+            left: Mutex::default(),
         });
         let work = self
             .clone()
@@ -198,9 +210,10 @@ impl Links {
         let mut wait = FIRST_WAIT;
         while !stop.is_cancelled() {
             let began = std::time::Instant::now();
+            let session = self.sessions.open(&connection);
             let ended = connection
                 .adapter
-                .connect(connection.context.clone(), sink.clone(), stop.clone())
+                .connect_signed_in(session, sink.clone(), stop.clone())
                 .await;
             if stop.is_cancelled() {
                 break;
@@ -387,6 +400,8 @@ struct Sink {
     intake: Intake,
     stop: CancellationToken,
     heard: AtomicI64,
+    /// What one run leaves for the next.
+    left: Mutex<Option<Secret>>,
 }
 
 impl Sink {
@@ -447,5 +462,13 @@ impl NotificationSink for Sink {
 
     fn last_heard(&self) -> Option<Timestamp> {
         Timestamp::from_microsecond(self.heard.load(Ordering::Relaxed)).ok()
+    }
+
+    fn recall(&self) -> Option<Secret> {
+        lock(&self.left).clone()
+    }
+
+    fn remember(&self, what: Option<Secret>) {
+        *lock(&self.left) = what;
     }
 }
