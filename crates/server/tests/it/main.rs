@@ -27,5 +27,6 @@ mod real_dial_api;
 mod real_oidc;
 mod real_pbx;
 mod real_sqs;
+mod ringcentral_socket;
 mod secrets;
 mod tls;
