@@ -503,6 +503,12 @@ pub trait Adapter: Send + Sync + 'static {
         None
     }
 
+    /// True when the platform can also tell with a `GET`, all of it in the address; `verify` then
+    /// sees no body.
+    fn tells_by_get(&self) -> bool {
+        false
+    }
+
     /// Decides whether the bytes come from the platform: over the raw bytes, in constant time,
     /// failing closed when no secret is set. Returns what `decode` should read, which is the
     /// body itself or what was wrapped in it.

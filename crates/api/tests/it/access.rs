@@ -23,6 +23,8 @@ enum Wants {
     Upgrade,
     /// The hook of a connection whose platform opens a socket to us; no other.
     Awaited,
+    /// A platform that tells by GET; no other.
+    ToldByGet,
 }
 
 /// Every operation and what it wants, written down here by hand: the description is compared
@@ -37,6 +39,7 @@ const OPERATIONS: &[(&str, Wants)] = &[
     ("sign_in", Wants::Nothing),
     ("sign_out", Wants::Nothing),
     ("take_webhook", Wants::Nothing),
+    ("take_webhook_by_get", Wants::ToldByGet),
     ("connect_pbx", Wants::Awaited),
     ("take_dialpad_webhook", Wants::Nothing),
     ("listen", Wants::Upgrade),
@@ -365,7 +368,7 @@ fn every_route_is_covered() {
             .iter()
             .any(|one| *one == json!({}));
         let described = match wants {
-            Wants::Nothing | Wants::Awaited => open,
+            Wants::Nothing | Wants::Awaited | Wants::ToldByGet => open,
             Wants::Caller => says("key") && says("session") && !open,
             Wants::Operator => says("operator") && !open,
             Wants::Either => says("operator") && says("key") && says("session") && !open,
@@ -401,6 +404,14 @@ async fn nobody_gets_in_without_the_right_credential() {
                     !matches!(answer.status, 403 | 404 | 405 | 500),
                     "{id}: {}",
                     answer.status
+                );
+            }
+            Wants::ToldByGet => {
+                // The hook of this walk is Dialpad's; tests/it/hooks_by_get.rs has the right one.
+                let answer = send(ask(), &route).await;
+                assert_eq!(
+                    (answer.status, answer.problem()),
+                    (405, "method_not_allowed")
                 );
             }
             Wants::Awaited => {
