@@ -18,7 +18,7 @@ use switchhook_domain::Timestamp;
 use switchhook_domain::event::{EventDraft, EventType};
 use switchhook_domain::id::ConnectionId;
 use switchhook_domain::signal::Signal;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -61,6 +61,8 @@ struct Running {
     /// What it was started for.
     row: Arc<Connection>,
     stop: CancellationToken,
+    /// Ends the wait between two tries.
+    again: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -146,15 +148,28 @@ impl Links {
             former.stop.cancel();
             former.task
         });
-        let (links, token) = (self.clone(), stop.clone());
+        let again = Arc::new(Notify::new());
+        let (links, token, asked) = (self.clone(), stop.clone(), again.clone());
         let task = tokio::spawn(async move {
             if let Some(former) = former {
                 // A task that panicked has been logged by the runtime; it is over, too.
                 let _ = former.await;
             }
-            links.supervise(connection, token).await;
+            links.supervise(connection, token, &asked).await;
         });
-        Running { row, stop, task }
+        Running {
+            row,
+            stop,
+            again,
+            task,
+        }
+    }
+
+    /// Tries a link that is down at once: something was put right, such as a sign-in.
+    pub fn try_again(&self, connection: ConnectionId) {
+        if let Some(running) = lock(&self.running).get(&connection) {
+            running.again.notify_waiters();
+        }
     }
 
     /// The present state of every live connection of this process.
@@ -205,7 +220,7 @@ impl Links {
         (sink, tokio::spawn(work))
     }
 
-    async fn supervise(self, connection: ReadyConnection, stop: CancellationToken) {
+    async fn supervise(self, connection: ReadyConnection, stop: CancellationToken, again: &Notify) {
         let (sink, worker) = self.listen(&connection, &stop);
         let mut wait = FIRST_WAIT;
         while !stop.is_cancelled() {
@@ -232,6 +247,7 @@ impl Links {
             let pause = pause.mul_f64(0.5 + self.jitter());
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
+                () = again.notified() => wait = FIRST_WAIT,
                 () = stop.cancelled() => {}
             }
         }

@@ -9,6 +9,7 @@
 
 mod audit;
 mod keeper;
+mod links;
 mod oauth;
 mod openconnector;
 mod outbound;
