@@ -550,6 +550,12 @@ pub trait Adapter: Send + Sync + 'static {
         false
     }
 
+    /// True when the platform is asked for things over the live connection, or nothing should be
+    /// asked of it while that is down.
+    fn asks_over_link(&self) -> bool {
+        true
+    }
+
     /// Keeps one live connection until it breaks or `stop` is cancelled. The supervisor adds the
     /// jittered reconnect; this function connects once.
     async fn connect(

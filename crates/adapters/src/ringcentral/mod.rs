@@ -206,6 +206,11 @@ impl Adapter for RingCentral {
         by_socket(connection) && connection.text(spec::CLIENT_ID).is_some()
     }
 
+    fn asks_over_link(&self) -> bool {
+        // Over the REST API, which works whether or not events come.
+        false
+    }
+
     async fn connect_signed_in(
         &self,
         session: Session,

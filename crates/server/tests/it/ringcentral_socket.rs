@@ -20,7 +20,7 @@ const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.jwt-credential.signature";
 
 struct Vendor {
     stand: StandIn<RingCentral>,
-    _gateway: Gateway,
+    gateway: Option<Gateway>,
 }
 
 impl Vendor {
@@ -32,7 +32,7 @@ impl Vendor {
         let gateway = stand.vendor().open_gateway(Terms::default()).await.unwrap();
         Self {
             stand,
-            _gateway: gateway,
+            gateway: Some(gateway),
         }
     }
 
@@ -71,6 +71,17 @@ fn start(folder: &Path, log: File) -> Server {
     Server::start_on(folder, &database, &settings, log)
 }
 
+/// Waits for the link of a connection to be in that state.
+async fn state(server: &Server, app: &App, connection: &Value, wanted: &str) {
+    let id = connection["id"].as_str().unwrap();
+    let path = format!("apps/{}/connections/{id}", app.id);
+    let began = Instant::now();
+    while server.internal_get(&path).await["data"]["state"] != wanted {
+        assert!(began.elapsed() < LIMIT, "it is never {wanted}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// What a call's record says, apart from what is another in each run.
 async fn record(server: &Server, app: &App) -> Value {
     let over = |answer: &Value| {
@@ -98,16 +109,7 @@ async fn a_call_over_the_socket_is_the_call_by_webhook() {
     let posted = json!({ "platform": "ringcentral", "name": "posted" });
     let posted = server.connection(&webhook, &posted).await;
     vendor.listening().await;
-    let path = format!(
-        "apps/{}/connections/{}",
-        socket.id,
-        made["id"].as_str().unwrap()
-    );
-    let began = Instant::now();
-    while server.internal_get(&path).await["data"]["state"] != "up" {
-        assert!(began.elapsed() < LIMIT, "it is never up");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    state(&server, &socket, &made, "up").await;
 
     let secret = posted["webhook_secret"].as_str().unwrap();
     let hook = posted["hook_id"].as_str().unwrap();
@@ -152,11 +154,11 @@ async fn a_call_over_the_socket_is_the_call_by_webhook() {
 /// meanwhile is in the call log.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_killed_in_a_call_goes_on_with_it() {
-    let vendor = Vendor::start().await;
+    let mut vendor = Vendor::start().await;
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(folder.path());
     let app = server.app("killed").await;
-    server.connection(&app, &vendor.connection()).await;
+    let made = server.connection(&app, &vendor.connection()).await;
     vendor.listening().await;
     let seed = CallSeed::new(11, SystemClock.now()).paced(0.01);
     let steps = simulate::ringcentral(Scenario::Hold, &seed, "s");
@@ -200,4 +202,20 @@ async fn a_process_killed_in_a_call_goes_on_with_it() {
     let begun = vendor.stand.vendor().begun();
     assert_eq!(begun, [None, None], "a new process begins a new session");
     assert_eq!(vendor.stand.vendor().misdeeds(), Vec::<String>::new());
+
+    // Commands go another way: they are offered while no events come.
+    let seed = CallSeed::new(12, SystemClock.now()).paced(0.01);
+    let steps = simulate::ringcentral(Scenario::Hold, &seed, "s");
+    for step in &steps[..steps.len() / 2] {
+        vendor.tell(step).await;
+    }
+    let third = |answer: &Value| answer["pagination"]["total"] == 3;
+    let calls = server.wait_for(&app, path, LIMIT, third).await;
+    let id = calls["data"][0]["id"].as_str().unwrap().to_owned();
+    drop(vendor.gateway.take());
+    state(&server, &app, &made, "down").await;
+    let actions = server.get(&app, &format!("/api/calls/{id}/actions")).await;
+    let actions = actions["data"].as_array().unwrap();
+    let hang_up = actions.iter().find(|a| a["action"] == "hangup").unwrap();
+    assert_eq!(hang_up["possible"], true, "{hang_up:#}");
 }
