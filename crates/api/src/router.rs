@@ -60,7 +60,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(me::status))
         .routes(routes!(ws::upgrade))
         .routes(routes!(webhooks::dialpad))
-        .routes(routes!(webhooks::hook))
+        .routes(routes!(webhooks::hook, webhooks::hook_by_get))
         .routes(routes!(pbx_socket::connect))
         .routes(routes!(webhooks::pipelinq))
         .routes(routes!(webhooks::pipelinq_in_nextcloud))

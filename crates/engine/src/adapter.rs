@@ -451,6 +451,15 @@ pub trait NotificationSink: Send + Sync {
 
     /// When the last frame was taken in before this run, if known: the start of a gap.
     fn last_heard(&self) -> Option<Timestamp>;
+
+    /// What the last run of this connection in this process left with [`Self::remember`].
+    fn recall(&self) -> Option<Secret> {
+        None
+    }
+
+    /// Leaves something for the next run: what it needs to go on where this one broke. It is kept
+    /// in memory, and forgotten when the connection is changed or the process ends.
+    fn remember(&self, _what: Option<Secret>) {}
 }
 
 /// Why a live socket came to an end. The supervisor waits and calls `connect` again.
@@ -499,6 +508,12 @@ pub trait Adapter: Send + Sync + 'static {
         None
     }
 
+    /// True when the platform can also tell with a `GET`, all of it in the address; `verify` then
+    /// sees no body.
+    fn tells_by_get(&self) -> bool {
+        false
+    }
+
     /// Decides whether the bytes come from the platform: over the raw bytes, in constant time,
     /// failing closed when no secret is set. Returns what `decode` should read, which is the
     /// body itself or what was wrapped in it.
@@ -540,6 +555,12 @@ pub trait Adapter: Send + Sync + 'static {
         false
     }
 
+    /// True when the platform is asked for things over the live connection, or nothing should be
+    /// asked of it while that is down.
+    fn asks_over_link(&self) -> bool {
+        true
+    }
+
     /// Keeps one live connection until it breaks or `stop` is cancelled. The supervisor adds the
     /// jittered reconnect; this function connects once.
     async fn connect(
@@ -551,6 +572,17 @@ pub trait Adapter: Send + Sync + 'static {
         Err(LinkError::Misconfigured(
             "this platform keeps no live connection".to_owned(),
         ))
+    }
+
+    /// The same where opening the socket takes a signed-in request; this is what the supervisor
+    /// calls.
+    async fn connect_signed_in(
+        &self,
+        session: Session,
+        sink: Arc<dyn NotificationSink>,
+        stop: CancellationToken,
+    ) -> Result<(), LinkError> {
+        self.connect(session.connection, sink, stop).await
     }
 
     /// Serves a socket the platform opened to us, after `verify` believed its request headers.

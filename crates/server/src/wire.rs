@@ -165,8 +165,11 @@ impl Parts {
             metrics.clone(),
         );
         let audit = Audit::new(store.clone(), clock.clone(), keys.clone());
+        let (tokens, sessions) = signing_in(&keys, &intake, &connections, &store);
         let links = Links::new(connections.clone(), intake.clone(), metrics.clone());
-        let asking = Asking::new(&config, &keys, &intake, &links, &connections, &store);
+        let links = links.with_sessions(sessions.clone());
+        let asking = (tokens, sessions);
+        let asking = Asking::new(&config, asking, &intake, &links, &connections, &store);
         let gate = Arc::new(Gate::new(
             store.clone(),
             keys,
@@ -413,24 +416,34 @@ struct Asking {
     doctor: Doctor,
 }
 
+/// How platforms are signed in at and asked.
+fn signing_in(
+    keys: &KeyRing,
+    intake: &Intake,
+    connections: &Arc<Connections>,
+    store: &Arc<dyn Store>,
+) -> (Tokens, Sessions) {
+    let tokens = Tokens::new(
+        store.clone(),
+        keys.clone(),
+        intake.clock().clone(),
+        intake.entropy().clone(),
+        Arc::new(HttpTokens(connections.outbound().clone())),
+    );
+    let sessions = Sessions::new(intake.clock().clone()).with_tokens(tokens.clone());
+    (tokens, sessions)
+}
+
 impl Asking {
     fn new(
         config: &Config,
-        keys: &KeyRing,
+        (tokens, sessions): (Tokens, Sessions),
         intake: &Intake,
         links: &Links,
         connections: &Arc<Connections>,
         store: &Arc<dyn Store>,
     ) -> Self {
         let (clock, public_url) = (intake.clock(), config.public_url.as_deref());
-        let tokens = Tokens::new(
-            store.clone(),
-            keys.clone(),
-            clock.clone(),
-            intake.entropy().clone(),
-            Arc::new(HttpTokens(connections.outbound().clone())),
-        );
-        let sessions = Sessions::new(clock.clone()).with_tokens(tokens.clone());
         let keeper = Keeper::new(
             store.clone(),
             connections.clone(),

@@ -27,6 +27,7 @@ mod events;
 mod faults;
 mod flaky;
 mod hooks;
+mod hooks_by_get;
 mod inherited;
 mod keys;
 mod limits;

@@ -9,6 +9,7 @@
 
 mod audit;
 mod keeper;
+mod links;
 mod matching;
 mod oauth;
 mod openconnector;

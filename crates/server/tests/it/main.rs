@@ -28,6 +28,7 @@ mod real_dial_api;
 mod real_oidc;
 mod real_pbx;
 mod real_sqs;
+mod ringcentral_socket;
 mod secret_files;
 mod secrets;
 mod tls;

@@ -1,8 +1,10 @@
 //! A stand-in for RingCentral's REST API, from its published OpenAPI document and developer
 //! guides: tokens, subscriptions that really call the webhook, telephony sessions with state,
-//! RingOut and CallOut, devices, presence, call log and recordings. Strict about sign-in, bodies
-//! and rate limits. Here: what it remembers, and which request goes where.
+//! RingOut and CallOut, devices, presence, call log and recordings; and for its WebSocket gateway.
+//! Strict about sign-in, bodies and rate limits. Here: what it remembers, and which request goes
+//! where.
 
+mod gateway;
 mod limits;
 mod log;
 mod oauth;
@@ -20,6 +22,7 @@ use switchhook_engine::ports::Clock;
 use super::{Answered, Asked, Field, Vendor, check};
 use limits::Groups;
 
+pub use gateway::{Gateway, Terms};
 pub use limits::Group;
 
 /// The account behind the token.
@@ -30,7 +33,7 @@ pub const ACCOUNT: &str = "400100100";
 pub struct RingCentral {
     client_id: String,
     client_secret: Option<String>,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 /// An extension of the account.
@@ -56,6 +59,7 @@ struct State {
     subscriptions: Vec<subscriptions::Subscription>,
     call_log: Vec<Value>,
     recordings: BTreeMap<String, Value>,
+    sockets: gateway::Sockets,
     /// Counts ids up.
     last_id: u64,
 }
@@ -101,12 +105,13 @@ impl RingCentral {
             subscriptions: Vec::new(),
             call_log: Vec::new(),
             recordings: BTreeMap::new(),
+            sockets: gateway::Sockets::default(),
             last_id: 0,
         };
         Self {
             client_id: client_id.to_owned(),
             client_secret: client_secret.map(str::to_owned),
-            state: Mutex::new(state),
+            state: Arc::new(Mutex::new(state)),
         }
     }
 
@@ -120,8 +125,8 @@ impl RingCentral {
     }
 
     /// Takes a permission away: `CallControl`, `ReadPresence`, `ReadMessages`, `ReadCallLog`,
-    /// `ReadCallRecording`, `ReadAccounts`, `RingOut` or, for the company's log,
-    /// `FullCompanyCallLog`.
+    /// `ReadCallRecording`, `ReadAccounts`, `RingOut`, `WebSocketsSubscription` or, for the
+    /// company's log, `FullCompanyCallLog`.
     pub fn deny(&self, permission: &'static str) {
         self.state().denied.insert(permission);
     }
@@ -207,12 +212,16 @@ fn presence(state: &State, extension: &Extension, asked: &Asked) -> Answered {
 #[async_trait]
 impl Vendor for RingCentral {
     async fn answer(&self, asked: &Asked) -> Answered {
-        if let Some(rest) = asked.path.strip_prefix("/restapi/oauth/") {
+        let socket = asked.path == "/restapi/oauth/wstoken";
+        if let (false, Some(rest)) = (socket, asked.path.strip_prefix("/restapi/oauth/")) {
             return self.oauth(asked, rest);
         }
         let token = asked.bearer().unwrap_or_default();
-        if !self.state().tokens.is_good(token) {
+        let Some(sign_in) = self.state().tokens.sign_in(token) else {
             return error(401, "OAU-213", "Token not found");
+        };
+        if socket {
+            return gateway::ticket(&mut self.state(), asked, sign_in);
         }
         let has_body = !asked.body.is_empty();
         let json = asked
