@@ -32,6 +32,7 @@ pub mod outbound;
 pub mod pace;
 pub mod people;
 pub mod ports;
+pub mod processed;
 pub mod reaper;
 pub mod recordings;
 pub mod redact;

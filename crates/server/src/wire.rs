@@ -138,12 +138,17 @@ impl Parts {
         let tls = config.tls.clone().map(Tls::open).transpose()?;
         let (current, previous) = master_keys(&config, &*entropy)?;
         let url = config.database_url.expose();
-        let store = switchhook_storage::open(url, OpenOptions::default())
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let mut options = OpenOptions {
+            meter: metrics.commits.clone(),
+            ..OpenOptions::default()
+        };
+        config.pool.apply(&mut options);
+        let store = switchhook_storage::open(url, options)
             .await
             .context("cannot open the database")?;
         let keys = KeyRing::unlock(&*store, current, previous, &*entropy).await?;
-        let mut registry = Registry::default();
-        let metrics = Metrics::register(&mut registry);
         let outbound = Guard::new(config.outbound.clone());
         let platforms = platforms_of(&config)?;
         let connections = Connections::new(store.clone(), platforms, keys.clone());

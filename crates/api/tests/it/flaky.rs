@@ -93,6 +93,12 @@ pass! { Store {
     }
 }
 
+impl LoadStore for Flaky {
+    fn load(&self) -> StoreLoad {
+        self.inner.load()
+    }
+}
+
 pass! { KeyStore {
     create_key(key: &ApiKey) -> ();
     key_by_lookup(lookup: &str) -> Option<ApiKey>;

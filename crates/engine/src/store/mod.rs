@@ -38,6 +38,7 @@ pub mod dials;
 pub mod imports;
 pub mod installation;
 pub mod keys;
+pub mod load;
 pub mod media;
 pub mod people;
 pub mod states;
@@ -50,6 +51,7 @@ pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
 pub use imports::ImportStore;
 pub use installation::{InstallationStore, SealedRow, SealedTable};
 pub use keys::{ApiKey, KeyClaim, KeyProof, KeyStore, KeyUse};
+pub use load::{LoadStore, StoreLoad};
 pub use media::{
     MediaCursor, MediaPage, MediaStore, RecordingCheck, RecordingQuery, RecordingRecord,
     StoredMessage, StoredPresence, StoredRecording, StoredVoicemail, VoicemailQuery,
@@ -455,6 +457,7 @@ pub trait Store:
     + ImportStore
     + InstallationStore
     + KeyStore
+    + LoadStore
     + MediaStore
     + PeopleStore
     + StateStore

@@ -19,5 +19,6 @@ mod durability;
 mod history;
 mod migrations;
 mod model;
+mod pool;
 mod proxy;
 mod second_wall;

@@ -16,10 +16,10 @@ use switchhook_domain::id::{
 };
 use switchhook_engine::store::{
     AgentToken, ApiKey, App, AuditEntry, CallPage, CallQuery, Changeset, Committed, Connection,
-    ContactQuery, Dial, DialPolicy, DueCall, Grant, LogPosition, MessageQuery, Notification,
-    OAuthStart, OneTime, Person, PersonSession, SCAN_LIMIT, SNAPSHOT_LIMIT, Snapshot, Store,
-    StoreError, StoreResult, StoredMapping, StoredMessage, StoredRecording, StoredRoster,
-    StoredSubscription, StoredTokens, Wake,
+    ContactQuery, Dial, DialPolicy, DueCall, Grant, LoadStore, LogPosition, MessageQuery,
+    Notification, OAuthStart, OneTime, Person, PersonSession, SCAN_LIMIT, SNAPSHOT_LIMIT, Snapshot,
+    Store, StoreError, StoreLoad, StoreResult, StoredMapping, StoredMessage, StoredRecording,
+    StoredRoster, StoredSubscription, StoredTokens, Wake,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -134,6 +134,13 @@ impl All {
             head,
             oldest,
         })
+    }
+}
+
+/// Nothing ever waits here.
+impl LoadStore for MemoryStore {
+    fn load(&self) -> StoreLoad {
+        StoreLoad::default()
     }
 }
 
