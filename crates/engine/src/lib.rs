@@ -18,6 +18,7 @@ pub mod control;
 pub mod diagnosis;
 pub mod dial;
 pub mod hub;
+pub mod idempotency;
 pub mod intake;
 pub mod keeper;
 mod key_use;

@@ -133,6 +133,13 @@ pass! { AgentStore {
     delete_agent_token(app: AppId, id: AgentTokenId) -> bool;
 } }
 
+pass! { IdempotencyStore {
+    claim_request(request: &KeyedRequest, now: Timestamp, until: Timestamp) -> Claim;
+    keep_answer(request: &KeyedRequest, answer: &str, until: Timestamp) -> bool;
+    release_request(request: &KeyedRequest) -> ();
+    forget_requests(now: Timestamp, limit: u32) -> u64;
+} }
+
 pass! { ImportStore {
     import_position(source: &str, part: &str) -> Option<String>;
     put_import_position(source: &str, part: &str, position: Option<&str>) -> ();

@@ -27,6 +27,7 @@ mod events;
 mod faults;
 mod flaky;
 mod hooks;
+mod idempotency;
 mod inherited;
 mod keys;
 mod limits;

@@ -35,6 +35,7 @@ use uuid::Uuid;
 pub mod agents;
 pub mod audit;
 pub mod dials;
+pub mod idempotency;
 pub mod imports;
 pub mod installation;
 pub mod keys;
@@ -48,6 +49,7 @@ pub use crate::rights::Role;
 pub use agents::{AgentStore, AgentToken, RosterChange, StoredRoster};
 pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore};
 pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
+pub use idempotency::{Claim, IdempotencyStore, KeyedRequest};
 pub use imports::ImportStore;
 pub use installation::{InstallationStore, SealedRow, SealedTable};
 pub use keys::{ApiKey, KeyClaim, KeyProof, KeyStore, KeyUse};
@@ -454,6 +456,7 @@ pub trait Store:
     AgentStore
     + AuditStore
     + DialStore
+    + IdempotencyStore
     + ImportStore
     + InstallationStore
     + KeyStore

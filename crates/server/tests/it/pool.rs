@@ -49,7 +49,7 @@ async fn the_predecessors_pool_size_and_idle_timeout_hold() {
         let asking = (0..12).map(|n| {
             let (client, key) = (server.client(), &app.key);
             let url = format!("{}/api/contacts", server.url);
-            let contact = json!({"name": format!("Contact {n}"), "phones": ["+31612345678"]});
+            let contact = json!({"name": format!("Contact {n}"), "numbers": ["+31612345678"]});
             async move {
                 let made = client.post(&url).header("x-api-key", key).json(&contact);
                 let read = client.get(&url).header("x-api-key", key);

@@ -40,6 +40,7 @@ mod contacts;
 mod dials;
 mod events;
 mod flush;
+mod idempotency;
 mod imports;
 mod installation;
 mod keys;

@@ -36,6 +36,7 @@ mod contacts;
 mod dials;
 mod events;
 mod flush;
+mod idempotency;
 mod imports;
 mod installation;
 mod keys;

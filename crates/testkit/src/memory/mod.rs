@@ -29,6 +29,7 @@ mod agents;
 mod audit;
 mod commit;
 mod dials;
+mod idempotency;
 mod imports;
 mod installation;
 mod keys;
@@ -73,6 +74,7 @@ struct All {
     /// What people see of their sessions, beside `sessions`.
     person_sessions: BTreeMap<[u8; 32], PersonSession>,
     imports: BTreeMap<(String, String), String>,
+    keyed_requests: BTreeMap<(AppId, [u8; 32]), idempotency::Known>,
     audit: BTreeMap<(Option<AppId>, u64), AuditEntry>,
     dials: BTreeMap<DialId, Dial>,
     dial_policies: BTreeMap<AppId, DialPolicy>,
