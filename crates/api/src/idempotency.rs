@@ -72,6 +72,15 @@ const HEADERS: [HeaderName; 3] = [
 ];
 /// The largest answer, in bytes: more than the largest import is answered with.
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
+/// What the layer may answer by itself, beside refusing the caller. It reads a body also where the
+/// handler would not.
+const CODES: [Code; 5] = [
+    Code::InvalidBody,
+    Code::BodyTooSlow,
+    Code::BodyTooLarge,
+    Code::IdempotencyConflict,
+    Code::IdempotencyInProgress,
+];
 /// When to come again while the request is being carried out.
 const COME_AGAIN: Duration = Duration::from_secs(1);
 
@@ -319,14 +328,21 @@ fn describe_one(operation: &mut Operation) {
             response.headers.insert(name, RefOr::T(replayed.clone()));
         }
     }
-    let codes = [Code::IdempotencyConflict, Code::IdempotencyInProgress];
-    for (status, added) in problems(&[&codes]) {
+    let each = |code| problems(&[&[code]]).into_iter().map(move |one| (code, one));
+    for (code, (status, added)) in CODES.into_iter().flat_map(each) {
         match (responses.get_mut(&status), added) {
+            (Some(RefOr::T(there)), _) if names(there, code) => {}
             (Some(RefOr::T(there)), RefOr::T(added)) => merge(there, added),
             (Some(RefOr::Ref(_)), _) => {}
             (_, added) => drop(responses.insert(status, added)),
         }
     }
+}
+
+/// Whether a response is described with this code.
+fn names(response: &Described, code: Code) -> bool {
+    let name = format!("`{}`", code.as_str());
+    response.description.contains(&name)
 }
 
 /// Adds the codes of one description to another.
