@@ -150,6 +150,9 @@ and `/metrics`.
 **Errors** are `application/problem+json` with a `code` from a closed set; each code has a page at \
 `/docs/errors/<code>`.
 
+**Repeating.** A `POST` that takes an `Idempotency-Key` is carried out once and answered the \
+same as often as it is sent within a day.
+
 **Ids** are texts. Times are RFC 3339, UTC. What is not known is `null`.
 
 **Events** carry `seq`, gapless and in order for each app, the same in `GET /api/events` and on \
@@ -298,6 +301,7 @@ fn described(name: &str, text: &str) -> ApiKeyValue {
 #[must_use]
 pub fn openapi() -> OpenApi {
     let mut api = crate::router::routes().into_openapi();
+    crate::idempotency::describe(&mut api);
     if let Some(components) = &mut api.components {
         // The derive does not see names that a macro gave.
         let names = EventType::ALL.iter().map(|kind| kind.as_str());

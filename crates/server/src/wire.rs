@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axum::serve::ListenerExt;
 use futures_util::future::BoxFuture;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::registry::Registry;
 use switchhook_adapters::oauth::HttpTokens;
 use switchhook_api::{ApiConfig, ApiState, WsConfig};
@@ -138,12 +138,17 @@ impl Parts {
         let tls = config.tls.clone().map(Tls::open).transpose()?;
         let (current, previous) = master_keys(&config, &*entropy)?;
         let url = config.database_url.expose();
-        let store = switchhook_storage::open(url, OpenOptions::default())
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let mut options = OpenOptions {
+            meter: metrics.commits.clone(),
+            ..OpenOptions::default()
+        };
+        config.pool.apply(&mut options);
+        let store = switchhook_storage::open(url, options)
             .await
             .context("cannot open the database")?;
         let keys = KeyRing::unlock(&*store, current, previous, &*entropy).await?;
-        let mut registry = Registry::default();
-        let metrics = Metrics::register(&mut registry);
         let outbound = Guard::new(config.outbound.clone());
         let platforms = platforms_of(&config)?;
         let connections = Connections::new(store.clone(), platforms, keys.clone());
@@ -367,12 +372,27 @@ impl Parts {
         }
     }
 
+    /// Deletes the answers to requests with a key that are past their time.
+    async fn forget_requests(&self, now: Timestamp) {
+        loop {
+            match self.store.forget_requests(now, PRUNE_BATCH).await {
+                Ok(gone) if gone >= u64::from(PRUNE_BATCH) => {}
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot delete answers that are past their time");
+                    return;
+                }
+            }
+        }
+    }
+
     async fn prune(&self, stop: CancellationToken) {
         let days = |days: u32| SignedDuration::from_hours(24 * i64::from(days));
         while sleep(PRUNE_EVERY, &stop).await {
             let now = self.clock.now();
             let notifications = now - days(self.config.notifications_days);
             let events = now - days(self.config.events_days);
+            self.forget_requests(now).await;
             loop {
                 match self.store.prune(notifications, events, PRUNE_BATCH).await {
                     Ok((0, 0)) => break,

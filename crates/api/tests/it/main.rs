@@ -28,6 +28,7 @@ mod faults;
 mod flaky;
 mod hooks;
 mod hooks_by_get;
+mod idempotency;
 mod inherited;
 mod keys;
 mod limits;

@@ -35,9 +35,11 @@ use uuid::Uuid;
 pub mod agents;
 pub mod audit;
 pub mod dials;
+pub mod idempotency;
 pub mod imports;
 pub mod installation;
 pub mod keys;
+pub mod load;
 pub mod media;
 pub mod people;
 pub mod states;
@@ -47,9 +49,11 @@ pub use crate::rights::Role;
 pub use agents::{AgentStore, AgentToken, RosterChange, StoredRoster};
 pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore};
 pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
+pub use idempotency::{Claim, IdempotencyStore, KeyedRequest};
 pub use imports::ImportStore;
 pub use installation::{InstallationStore, SealedRow, SealedTable};
 pub use keys::{ApiKey, KeyClaim, KeyProof, KeyStore, KeyUse};
+pub use load::{LoadStore, StoreLoad};
 pub use media::{
     MediaCursor, MediaPage, MediaStore, RecordingCheck, RecordingQuery, RecordingRecord,
     StoredMessage, StoredPresence, StoredRecording, StoredVoicemail, VoicemailQuery,
@@ -477,9 +481,11 @@ pub trait Store:
     AgentStore
     + AuditStore
     + DialStore
+    + IdempotencyStore
     + ImportStore
     + InstallationStore
     + KeyStore
+    + LoadStore
     + MediaStore
     + PeopleStore
     + StateStore

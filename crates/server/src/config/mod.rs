@@ -20,6 +20,7 @@ use switchhook_engine::seal::MasterKey;
 
 use crate::tls::TlsFiles;
 
+mod database;
 mod inherited;
 mod limits;
 pub mod mappings;
@@ -27,6 +28,7 @@ mod own;
 pub mod people;
 mod source;
 
+pub use database::Pool;
 pub use inherited::Inherited;
 pub use limits::MaxConnections;
 pub use own::Own;
@@ -64,6 +66,8 @@ pub struct Config {
     pub frame_ancestors: String,
     /// `sqlite://…` or `postgres://…`; may hold a password.
     pub database_url: Secret,
+    /// Connections to PostgreSQL.
+    pub pool: Pool,
     /// The operators' bearer secret.
     pub internal_api_secret: Option<Secret>,
     /// The master key, unless it is in a file beside the database.
@@ -112,6 +116,7 @@ impl Default for Config {
             cors_origins: Vec::new(),
             frame_ancestors: "'self'".to_owned(),
             database_url: Secret::new("sqlite://switchhook.db"),
+            pool: Pool::default(),
             internal_api_secret: None,
             master_key: None,
             previous_master_keys: Vec::new(),
@@ -156,7 +161,7 @@ pub struct Raw {
 }
 
 /// Every key there is, as `section.key`.
-pub const KEYS: [&str; 49] = [
+pub const KEYS: [&str; 52] = [
     "server.listen",
     "server.public_url",
     "server.environment",
@@ -179,6 +184,9 @@ pub const KEYS: [&str; 49] = [
     "tls.certificate",
     "tls.key",
     "database.url",
+    "database.max_connections",
+    "database.min_connections",
+    "database.idle_timeout",
     "security.internal_api_secret",
     "security.master_key",
     "security.previous_master_keys",
@@ -323,6 +331,7 @@ impl Config {
                 default.frame_ancestors,
                 limits::frames,
             ),
+            pool: Pool::read(&mut reader),
             database_url: reader.read("database.url", default.database_url, database_url),
             internal_api_secret: reader.read("security.internal_api_secret", None, long_secret),
             master_key: reader.read("security.master_key", None, master_key),
@@ -373,6 +382,9 @@ impl Config {
             reader.faults.extend(faults);
         }
         let postgres = config.database_url.expose().starts_with("postgres");
+        if postgres {
+            config.pool.check(&mut reader);
+        }
         if postgres && config.master_key.is_none() && reader.faults.is_empty() {
             reader.faults.push(Fault {
                 place: "security.master_key".to_owned(),
@@ -703,10 +715,6 @@ mod tests {
             ("JWT_SECRET", "x"),
             ("LOG_TRANSPORT", "console"),
             ("WEBSOCKET_HEARTBEAT_INTERVAL", "30000"),
-            ("DB_MAX_CLIENTS", "10"),
-            ("DB_IDLE_TIMEOUT", "30000"),
-            ("DB_POOL_MIN", "2"),
-            ("DB_POOL_MAX", "10"),
             ("LOG_LEVEL", "warn"),
             ("PORT", "4100"),
         ])

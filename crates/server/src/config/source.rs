@@ -97,6 +97,7 @@ impl Environment {
                 put(key, name, text);
             }
         }
+        self.pool(&mut put);
         if self.get("JSON_LOGS") == Some("true") {
             put("log.format", "JSON_LOGS", "json".to_owned());
         }
@@ -110,6 +111,24 @@ impl Environment {
             }
         }
         values
+    }
+
+    /// How many connections, and how long an idle one stays: milliseconds there, seconds here.
+    fn pool(&self, put: &mut impl FnMut(&str, &str, String)) {
+        let same = [
+            (&["DB_MAX_CLIENTS", "DB_POOL_MAX"][..], "max_connections"),
+            (&["DB_POOL_MIN"], "min_connections"),
+        ];
+        for (names, key) in same {
+            if let Some((name, text)) = self.first(names) {
+                put(&format!("database.{key}"), name, text.to_owned());
+            }
+        }
+        if let Some(text) = self.get("DB_IDLE_TIMEOUT") {
+            let seconds = text.trim().parse::<u64>().map(|ms| ms.div_ceil(1000));
+            let text = seconds.map_or_else(|_| text.to_owned(), |seconds| seconds.to_string());
+            put("database.idle_timeout", "DB_IDLE_TIMEOUT", text);
+        }
     }
 
     /// `DB_HOST`, `DB_USER` and so on, or their `PG…` forms, as one URL.

@@ -22,6 +22,7 @@ mod leaks;
 mod mappings;
 mod openconnector;
 mod people;
+mod pool;
 mod program;
 mod real_dial;
 mod real_dial_api;

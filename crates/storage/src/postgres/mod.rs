@@ -16,8 +16,8 @@ use switchhook_domain::event::{Event, EventType};
 use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, NotificationId};
 use switchhook_engine::store::{
     App, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery, DueCall, Grant,
-    LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult,
-    StoredMessage, Wake,
+    LoadStore, LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreLoad,
+    StoreResult, StoredMessage, Wake,
 };
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -27,6 +27,7 @@ use crate::OpenOptions;
 use crate::migrate::{self, MigrationStatus};
 use crate::queue::{MAX_WAIT, closed};
 use crate::shares::Shares;
+use crate::tally::Tally;
 use crate::working::Work;
 
 mod accounts;
@@ -39,6 +40,7 @@ mod contacts;
 mod dials;
 mod events;
 mod flush;
+mod idempotency;
 mod imports;
 mod installation;
 mod keys;
@@ -48,6 +50,7 @@ mod media;
 mod messages;
 mod notifications;
 mod people;
+mod pool;
 mod prune;
 mod reader;
 mod scope;
@@ -59,20 +62,22 @@ mod walls;
 mod writer;
 
 use listen::Listener;
+use pool::Split;
 use reader::Readers;
 use session::Target;
-use writer::{Job, Writer};
+use writer::{Desk, Job, Writer};
 
 /// Wake-ups a receiver may fall behind before it has to read the log.
 const WAKES: usize = 4096;
-/// Pooled connections per reader asked for: here a reader waits for the network, not for a core.
-const POOL_PER_READER: usize = 4;
 
 /// The store.
 pub(crate) struct PostgresStore {
     writers: Vec<mpsc::Sender<Job>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     listener: JoinHandle<()>,
+    sweeper: JoinHandle<()>,
+    desks: Vec<Arc<Desk>>,
+    queued: Tally,
     closing: watch::Sender<bool>,
     readers: Readers,
     wakes: broadcast::Sender<Wake>,
@@ -86,6 +91,7 @@ pub(crate) struct PostgresStore {
 
 /// Opens the database.
 pub(crate) async fn open(url: &str, options: OpenOptions) -> StoreResult<PostgresStore> {
+    let split = Split::of(&options)?;
     let target = Target::parse(url)?;
     if options.migrate {
         let mut client = target.connect().await?;
@@ -98,10 +104,11 @@ pub(crate) async fn open(url: &str, options: OpenOptions) -> StoreResult<Postgre
     let (wakes, _) = broadcast::channel(WAKES);
     let (closing, _) = watch::channel(false);
     let node: Arc<str> = format!("{:016x}", RandomState::new().build_hasher().finish()).into();
-    let count = options.writers.max(1);
+    let count = split.writers;
+    let desks: Vec<Arc<Desk>> = (0..count).map(|_| Arc::default()).collect();
     let mut writers = Vec::with_capacity(count);
     let mut tasks = Vec::with_capacity(count);
-    for _ in 0..count {
+    for desk in &desks {
         let (jobs, queue) = mpsc::channel((options.queue / count).max(1));
         writers.push(jobs);
         let writer = Writer {
@@ -111,10 +118,13 @@ pub(crate) async fn open(url: &str, options: OpenOptions) -> StoreResult<Postgre
             wakes: wakes.clone(),
             node: Arc::clone(&node),
             session: None,
+            desk: Arc::clone(desk),
+            meter: options.meter.clone(),
         };
         tasks.push(tokio::spawn(writer.run()));
     }
-    let readers = Readers::new(&target, options.readers.max(1) * POOL_PER_READER)?;
+    let readers = Readers::new(&target, split.readers)?;
+    let sweeper = pool::sweeper(readers.clone(), split.kept, options.idle_timeout);
     let heads = HashMap::new();
     let listener = Listener {
         target,
@@ -126,11 +136,14 @@ pub(crate) async fn open(url: &str, options: OpenOptions) -> StoreResult<Postgre
         writers,
         tasks: Mutex::new(tasks),
         listener: tokio::spawn(listener.run()),
+        sweeper: tokio::spawn(sweeper),
+        desks,
+        queued: Tally::default(),
         closing,
         readers,
         wakes,
         scan_limit: options.scan_limit.max(1),
-        reading: Shares::of(options.readers.max(1) * POOL_PER_READER / 2),
+        reading: Shares::of(split.readers / 2),
         writing: Shares::of(options.queue / count / 4),
         scanning: Shares::of(1),
     };
@@ -181,12 +194,27 @@ impl PostgresStore {
 impl Drop for PostgresStore {
     fn drop(&mut self) {
         self.listener.abort();
+        self.sweeper.abort();
+    }
+}
+
+impl LoadStore for PostgresStore {
+    fn load(&self) -> StoreLoad {
+        let mut load = StoreLoad {
+            queued: self.queued.now(),
+            ..self.readers.load()
+        };
+        for desk in &self.desks {
+            desk.count(&mut load);
+        }
+        load
     }
 }
 
 #[async_trait]
 impl Store for PostgresStore {
     async fn commit(&self, changeset: Changeset) -> StoreResult<Committed> {
+        let _queued = self.queued.one();
         let (reply, answer) = oneshot::channel();
         let writer = self.writer(changeset.app_id);
         let _place = self.writing.turn(changeset.app_id).await?;
@@ -373,6 +401,7 @@ impl Store for PostgresStore {
             drop(task.await);
         }
         self.listener.abort();
+        self.sweeper.abort();
         self.readers.close();
     }
 }

@@ -20,5 +20,6 @@ mod history;
 mod migrated_calls;
 mod migrations;
 mod model;
+mod pool;
 mod proxy;
 mod second_wall;

@@ -24,6 +24,7 @@ pub mod connections;
 pub mod contacts;
 pub mod dials;
 pub mod folding;
+pub mod idempotency;
 pub mod imports;
 pub mod installation;
 pub mod isolation;
@@ -108,6 +109,10 @@ macro_rules! for_each_area {
             media::recordings_come_due,
             media::voicemails_come_and_go,
             prune::the_log_loses_its_beginning_only,
+            idempotency::a_request_is_claimed_once,
+            idempotency::an_answer_is_kept_for_its_app_and_time,
+            idempotency::a_claim_is_its_owners,
+            idempotency::requests_are_forgotten,
             imports::an_import_remembers_its_position,
             imports::history_is_kept_and_not_told,
             isolation::a_foreign_id_is_an_unknown_id,
