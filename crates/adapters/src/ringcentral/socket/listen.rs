@@ -227,9 +227,10 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Begins to read the call log, when there is a gap and it is not being read already.
+    /// Begins to read the call log, when there is a gap and it is not being read for the first
+    /// time already. A second reading that still waits is given up: this one reaches as far.
     fn fill(&mut self) {
-        if let (Some(from), None) = (self.memory.gap_from, &self.filling) {
+        if let (Some(from), None) = (self.memory.gap_from, self.filling_from) {
             self.filling_from = Some(from);
             self.filling = Some(self.look(from, Duration::ZERO));
         }

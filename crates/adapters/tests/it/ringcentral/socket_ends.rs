@@ -106,6 +106,26 @@ async fn a_session_that_is_lost_is_begun_anew_and_the_call_log_read() {
     }
 }
 
+/// RingCentral writes a call down some time after its end: the log is read once more.
+#[tokio::test]
+async fn the_log_is_read_again_for_what_was_not_written_down_yet() {
+    let heard = SystemClock.now() - SignedDuration::from_secs(40);
+    let live = Live::begin(Terms::default(), Some(heard)).await;
+    live.until("the log is read", |live| live.log_reads().len() == 1)
+        .await;
+    live.until("it is up", |live| live.ups() == 1).await;
+    assert_eq!(live.signals().len(), 0, "it is empty as yet");
+    live.vendor().log(logged());
+    // The answer to the first reading is on its way while time stands still.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(121)).await;
+    tokio::time::resume();
+    live.until("it is told", |live| live.signals().len() == 1)
+        .await;
+    assert_eq!((live.log_reads().len(), live.begun().len()), (2, 1));
+}
+
 #[tokio::test]
 async fn a_session_is_not_gone_on_with_too_late() {
     let live = Live::up(Terms {
