@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, Method, header};
 use switchhook_domain::id::AppId;
 use switchhook_engine::access::{Access, AccessError, same_secret};
 use switchhook_engine::agents::TOKEN_PREFIX;
-use switchhook_engine::rights::{Scope, Scopes};
+use switchhook_engine::rights::{Role, Scope, Scopes};
 use switchhook_engine::seal::digest;
 
 use crate::audit::Trace;
@@ -72,6 +72,13 @@ impl Caller {
         match self.by {
             By::Key => {
                 let detail = format!("This API key lacks the scope {scope}. Use one that has it.");
+                Problem::new(Code::ScopeMissing, detail).with("scope", scope)
+            }
+            By::Token(_) if Role::Agent.scopes().names().contains(&scope) => {
+                let detail = format!(
+                    "The key that minted this token lacks the scope {scope}. Mint the token with \
+                     a key that has it."
+                );
                 Problem::new(Code::ScopeMissing, detail).with("scope", scope)
             }
             By::Token(_) => {

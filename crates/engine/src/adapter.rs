@@ -203,7 +203,8 @@ pub enum FieldKind {
     /// Host name or address of a PBX, which may stand in a private network.
     #[serde(rename = "text")]
     PbxHost,
-    /// Credential: sealed at rest, never returned. May be given as `env:NAME` or `file:PATH`.
+    /// Credential: sealed at rest, never returned. May be given by reference
+    /// ([`crate::references`]).
     Secret,
     /// Whole number.
     Integer,

@@ -36,6 +36,7 @@ pub mod ports;
 pub mod reaper;
 pub mod recordings;
 pub mod redact;
+pub mod references;
 pub mod reseal;
 pub mod rights;
 pub mod seal;

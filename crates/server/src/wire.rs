@@ -149,6 +149,9 @@ impl Parts {
         let connections = Connections::new(store.clone(), platforms, keys.clone());
         let connections = connections.with_defaults(config.inherited.defaults.clone());
         let connections = connections.with_sources(Sources::new(config.openconnector.clone()));
+        let (references, own) = (config.secret_files.clone(), config.own.clone());
+        let references = references.without(own.files, own.variables);
+        let connections = connections.with_references(references);
         let connections = Arc::new(connections.with_outbound(outbound));
         connections
             .refresh()

@@ -15,18 +15,21 @@ use switchhook_domain::phone::NumberPlan;
 use switchhook_engine::adapter::Secret;
 use switchhook_engine::openconnector::Nextcloud;
 use switchhook_engine::outbound::Policy;
-use switchhook_engine::seal::{MasterKey, resolve};
+use switchhook_engine::references::{References, follow};
+use switchhook_engine::seal::MasterKey;
 
 use crate::tls::TlsFiles;
 
 mod inherited;
 mod limits;
 pub mod mappings;
+mod own;
 pub mod people;
 mod source;
 
 pub use inherited::Inherited;
 pub use limits::MaxConnections;
+pub use own::Own;
 pub use source::{Environment, read_file};
 
 /// The default file, with every key explained.
@@ -67,6 +70,10 @@ pub struct Config {
     pub master_key: Option<MasterKey>,
     /// Master keys used before: what is sealed under them still opens.
     pub previous_master_keys: Vec<MasterKey>,
+    /// What secrets of connections may refer to.
+    pub secret_files: References,
+    /// What they may not, wherever it lies.
+    pub own: Own,
     /// Where secrets of connections may be kept beside here.
     pub openconnector: Option<Nextcloud>,
     /// How people sign in.
@@ -108,6 +115,8 @@ impl Default for Config {
             internal_api_secret: None,
             master_key: None,
             previous_master_keys: Vec::new(),
+            secret_files: References::default(),
+            own: Own::default(),
             openconnector: None,
             people: people::PeopleConfig::default(),
             country: "NL".to_owned(),
@@ -147,7 +156,7 @@ pub struct Raw {
 }
 
 /// Every key there is, as `section.key`.
-pub const KEYS: [&str; 48] = [
+pub const KEYS: [&str; 49] = [
     "server.listen",
     "server.public_url",
     "server.environment",
@@ -173,6 +182,7 @@ pub const KEYS: [&str; 48] = [
     "security.internal_api_secret",
     "security.master_key",
     "security.previous_master_keys",
+    "security.secret_files",
     "openconnector.url",
     "openconnector.username",
     "openconnector.password",
@@ -242,8 +252,10 @@ impl Config {
             }
         }
         let config = Self::check(&values.raw, faults)?;
+        let own = Own::read(&values.raw, &config, overrides.file.as_deref(), environment);
         Ok(Self {
             inherited,
+            own,
             ..config
         })
     }
@@ -319,6 +331,12 @@ impl Config {
                 Vec::new(),
                 master_keys,
             ),
+            secret_files: reader.read(
+                "security.secret_files",
+                default.secret_files,
+                References::parse,
+            ),
+            own: default.own,
             people: reader.people(),
             openconnector: reader.openconnector(),
             country: reader.read("numbers.country", default.country, |text| {
@@ -492,7 +510,7 @@ fn days(text: &str) -> Result<u32, String> {
 }
 
 fn database_url(text: &str) -> Result<Secret, String> {
-    let url = resolve(&Secret::new(text)).map_err(|error| error.to_string())?;
+    let url = follow(&Secret::new(text)).map_err(|error| error.to_string())?;
     let known = ["sqlite:", "postgres://", "postgresql://"];
     if known.iter().any(|scheme| url.expose().starts_with(scheme)) {
         Ok(url)
@@ -505,7 +523,7 @@ fn secret(text: &str) -> Result<Option<Secret>, String> {
     if text.is_empty() {
         return Ok(None);
     }
-    resolve(&Secret::new(text))
+    follow(&Secret::new(text))
         .map(Some)
         .map_err(|error| error.to_string())
 }
@@ -514,7 +532,7 @@ fn secret(text: &str) -> Result<Option<Secret>, String> {
 fn master_keys(text: &str) -> Result<Vec<MasterKey>, String> {
     let keys = text.split(',').map(str::trim).filter(|key| !key.is_empty());
     keys.map(|key| {
-        let key = resolve(&Secret::new(key)).map_err(|error| error.to_string())?;
+        let key = follow(&Secret::new(key)).map_err(|error| error.to_string())?;
         MasterKey::parse(key.expose()).map_err(|error| error.to_string())
     })
     .collect()
@@ -544,6 +562,10 @@ mod tests {
             ..Overrides::default()
         };
         let from_file = Config::load(&overrides, &Environment::default()).unwrap();
+        let from_file = Config {
+            own: Own::default(),
+            ..from_file
+        };
         assert_eq!(format!("{from_file:?}"), format!("{:?}", Config::default()));
         for key in KEYS {
             let (_, name) = key.split_once('.').unwrap();
@@ -692,6 +714,7 @@ mod tests {
         assert_eq!(config.log_level, "warn");
         assert_eq!(config.listen.port(), 4100);
         let rest = Config {
+            own: Own::default(),
             log_level: "info".to_owned(),
             listen: Config::default().listen,
             ..config

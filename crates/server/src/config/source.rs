@@ -8,6 +8,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Fault, KEYS, Raw};
 
+/// The variable that names the file.
+const VARIABLE: &str = "SWITCHHOOK_CONFIG";
+
 /// Raw values by key, and what was wrong with the file.
 #[derive(Debug, Default)]
 pub struct Values {
@@ -185,13 +188,19 @@ fn encode(text: &str) -> String {
         .collect()
 }
 
+/// The file that was named, or the one that is looked for.
+pub(super) fn path<'a>(named: Option<&'a Path>, environment: &'a Environment) -> &'a Path {
+    let named = named.or_else(|| environment.get(VARIABLE).map(Path::new));
+    named.unwrap_or(Path::new("switchhook.toml"))
+}
+
 /// Reads the file that was named, or `switchhook.toml` where there is one.
 ///
 /// # Errors
 /// When the file cannot be read or is no TOML.
 pub fn read_file(named: Option<&Path>, environment: &Environment) -> Result<Values, Vec<Fault>> {
-    let named = named.or_else(|| environment.get("SWITCHHOOK_CONFIG").map(Path::new));
-    let path = named.unwrap_or(Path::new("switchhook.toml"));
+    let named = named.or_else(|| environment.get(VARIABLE).map(Path::new));
+    let path = path(named, environment);
     if named.is_none() && !path.exists() {
         return Ok(Values::default());
     }

@@ -28,5 +28,6 @@ mod real_dial_api;
 mod real_oidc;
 mod real_pbx;
 mod real_sqs;
+mod secret_files;
 mod secrets;
 mod tls;

@@ -11,7 +11,7 @@ use switchhook_engine::adapter::Secret;
 use switchhook_engine::admin::NewConnection;
 use switchhook_engine::connections::ReadyConnection;
 use switchhook_engine::oauth::Granted;
-use switchhook_engine::seal::resolve;
+use switchhook_engine::references::follow;
 use switchhook_engine::store::{App, StoreError};
 use switchhook_storage::predecessor::Row;
 use uuid::Uuid;
@@ -145,7 +145,7 @@ pub(super) async fn sign_in(
 
 /// A setting given by value or by reference.
 pub(super) fn opened(given: &str) -> anyhow::Result<Secret> {
-    Ok(resolve(&Secret::new(given))?)
+    Ok(follow(&Secret::new(given))?)
 }
 
 /// The app of a connection, for those who read rows of several.
