@@ -532,7 +532,7 @@ async fn what_belongs_to_another_app_does_not_exist() {
         assert_eq!(answer.status, 404, "{}: {}", route.id, answer.text);
         assert!(answer.problem().ends_with("_not_found"), "{}", route.id);
     }
-    assert_eq!(covered, 38);
+    assert_eq!(covered, 39);
     // Theirs is still there.
     let call = &theirs.0["call"];
     assert_eq!(
