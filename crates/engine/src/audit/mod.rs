@@ -10,9 +10,11 @@ use switchhook_domain::Timestamp;
 use switchhook_domain::id::AppId;
 
 mod lines;
+mod portrait;
 
 use self::lines::read_line;
 pub use self::lines::{HEADINGS, hex, line, row, unhex};
+pub use self::portrait::OnRecord;
 use crate::keyring::KeyRing;
 use crate::ports::Clock;
 use crate::seal::keyed_hash;

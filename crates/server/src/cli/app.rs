@@ -1,12 +1,14 @@
 //! `switchhook app`: apps and sign-in links, straight on the database. A server that runs notices
 //! within a second; its connections to platforms within some seconds.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use switchhook_domain::id::AppId;
 use switchhook_engine::admin::AppChange;
+use switchhook_engine::audit::OnRecord;
 use switchhook_engine::store::{App, Role};
 
-use super::{Context, Failure, Outcome, audit, output};
+use super::deeds::{self, Done};
+use super::{Context, Failure, Outcome, output};
 use crate::wire::Parts;
 
 #[derive(Debug, clap::Args)]
@@ -105,7 +107,9 @@ pub(super) async fn run(args: Args, context: &Context) -> Outcome {
 
 async fn create(parts: &Parts, name: &str, country: &str, as_json: bool) -> Outcome {
     let (app, key) = parts.admin.create_app(name, Some(country)).await?;
-    audit::note(parts, app.id, "app create", &format!("app {}", app.id)).await?;
+    let mut after = app.on_record();
+    after["first_key"] = key.row.on_record();
+    note(parts, &app, "app create", None, after).await?;
     if as_json {
         output::json(&json!({ "app_id": app.id, "app_name": app.name, "api_key": key.text }))?;
         return Ok(());
@@ -119,9 +123,8 @@ async fn create(parts: &Parts, name: &str, country: &str, as_json: bool) -> Outc
 async fn alter(parts: &Parts, wanted: &str, action: &str, change: AppChange) -> Outcome {
     let before = find(parts, Some(wanted)).await?;
     let after = parts.admin.change_app(before.id, change).await?;
-    let target = format!("app {}", after.id);
-    let (old, new) = (json!(before), json!(after));
-    audit::note_change(parts, after.id, (action, &target), Some(old), Some(new)).await?;
+    let old = Some(before.on_record());
+    note(parts, &after, action, old, after.on_record()).await?;
     let state = if after.active { "on" } else { "off" };
     let (id, name, country) = (after.id, &after.name, &after.country);
     output::say(&format!("App  {id}  {name}  {country}  switched {state}"));
@@ -159,13 +162,8 @@ async fn link(parts: &Parts, app: Option<&str>, role: &str) -> Outcome {
     let app = find(parts, app).await?;
     let role = Role::from_name(role).unwrap_or(Role::Agent);
     let token = parts.gate.sign_in_link(app.id, role).await?;
-    audit::note(
-        parts,
-        app.id,
-        "app link",
-        &format!("role {}", role.as_str()),
-    )
-    .await?;
+    let after = json!({ "role": role.as_str(), "works_minutes": 30 });
+    note(parts, &app, "app link", None, after).await?;
     output::say(&format!("{}/sign-in?token={token}", base_url(parts)));
     output::remark(&format!(
         "Works once, within 30 minutes, for {} as {}.",
@@ -173,6 +171,23 @@ async fn link(parts: &Parts, app: Option<&str>, role: &str) -> Outcome {
         role.as_str()
     ));
     Ok(())
+}
+
+async fn note(
+    parts: &Parts,
+    app: &App,
+    action: &str,
+    before: Option<Value>,
+    after: Value,
+) -> anyhow::Result<()> {
+    let done = Done {
+        app: Some(app.id),
+        action,
+        target: format!("app {}", app.id),
+        before,
+        after: Some(after),
+    };
+    deeds::note(parts, done).await
 }
 
 /// The address people reach the server by.

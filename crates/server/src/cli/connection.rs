@@ -1,10 +1,13 @@
 //! `switchhook connection`: connections to phone platforms, straight on the database.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use switchhook_domain::id::{AppId, ConnectionId};
-use switchhook_engine::admin::{Change, NewConnection};
+use switchhook_engine::admin::{AdminError, Change, NewConnection};
+use switchhook_engine::audit::OnRecord;
+use switchhook_engine::store::Connection;
 
-use super::{Context, Failure, Outcome, app, audit, output};
+use super::deeds::{self, Done};
+use super::{Context, Failure, Outcome, app, output};
 use crate::wire::{self, Parts};
 
 #[derive(Debug, clap::Args)]
@@ -98,7 +101,8 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
             let made = parts.admin.create_connection(app.id, new).await?;
             let base = app::base_url(parts);
             let row = made.row;
-            note(parts, app.id, "connection add", row.id).await?;
+            let after = Some(row.on_record());
+            note(parts, (app.id, row.id), "connection add", None, after).await?;
             output::say(&format!("Connection  {}  {}", row.id, row.name));
             output::say(&format!(
                 "Webhook     {base}/webhooks/{}/{}",
@@ -123,14 +127,7 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
             output::table(&rows);
         }
         Command::Remove { id } => {
-            let known = parts.connections.get(id).filter(|c| c.app.id == app.id);
-            if let Some(connection) = known {
-                for left in parts.keeper.release(&connection).await? {
-                    output::remark(&left);
-                }
-            }
-            parts.admin.delete_connection(app.id, id).await?;
-            note(parts, app.id, "connection remove", id).await?;
+            remove(parts, app.id, id).await?;
             output::say("Removed.");
         }
         Command::Set { id, settings, name } => {
@@ -145,6 +142,26 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
         Command::Platforms { .. } => {}
     }
     Ok(())
+}
+
+async fn remove(parts: &Parts, app: AppId, id: ConnectionId) -> Outcome {
+    let before = found(parts, app, id).await?;
+    let mut left_there = Vec::new();
+    if let Some(connection) = parts.connections.get(id) {
+        left_there = parts.keeper.release(&connection).await?;
+    }
+    parts.admin.delete_connection(app, id).await?;
+    let left = json!({ "left_at_platform": left_there });
+    let (before, after) = (Some(before.on_record()), Some(left));
+    note(parts, (app, id), "connection remove", before, after).await?;
+    left_there.iter().for_each(|left| output::remark(left));
+    Ok(())
+}
+
+/// The connection as it is now.
+async fn found(parts: &Parts, app: AppId, id: ConnectionId) -> Result<Connection, Failure> {
+    let found = parts.store.connection(app, id).await?;
+    Ok(found.ok_or(AdminError::NotFound("connection"))?)
 }
 
 async fn set(
@@ -163,9 +180,11 @@ async fn set(
         config,
         webhook_secret: None,
     };
+    let before = Some(found(parts, app, id).await?.on_record());
     let row = parts.admin.update_connection(app, id, change).await?;
+    let after = Some(row.on_record());
+    note(parts, (app, id), "connection set", before, after).await?;
     follow(parts, id).await?;
-    note(parts, app, "connection set", id).await?;
     output::say(&format!("Changed     {id}  {}", row.name));
     Ok(())
 }
@@ -177,12 +196,14 @@ async fn rotate(
     secret: Option<String>,
     keep_old: bool,
 ) -> Outcome {
+    let before = Some(found(parts, app, id).await?.on_record());
     let rotated = parts
         .admin
         .rotate_webhook_secret(app, id, secret, keep_old)
         .await?;
+    let after = Some(rotated.row.on_record());
+    note(parts, (app, id), "connection secret", before, after).await?;
     follow(parts, id).await?;
-    note(parts, app, "connection secret", id).await?;
     output::say(&format!("Changed     {id}  {}", rotated.row.name));
     if let Some(secret) = rotated.webhook_secret {
         output::say(&format!("Secret      {secret}"));
@@ -205,8 +226,21 @@ async fn follow(parts: &Parts, id: ConnectionId) -> Outcome {
     Ok(())
 }
 
-async fn note(parts: &Parts, app: AppId, action: &str, id: ConnectionId) -> Outcome {
-    audit::note(parts, app, action, &format!("connection {id}")).await
+pub(super) async fn note(
+    parts: &Parts,
+    (app, id): (AppId, ConnectionId),
+    action: &str,
+    before: Option<Value>,
+    after: Option<Value>,
+) -> anyhow::Result<()> {
+    let done = Done {
+        app: Some(app),
+        action,
+        target: format!("connection {id}"),
+        before,
+        after,
+    };
+    deeds::note(parts, done).await
 }
 
 /// The settings with null, which takes away, for those without a value.

@@ -14,6 +14,7 @@ mod audit;
 mod bed;
 mod connections;
 mod database;
+mod deeds;
 mod dialpad_both_ways;
 mod import;
 mod kill;
