@@ -33,6 +33,7 @@ mod limits;
 mod mappings;
 mod media;
 mod oauth;
+mod on_record;
 mod outbound;
 mod pages;
 mod pbx_socket;
