@@ -27,6 +27,7 @@ mod sqlite;
 mod working;
 
 pub use migrate::{MigrationStatus, Version};
+pub use postgres::role::Role;
 
 /// How safe a commit is when it is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,6 +130,14 @@ pub async fn migration_status(url: &str) -> StoreResult<MigrationStatus> {
         Address::Sqlite(path) => sqlite::migration_status(path).await,
         Address::SqliteTemporary => Ok(migrate::status(&migrate::sqlite(), Vec::new())),
         Address::Postgres(url) => postgres::migration_status(&url).await,
+    }
+}
+
+/// The database role of this address; `None` for SQLite, which has none. Changes nothing.
+pub async fn role(url: &str) -> StoreResult<Option<Role>> {
+    match Address::parse(url)? {
+        Address::Sqlite(_) | Address::SqliteTemporary => Ok(None),
+        Address::Postgres(url) => postgres::role::role(&url).await.map(Some),
     }
 }
 

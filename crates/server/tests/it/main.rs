@@ -16,6 +16,7 @@ mod connections;
 mod database;
 mod deeds;
 mod dialpad_both_ways;
+mod doctor;
 mod import;
 mod kill;
 mod leaks;

@@ -50,6 +50,7 @@ mod notifications;
 mod people;
 mod prune;
 mod reader;
+pub(crate) mod role;
 mod scope;
 pub(crate) mod session;
 mod states;
