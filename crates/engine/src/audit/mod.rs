@@ -359,13 +359,25 @@ pub fn redacted(value: &Value) -> Value {
             Value::Object(shown.collect())
         }
         Value::Array(items) => items.iter().map(redacted).collect(),
-        // Sign-in links and signed addresses carry their secret in the query.
-        Value::String(text) => match text.split_once('?') {
-            Some((address, _)) if address.contains("://") => format!("{address}?…").into(),
-            _ => text.clone().into(),
-        },
+        Value::String(text) => shown(text).into(),
         other => other.clone(),
     }
+}
+
+/// Addresses carry secrets too: sign-in links and signed ones in the query, others a password
+/// before the host.
+fn shown(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let (rest, query) = rest
+        .split_once('?')
+        .map_or((rest, ""), |(rest, _)| (rest, "?…"));
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = host
+        .rsplit_once('@')
+        .map_or(host.to_owned(), |(_, host)| format!("…@{host}"));
+    format!("{scheme}://{host}{path}{query}")
 }
 
 #[cfg(test)]
@@ -385,6 +397,9 @@ mod tests {
         }
         let link = json!({"url": "https://cti.example/sign-in?token=s6"});
         assert_eq!(redacted(&link)["url"], "https://cti.example/sign-in?…");
+        let pbx = json!({"url": "http://user:s7@pbx.example:8088/ari"});
+        assert_eq!(redacted(&pbx)["url"], "http://…@pbx.example:8088/ari");
+        assert_eq!(redacted(&json!("a@b.example, ok?")), "a@b.example, ok?");
         assert!(shown.contains("CRM") && shown.contains("\"user\":\"x\""));
     }
 
