@@ -192,6 +192,9 @@ pass! { VendorStore {
 pass! { AuditStore {
     audit_head(app: Option<AppId>) -> Option<(u64, [u8; 32])>;
     append_audit(entry: &AuditEntry) -> bool;
+    begin_deed(begun: &BegunDeed) -> ();
+    end_deed(entry: &AuditEntry, begun: &BegunDeed) -> bool;
+    claim_due_deeds(now: Timestamp, again: Timestamp, limit: u32) -> Vec<BegunDeed>;
     audit(app: Option<AppId>, query: &AuditQuery) -> Vec<AuditEntry>;
     audit_after(app: Option<AppId>, after: u64, limit: u32) -> Vec<AuditEntry>;
     audit_chains() -> Vec<Option<AppId>>;

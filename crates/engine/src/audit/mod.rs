@@ -9,16 +9,18 @@ use serde_json::Value;
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::AppId;
 
+mod begun;
 mod lines;
 mod portrait;
 
+pub use self::begun::Begun;
 use self::lines::read_line;
 pub use self::lines::{HEADINGS, hex, line, row, unhex};
 pub use self::portrait::OnRecord;
 use crate::keyring::KeyRing;
 use crate::ports::Clock;
 use crate::seal::keyed_hash;
-use crate::store::{Actor, AuditEntry, AuditQuery, Store, StoreError, StoreResult};
+use crate::store::{Actor, AuditEntry, AuditQuery, BegunDeed, Store, StoreError, StoreResult};
 
 /// Entries read at a time while a chain is verified.
 const PAGE: u32 = 500;
@@ -128,13 +130,22 @@ impl Audit {
     /// # Errors
     /// When the database is away.
     pub async fn note(&self, deed: Deed) -> StoreResult<()> {
+        self.append(&deed, None).await
+    }
+
+    /// Appends the entry, and in the same transaction ends the deed that had begun.
+    async fn append(&self, deed: &Deed, begun: Option<&BegunDeed>) -> StoreResult<()> {
         let _turn = self.turn.lock().await;
         let now = self.clock.now();
         for _ in 0..TRIES {
             let head = self.store.audit_head(deed.app_id).await?;
             let (no, before) = head.unwrap_or((0, [0; 32]));
-            let entry = self.entry(&deed, no + 1, now, &before);
-            if self.store.append_audit(&entry).await? {
+            let entry = self.entry(deed, no + 1, now, &before);
+            let appended = match begun {
+                Some(begun) => self.store.end_deed(&entry, begun).await?,
+                None => self.store.append_audit(&entry).await?,
+            };
+            if appended {
                 return Ok(());
             }
         }

@@ -45,7 +45,7 @@ pub mod vendors;
 
 pub use crate::rights::Role;
 pub use agents::{AgentStore, AgentToken, RosterChange, StoredRoster};
-pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore};
+pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore, BegunDeed};
 pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
 pub use imports::ImportStore;
 pub use installation::{InstallationStore, SealedRow, SealedTable};

@@ -98,11 +98,16 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
                 config,
                 webhook_secret,
             };
-            let made = parts.admin.create_connection(app.id, new).await?;
+            let action = "connection add";
+            let add = async {
+                let made = parts.admin.create_connection(app.id, new).await?;
+                let after = Some(made.row.on_record());
+                Ok((done(action, (app.id, made.row.id), None, after), made))
+            };
+            let app = Some(app.id);
+            let made = deeds::record(parts, app, (action, "connection"), add).await?;
             let base = app::base_url(parts);
             let row = made.row;
-            let after = Some(row.on_record());
-            note(parts, (app.id, row.id), "connection add", None, after).await?;
             output::say(&format!("Connection  {}  {}", row.id, row.name));
             output::say(&format!(
                 "Webhook     {base}/webhooks/{}/{}",
@@ -145,15 +150,22 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
 }
 
 async fn remove(parts: &Parts, app: AppId, id: ConnectionId) -> Outcome {
-    let before = found(parts, app, id).await?;
-    let mut left_there = Vec::new();
-    if let Some(connection) = parts.connections.get(id) {
-        left_there = parts.keeper.release(&connection).await?;
-    }
-    parts.admin.delete_connection(app, id).await?;
-    let left = json!({ "left_at_platform": left_there });
-    let (before, after) = (Some(before.on_record()), Some(left));
-    note(parts, (app, id), "connection remove", before, after).await?;
+    let action = "connection remove";
+    let remove = async {
+        let before = found(parts, app, id).await?.on_record();
+        let mut left_there = Vec::new();
+        if let Some(connection) = parts.connections.get(id) {
+            left_there = parts.keeper.release(&connection).await?;
+        }
+        parts.admin.delete_connection(app, id).await?;
+        let after = json!({ "left_at_platform": left_there });
+        Ok((
+            done(action, (app, id), Some(before), Some(after)),
+            left_there,
+        ))
+    };
+    let target = format!("connection {id}");
+    let left_there = deeds::record(parts, Some(app), (action, &target), remove).await?;
     left_there.iter().for_each(|left| output::remark(left));
     Ok(())
 }
@@ -180,10 +192,15 @@ async fn set(
         config,
         webhook_secret: None,
     };
-    let before = Some(found(parts, app, id).await?.on_record());
-    let row = parts.admin.update_connection(app, id, change).await?;
-    let after = Some(row.on_record());
-    note(parts, (app, id), "connection set", before, after).await?;
+    let action = "connection set";
+    let update = async {
+        let before = Some(found(parts, app, id).await?.on_record());
+        let row = parts.admin.update_connection(app, id, change).await?;
+        let after = Some(row.on_record());
+        Ok((done(action, (app, id), before, after), row))
+    };
+    let target = format!("connection {id}");
+    let row = deeds::record(parts, Some(app), (action, &target), update).await?;
     follow(parts, id).await?;
     output::say(&format!("Changed     {id}  {}", row.name));
     Ok(())
@@ -196,13 +213,17 @@ async fn rotate(
     secret: Option<String>,
     keep_old: bool,
 ) -> Outcome {
-    let before = Some(found(parts, app, id).await?.on_record());
-    let rotated = parts
-        .admin
-        .rotate_webhook_secret(app, id, secret, keep_old)
-        .await?;
-    let after = Some(rotated.row.on_record());
-    note(parts, (app, id), "connection secret", before, after).await?;
+    let action = "connection secret";
+    let rotate = async {
+        let before = Some(found(parts, app, id).await?.on_record());
+        let admin = &parts.admin;
+        let rotated = admin.rotate_webhook_secret(app, id, secret, keep_old);
+        let rotated = rotated.await?;
+        let after = Some(rotated.row.on_record());
+        Ok((done(action, (app, id), before, after), rotated))
+    };
+    let target = format!("connection {id}");
+    let rotated = deeds::record(parts, Some(app), (action, &target), rotate).await?;
     follow(parts, id).await?;
     output::say(&format!("Changed     {id}  {}", rotated.row.name));
     if let Some(secret) = rotated.webhook_secret {
@@ -226,21 +247,19 @@ async fn follow(parts: &Parts, id: ConnectionId) -> Outcome {
     Ok(())
 }
 
-pub(super) async fn note(
-    parts: &Parts,
-    (app, id): (AppId, ConnectionId),
+pub(super) fn done(
     action: &str,
+    (app, id): (AppId, ConnectionId),
     before: Option<Value>,
     after: Option<Value>,
-) -> anyhow::Result<()> {
-    let done = Done {
+) -> Done<'_> {
+    Done {
         app: Some(app),
         action,
         target: format!("connection {id}"),
         before,
         after,
-    };
-    deeds::note(parts, done).await
+    }
 }
 
 /// The settings with null, which takes away, for those without a value.

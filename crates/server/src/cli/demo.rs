@@ -240,7 +240,8 @@ async fn connect(parts: &Parts, app: &App, base: &str) -> anyhow::Result<Vec<Lin
     for old in parts.store.connections(Some(app.id)).await? {
         parts.admin.delete_connection(app.id, old.id).await?;
         let (ids, before) = ((app.id, old.id), Some(old.on_record()));
-        connection::note(parts, ids, "demo connection removed", before, None).await?;
+        let done = connection::done("demo connection removed", ids, before, None);
+        deeds::note(parts, done).await?;
     }
     let mut lines = Vec::new();
     for platform in simulate::played() {
@@ -305,7 +306,7 @@ async fn pbx(parts: &Parts, app: &App, name: String) -> anyhow::Result<Target> {
 
 async fn note_made(parts: &Parts, row: &Connection) -> anyhow::Result<()> {
     let (ids, after) = ((row.app_id, row.id), Some(row.on_record()));
-    connection::note(parts, ids, "demo connection", None, after).await
+    deeds::note(parts, connection::done("demo connection", ids, None, after)).await
 }
 
 /// What the demo plays, in turn: mostly ordinary calls.

@@ -105,9 +105,13 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
     match args.command {
         Command::Create { name, wish } => {
             let wish = wish.read(Some(name), None)?;
-            let key = parts.admin.create_key(app.id, wish).await?;
-            let after = Some(key.row.on_record());
-            note(parts, &app, "key create", key.row.id, None, after).await?;
+            let action = "key create";
+            let create = async {
+                let key = parts.admin.create_key(app.id, wish).await?;
+                let after = Some(key.row.on_record());
+                Ok((done(action, &app, key.row.id, None, after), key))
+            };
+            let key = deeds::record(parts, Some(app.id), (action, "key"), create).await?;
             tell(&key, args.json)
         }
         Command::List => list(parts, &app, args.json).await,
@@ -118,10 +122,15 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
             overlap,
         } => {
             let wish = wish.read(name, Some(overlap))?;
-            let made = parts.admin.rotate_key(app.id, id, wish).await?;
-            let before = made.old.as_ref().map(ApiKey::on_record);
-            let after = Some(made.key.row.on_record());
-            note(parts, &app, "key rotate", id, before, after).await?;
+            let action = "key rotate";
+            let rotate = async {
+                let made = parts.admin.rotate_key(app.id, id, wish).await?;
+                let before = made.old.as_ref().map(ApiKey::on_record);
+                let after = Some(made.key.row.on_record());
+                Ok((done(action, &app, id, before, after), made))
+            };
+            let target = format!("key {id}");
+            let made = deeds::record(parts, Some(app.id), (action, &target), rotate).await?;
             if let Some(until) = made.old_until {
                 let until = until.strftime("%Y-%m-%d %H:%M UTC");
                 output::remark(&format!("The old key works until {until}."));
@@ -129,32 +138,35 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
             tell(&made.key, args.json)
         }
         Command::Revoke { id } => {
-            let before = Some(parts.admin.key(app.id, id).await?.on_record());
-            parts.admin.revoke_key(app.id, id).await?;
-            let after = Some(parts.admin.key(app.id, id).await?.on_record());
-            note(parts, &app, "key revoke", id, before, after).await?;
+            let action = "key revoke";
+            let revoke = async {
+                let before = Some(parts.admin.key(app.id, id).await?.on_record());
+                parts.admin.revoke_key(app.id, id).await?;
+                let after = Some(parts.admin.key(app.id, id).await?.on_record());
+                Ok((done(action, &app, id, before, after), ()))
+            };
+            let target = format!("key {id}");
+            deeds::record(parts, Some(app.id), (action, &target), revoke).await?;
             output::say("Revoked.");
             Ok(())
         }
     }
 }
 
-async fn note(
-    parts: &Parts,
+fn done<'a>(
+    action: &'a str,
     app: &App,
-    action: &str,
     key: KeyId,
     before: Option<Value>,
     after: Option<Value>,
-) -> Outcome {
-    let done = Done {
+) -> Done<'a> {
+    Done {
         app: Some(app.id),
         action,
         target: format!("key {key}"),
         before,
         after,
-    };
-    Ok(deeds::note(parts, done).await?)
+    }
 }
 
 fn tell(key: &NewKey, as_json: bool) -> Outcome {

@@ -51,19 +51,26 @@ async fn status(parts: &Parts) -> Outcome {
 
 async fn anew(parts: &Parts) -> Outcome {
     let keys = parts.connections.keys();
-    let before = reseal::status(&*parts.store, keys).await?.on_record();
     let style = ProgressStyle::with_template("{spinner} {pos} rows looked at, {per_sec}")?;
     let bar = ProgressBar::new_spinner().with_style(style);
-    let tally = reseal::reseal(&*parts.store, keys, &SystemEntropy, || bar.inc(1)).await?;
-    bar.finish_and_clear();
-    let done = Done {
-        app: None,
-        action: "secrets reseal",
-        target: format!("master key {}", keys.current_id()),
-        before: Some(before),
-        after: Some(tally.on_record()),
+    let (action, target) = (
+        "secrets reseal",
+        format!("master key {}", keys.current_id()),
+    );
+    let reseal = async {
+        let before = reseal::status(&*parts.store, keys).await?.on_record();
+        let tally = reseal::reseal(&*parts.store, keys, &SystemEntropy, || bar.inc(1)).await?;
+        let done = Done {
+            app: None,
+            action,
+            target: target.clone(),
+            before: Some(before),
+            after: Some(tally.on_record()),
+        };
+        Ok((done, tally))
     };
-    deeds::note(parts, done).await?;
+    let tally = deeds::record(parts, None, (action, &target), reseal).await?;
+    bar.finish_and_clear();
     output::say(&format!("{} secrets sealed anew", tally.resealed));
     show(&tally, keys.current_id())?;
     let left = tally.sealed.keys().any(|(_, key)| key != keys.current_id());

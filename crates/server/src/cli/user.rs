@@ -71,21 +71,28 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
         Command::Invite { email, role, name } => {
             let role = Role::from_name(&role).unwrap_or(Role::Agent);
             let known = known(parts, app, &email).await?;
-            let link = parts
-                .people
-                .invite(app, &email, name.as_deref(), role)
-                .await;
-            let link = link.map_err(told)?;
-            note_link(parts, "user invite", known.as_ref(), &link).await?;
+            let action = "user invite";
+            let invite = async {
+                let name = name.as_deref();
+                let link = parts.people.invite(app, &email, name, role).await;
+                let link = link.map_err(told)?;
+                Ok((linked(action, known.as_ref(), &link), link))
+            };
+            let link = deeds::record(parts, Some(app), (action, "person"), invite).await?;
             show(parts, &link);
             output::remark("The link works once, within seven days. It is shown this once.");
         }
         Command::List => list(parts, app).await?,
         Command::ResetLink { who } => {
             let person = find(parts, app, &who).await?;
-            let link = parts.people.reset_link(app, person.id).await;
-            let link = link.map_err(told)?;
-            note_link(parts, "user reset-link", Some(&person), &link).await?;
+            let action = "user reset-link";
+            let reset = async {
+                let link = parts.people.reset_link(app, person.id).await;
+                let link = link.map_err(told)?;
+                Ok((linked(action, Some(&person), &link), link))
+            };
+            let target = format!("person {}", person.id);
+            let link = deeds::record(parts, Some(app), (action, &target), reset).await?;
             show(parts, &link);
             output::remark("The link works once, within an hour. It is shown this once.");
         }
@@ -157,15 +164,19 @@ async fn switch(parts: &Parts, app: AppId, who: &str, active: bool) -> Outcome {
         active: Some(active),
         ..Edit::default()
     };
-    let edited = parts.people.edit(app, person.id, &edit).await;
-    let edited = edited.map_err(told)?;
     let (action, words) = if active {
         ("user enable", "Let in again.")
     } else {
         ("user disable", "Shut out.")
     };
-    let after = edited.on_record();
-    note(parts, action, Some(&person), (&edited, after)).await?;
+    let switch = async {
+        let edited = parts.people.edit(app, person.id, &edit).await;
+        let edited = edited.map_err(told)?;
+        let after = edited.on_record();
+        Ok((done(action, Some(&person), &edited, after), ()))
+    };
+    let target = format!("person {}", person.id);
+    deeds::record(parts, Some(app), (action, &target), switch).await?;
     output::say(words);
     Ok(())
 }
@@ -185,32 +196,21 @@ async fn known(parts: &Parts, app: AppId, email: &str) -> Result<Option<Person>,
     Ok(known.into_iter().find(|one| one.app_id == app))
 }
 
-async fn note(
-    parts: &Parts,
-    action: &str,
-    before: Option<&Person>,
-    (person, after): (&Person, Value),
-) -> anyhow::Result<()> {
-    let done = Done {
+fn done<'a>(action: &'a str, before: Option<&Person>, person: &Person, after: Value) -> Done<'a> {
+    Done {
         app: Some(person.app_id),
         action,
         target: format!("person {}", person.id),
         before: before.map(Person::on_record),
         after: Some(after),
-    };
-    deeds::note(parts, done).await
+    }
 }
 
 /// The same where they were given a link: until when it works.
-async fn note_link(
-    parts: &Parts,
-    action: &str,
-    before: Option<&Person>,
-    link: &NewLink,
-) -> anyhow::Result<()> {
+fn linked<'a>(action: &'a str, before: Option<&Person>, link: &NewLink) -> Done<'a> {
     let mut after = link.person.on_record();
     after["link_until"] = json!(link.expires_at);
-    note(parts, action, before, (&link.person, after)).await
+    done(action, before, &link.person, after)
 }
 
 fn show(parts: &Parts, link: &NewLink) {

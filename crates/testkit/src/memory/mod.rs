@@ -15,10 +15,10 @@ use switchhook_domain::id::{
     VoicemailId,
 };
 use switchhook_engine::store::{
-    AgentToken, ApiKey, App, AuditEntry, CallPage, CallQuery, Changeset, Committed, Connection,
-    ContactQuery, Dial, DialPolicy, DueCall, Grant, LogPosition, MessageQuery, Notification,
-    OAuthStart, OneTime, Person, PersonSession, SCAN_LIMIT, SNAPSHOT_LIMIT, Snapshot, Store,
-    StoreError, StoreResult, StoredMapping, StoredMessage, StoredRecording, StoredRoster,
+    AgentToken, ApiKey, App, AuditEntry, BegunDeed, CallPage, CallQuery, Changeset, Committed,
+    Connection, ContactQuery, Dial, DialPolicy, DueCall, Grant, LogPosition, MessageQuery,
+    Notification, OAuthStart, OneTime, Person, PersonSession, SCAN_LIMIT, SNAPSHOT_LIMIT, Snapshot,
+    Store, StoreError, StoreResult, StoredMapping, StoredMessage, StoredRecording, StoredRoster,
     StoredSubscription, StoredTokens, Wake,
 };
 use tokio::sync::broadcast;
@@ -74,6 +74,7 @@ struct All {
     person_sessions: BTreeMap<[u8; 32], PersonSession>,
     imports: BTreeMap<(String, String), String>,
     audit: BTreeMap<(Option<AppId>, u64), AuditEntry>,
+    begun: BTreeMap<Uuid, BegunDeed>,
     dials: BTreeMap<DialId, Dial>,
     dial_policies: BTreeMap<AppId, DialPolicy>,
     rosters: BTreeMap<AppId, StoredRoster>,
