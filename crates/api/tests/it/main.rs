@@ -20,6 +20,7 @@ mod contract;
 mod contract_keys;
 mod contract_users;
 mod cors;
+mod cut_short;
 mod describe;
 mod diagnosis;
 mod dialling;
