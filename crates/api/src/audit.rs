@@ -406,18 +406,19 @@ pub(crate) struct Entry {
     address: Option<String>,
     /// The id of the request.
     request_id: Option<String>,
-    /// What: method and route.
+    /// What: method and route, or a command of the command line.
     #[schema(example = "POST /internal/apps/{app_id}/connections")]
     action: String,
     /// To what: the path.
     target: String,
-    /// The status it ended with.
+    /// The status it ended with; 0 for commands, and for what was cut short.
     #[schema(example = 201)]
     status: u16,
     /// What was so before, secrets taken out; null where it is not known.
     #[schema(value_type = Option<Object>)]
     before: Option<Box<RawValue>>,
-    /// The answer, secrets taken out; only its `code` when it was refused.
+    /// The answer, secrets taken out; only its `code` when it was refused, and `outcome: unknown`
+    /// when it was cut short and may have been done or not.
     #[schema(value_type = Option<Object>)]
     after: Option<Box<RawValue>>,
     /// Keyed hash over this entry and the one before, hexadecimal.

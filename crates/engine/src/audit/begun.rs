@@ -36,8 +36,8 @@ struct Kept {
 }
 
 impl Audit {
-    /// Keeps that somebody is about to do this, under a fresh id. Returns when it will survive; only then may
-    /// anything be changed. Status and what is so afterwards are not read.
+    /// Keeps that somebody is about to do this, under a fresh id. Returns when it will survive;
+    /// only then may anything be changed. Status and what is so afterwards are not read.
     ///
     /// # Errors
     /// When the database is away: then nothing should be done either.
