@@ -38,8 +38,7 @@ errors!(DeleteErrors: CALLER [InvalidId, CrossSiteRequest, AgentNotFound, Identi
 )]
 pub(crate) async fn create(
     State(shared): State<Shared>,
-    caller: Caller,
-    trace: Trace,
+    (caller, trace): (Caller, Trace),
     Path(id): Path<String>,
     uri: Uri,
     headers: HeaderMap,

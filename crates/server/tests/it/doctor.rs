@@ -147,5 +147,6 @@ async fn a_role_that_goes_through_the_second_wall_is_a_finding() {
         says.contains(&format!("ALTER ROLE \"{role}\" NOBYPASSRLS")),
         "{says}"
     );
+    drop((client, owner));
     database.clean().await;
 }
