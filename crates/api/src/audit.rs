@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use switchhook_domain::id::{AppId, UserId};
-use switchhook_engine::audit::{Audit, Deed};
+use switchhook_engine::audit::{Audit, Begun, Deed};
 use switchhook_engine::rights::Scope;
 use switchhook_engine::store::{Actor, ActorKind, AuditEntry, AuditQuery};
 use utoipa::ToSchema;
@@ -49,6 +49,10 @@ pub(crate) struct Trace(Arc<Mutex<Found>>);
 
 #[derive(Debug, Default)]
 struct Found {
+    /// What the request would change, when it would.
+    plan: Option<Plan>,
+    /// That it has begun was written down.
+    begun: Option<Begun>,
     actor: Option<Actor>,
     app: Option<AppId>,
     before: Option<Value>,
@@ -58,6 +62,15 @@ struct Found {
     told: Option<Value>,
     /// Recordings and the like that the answer shows.
     shown: Vec<String>,
+}
+
+/// What is known of a request that would change something before anybody has looked at it.
+#[derive(Clone, Debug)]
+struct Plan {
+    address: Option<String>,
+    request_id: String,
+    action: String,
+    target: String,
 }
 
 impl Trace {
@@ -104,6 +117,35 @@ impl Trace {
             name: "operator".to_owned(),
         };
         self.with(|found| found.actor = Some(actor));
+    }
+
+    /// Writes down that whoever was found out to be asking is about to change something. What
+    /// comes after it may change it; what ends without an entry gets one from `Audit::settle`.
+    ///
+    /// # Errors
+    /// When the database is away: nothing may be changed then.
+    pub(crate) async fn begin(&self, shared: &Inner) -> Result<(), Problem> {
+        let mut deed = None;
+        self.with(|found| {
+            if let (Some(plan), Some(actor)) = (found.plan.take(), &found.actor) {
+                deed = Some(Deed {
+                    app_id: found.app,
+                    actor: actor.clone(),
+                    address: plan.address,
+                    request_id: Some(plan.request_id),
+                    action: plan.action,
+                    target: plan.target,
+                    status: 0,
+                    before: None,
+                    after: None,
+                });
+            }
+        });
+        if let Some(deed) = deed {
+            let begun = shared.audit.begin(shared.mint().uuid(), &deed).await?;
+            self.with(|found| found.begun = Some(begun));
+        }
+        Ok(())
     }
 
     /// The app it is about, where the credential does not say.
@@ -189,8 +231,21 @@ impl Witness {
             route: route.map_or("-", MatchedPath::as_str).to_owned(),
             target: request.uri().path().to_owned(),
         };
+        if witness.changes() {
+            let plan = Plan {
+                address: client.address.map(|address| address.to_string()),
+                request_id: request_id.to_owned(),
+                action: witness.action(),
+                target: witness.target.clone(),
+            };
+            trace.with(|found| found.plan = Some(plan));
+        }
         request.extensions_mut().insert(trace);
         witness
+    }
+
+    fn action(&self) -> String {
+        format!("{} {}", self.method, self.route)
     }
 
     /// True for what changes something; platforms' notifications are kept as such elsewhere.
@@ -261,8 +316,8 @@ impl Witness {
                 name: suspect.map_or("unknown", |_| "as this person").to_owned(),
             }),
             address: self.client.address.map(|address| address.to_string()),
+            action: self.action(),
             request_id: Some(self.request_id),
-            action: format!("{} {}", self.method, self.route),
             // What a stranger puts into a path is not kept, and hook ids are half a secret.
             target: if stranger { self.route } else { self.target },
             status: status.as_u16(),
@@ -273,7 +328,7 @@ impl Witness {
             // Who only looks does not wait for the disk, as long as few do so at once.
             shared.sightings.note_later(shared, deed).await;
         } else {
-            note(&shared.audit, deed).await;
+            end(&shared.audit, found.begun.take(), deed).await;
         }
         response
     }
@@ -306,7 +361,16 @@ impl Witness {
 
 /// Puts a deed on record; that it could not be is for the operator to see.
 pub(crate) async fn note(audit: &Audit, deed: Deed) {
-    if let Err(error) = audit.note(deed).await {
+    end(audit, None, deed).await;
+}
+
+/// The same of one that may have begun: what cannot be put on record now is, later, as cut short.
+async fn end(audit: &Audit, begun: Option<Begun>, deed: Deed) {
+    let noted = match begun {
+        Some(begun) => audit.end(begun, deed).await,
+        None => audit.note(deed).await,
+    };
+    if let Err(error) = noted {
         tracing::error!(%error, "a deed could not be put on record");
     }
 }
@@ -342,18 +406,19 @@ pub(crate) struct Entry {
     address: Option<String>,
     /// The id of the request.
     request_id: Option<String>,
-    /// What: method and route.
+    /// What: method and route, or a command of the command line.
     #[schema(example = "POST /internal/apps/{app_id}/connections")]
     action: String,
     /// To what: the path.
     target: String,
-    /// The status it ended with.
+    /// The status it ended with; 0 for commands, and for what was cut short.
     #[schema(example = 201)]
     status: u16,
     /// What was so before, secrets taken out; null where it is not known.
     #[schema(value_type = Option<Object>)]
     before: Option<Box<RawValue>>,
-    /// The answer, secrets taken out; only its `code` when it was refused.
+    /// The answer, secrets taken out; only its `code` when it was refused, and `outcome: unknown`
+    /// when it was cut short and may have been done or not.
     #[schema(value_type = Option<Object>)]
     after: Option<Box<RawValue>>,
     /// Keyed hash over this entry and the one before, hexadecimal.

@@ -114,6 +114,7 @@ impl FromRequestParts<Shared> for Caller {
             let caller = by_key(shared, key).await?;
             pass.caller(&shared.limits, &caller)?;
             trace.caller(&caller);
+            trace.begin(shared).await?;
             return Ok(caller);
         }
         let Some(token) = session_cookie(&parts.headers, shared.is_https()) else {
@@ -128,6 +129,7 @@ impl FromRequestParts<Shared> for Caller {
         let caller = by_session(shared, token).await?;
         pass.caller(&shared.limits, &caller)?;
         trace.caller(&caller);
+        trace.begin(shared).await?;
         Ok(caller)
     }
 }
@@ -279,7 +281,9 @@ impl FromRequestParts<Shared> for Operator {
         pass.may_try(&shared.limits)?;
         if same_secret(given, expected) {
             pass.operator(&shared.limits)?;
-            Trace::of(parts).operator();
+            let trace = Trace::of(parts);
+            trace.operator();
+            trace.begin(shared).await?;
             return Ok(Self);
         }
         let detail = "Invalid authentication token. Compare it with INTERNAL_API_SECRET of the \

@@ -33,10 +33,11 @@ use crate::problem::{Code, Problem};
 use crate::state::{Inner, Shared};
 
 /// The paths whose `POST` takes a key.
-pub(crate) const OPERATIONS: [&str; 25] = [
+pub(crate) const OPERATIONS: [&str; 26] = [
     "/api/agent-tokens",
     "/api/agents",
     "/api/agents/batch",
+    "/api/agents/match",
     "/api/agents/{id}/identities",
     "/api/calls/{id}/{action}",
     "/api/contacts",

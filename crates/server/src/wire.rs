@@ -50,6 +50,8 @@ use crate::tls::Tls;
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 /// How often connections changed by other nodes are looked for.
 const REFRESH_EVERY: Duration = Duration::from_secs(5);
+/// How often deeds that were cut short are looked for.
+const SETTLE_EVERY: Duration = Duration::from_secs(60);
 /// How often old notifications and events are deleted.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 /// How many rows are deleted at a time, so that no commit waits long.
@@ -350,6 +352,8 @@ impl Parts {
         tasks.spawn(async move { parts.refresh_connections(token).await });
         let (parts, token) = (self.clone(), stop.clone());
         tasks.spawn(async move { parts.prune(token).await });
+        let (parts, token) = (self.clone(), stop.clone());
+        tasks.spawn(async move { parts.settle_deeds(token).await });
     }
 
     async fn recheck_recordings(&self, stop: CancellationToken) {
@@ -382,6 +386,20 @@ impl Parts {
                     tracing::warn!(%error, "cannot delete answers that are past their time");
                     return;
                 }
+            }
+        }
+    }
+
+    /// Puts on record what was cut short, here or on another node.
+    async fn settle_deeds(&self, stop: CancellationToken) {
+        loop {
+            match self.audit.settle().await {
+                Ok(0) => {}
+                Ok(deeds) => tracing::warn!(deeds, "deeds that were cut short are on record now"),
+                Err(error) => tracing::warn!(%error, "cannot look for deeds that were cut short"),
+            }
+            if !sleep(SETTLE_EVERY, &stop).await {
+                return;
             }
         }
     }

@@ -31,6 +31,7 @@ mod tally;
 mod working;
 
 pub use migrate::{MigrationStatus, Version};
+pub use postgres::role::Role;
 
 /// How safe a commit is when it is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -164,6 +165,14 @@ pub async fn look_over(url: &str) -> StoreResult<()> {
     match Address::parse(url)? {
         Address::Sqlite(_) | Address::SqliteTemporary => Ok(()),
         Address::Postgres(url) => postgres::look_over(&url).await,
+    }
+}
+
+/// The database role of this address; `None` for SQLite, which has none. Changes nothing.
+pub async fn role(url: &str) -> StoreResult<Option<Role>> {
+    match Address::parse(url)? {
+        Address::Sqlite(_) | Address::SqliteTemporary => Ok(None),
+        Address::Postgres(url) => postgres::role::role(&url).await.map(Some),
     }
 }
 

@@ -12,7 +12,9 @@ use switchhook_engine::rights::Scope;
 use utoipa::ToSchema;
 
 use super::change::AgentChange;
+use super::record;
 use crate::answer;
+use crate::audit::Trace;
 use crate::auth::Caller;
 use crate::body::{self, Object};
 use crate::openapi::errors;
@@ -64,6 +66,7 @@ errors!(BatchErrors: CALLER CHANGE [AlreadyExists]);
 pub(crate) async fn batch(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
@@ -86,6 +89,7 @@ pub(crate) async fn batch(
     if !faults.is_empty() {
         return Err(faulty(faults));
     }
+    let before = shared.intake.agents().latest(caller.app()).await?;
     let done = shared
         .intake
         .agents()
@@ -105,6 +109,12 @@ pub(crate) async fn batch(
         })
         .await?;
     shared.watch.look();
+    let updated = done.iter().filter(|(_, is_new)| !is_new);
+    let before = updated.filter_map(|(id, _)| before.get(*id).cloned());
+    let before: Vec<_> = before.map(|was| record(caller.app(), was)).collect();
+    if !before.is_empty() {
+        trace.before(&before);
+    }
     let created = done.iter().filter(|(_, is_new)| *is_new).count();
     let answer = AgentBatchDone {
         created,

@@ -38,7 +38,7 @@ errors!(DeleteErrors: CALLER [InvalidId, CrossSiteRequest, AgentNotFound, Identi
 )]
 pub(crate) async fn create(
     State(shared): State<Shared>,
-    caller: Caller,
+    (caller, trace): (Caller, Trace),
     Path(id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -51,6 +51,9 @@ pub(crate) async fn create(
         body::json(&headers, body, shared.config.max_json).await?;
     let new = new.checked(&shared, caller.app(), "")?;
     let agents = shared.intake.agents();
+    if let Some(before) = agents.latest(caller.app()).await?.get(id).cloned() {
+        trace.before(&record(caller.app(), before));
+    }
     let (agent, _) = agents
         .change(caller.app(), |edit| edit.identify(id, &new))
         .await?;

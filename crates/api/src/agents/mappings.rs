@@ -2,6 +2,8 @@
 //! in its words. A mapping is a name of an agent; the agent is found or made by its id in the
 //! business software.
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -213,7 +215,7 @@ fn checked(asked: &UserMapRequest) -> Result<(String, String), Problem> {
 )]
 pub(crate) async fn map(
     State(shared): State<Shared>,
-    _: Operator,
+    (_, trace): (Operator, Trace),
     Path(app_id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -224,6 +226,7 @@ pub(crate) async fn map(
     let Object(asked): Object<UserMapRequest> =
         body::json_or_default(&headers, body, shared.config.max_json).await?;
     let (user, crm) = checked(&asked)?;
+    note_before(&shared, &trace, app.id, |mapped| mapped == user).await?;
     let agents = shared.intake.agents();
     let Mapping {
         identity,
@@ -252,7 +255,7 @@ pub(crate) async fn map(
 )]
 pub(crate) async fn batch(
     State(shared): State<Shared>,
-    _: Operator,
+    (_, trace): (Operator, Trace),
     Path(app_id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -285,6 +288,8 @@ pub(crate) async fn batch(
         pairs.push(checked(&entry).map_err(place)?);
     }
     let count = pairs.len();
+    let users: BTreeSet<&str> = pairs.iter().map(|(user, _)| user.as_str()).collect();
+    note_before(&shared, &trace, app.id, |mapped| users.contains(mapped)).await?;
     shared
         .intake
         .agents()
@@ -302,6 +307,23 @@ pub(crate) async fn batch(
         count,
     };
     answer::plain(StatusCode::OK, &mapped)
+}
+
+/// For the audit log: whose these users were until now, where they were anybody's.
+async fn note_before(
+    shared: &Inner,
+    trace: &Trace,
+    app: AppId,
+    meant: impl Fn(&str) -> bool,
+) -> Result<(), Problem> {
+    let roster = shared.intake.agents().latest(app).await?;
+    let all = all(&roster).into_iter();
+    let before = all.filter(|(_, own, _)| meant(&own.value));
+    let before: Vec<_> = before.map(|(_, own, crm)| row(app, own, crm)).collect();
+    if !before.is_empty() {
+        trace.before(&before);
+    }
+    Ok(())
 }
 
 fn not_a_list(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {

@@ -126,13 +126,16 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn delete(
     State(shared): State<Shared>,
-    _: Operator,
+    (_, trace): (Operator, Trace),
     Path((app_id, id)): Path<(String, String)>,
     uri: Uri,
 ) -> Result<Response, Problem> {
     Params::none(&uri)?;
     let app = AppId(path_id(&app_id, "app")?);
     let id = VoicemailId(path_id(&id, "voicemail")?);
+    if let Some(found) = shared.store.voicemail(app, id).await? {
+        trace.before(&VoicemailRecord::from(found));
+    }
     shared.store.delete_voicemail(app, id).await?;
     let deleted = VoicemailDeleted {
         success: true,

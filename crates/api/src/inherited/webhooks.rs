@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 
 use crate::answer;
 use crate::apps::absolute;
+use crate::audit::Trace;
 use crate::auth::Operator;
 use crate::body::{self, Object};
 use crate::openapi::errors;
@@ -148,7 +149,7 @@ errors!(DeleteErrors: OPERATOR [WebhookNotFound, PlatformRefused]);
 )]
 pub(crate) async fn create(
     State(shared): State<Shared>,
-    _: Operator,
+    (_, trace): (Operator, Trace),
     uri: Uri,
     headers: HeaderMap,
     body: Body,
@@ -163,6 +164,7 @@ pub(crate) async fn create(
     if !app.active {
         return Err(app_inactive());
     }
+    trace.about(app.id);
     let connection = standing(&shared, app.id, new.webhook_secret).await?;
     let kept = shared.keeper.look_now(&connection).await?;
     if let Some(fault) = kept.and_then(|row| row.fault) {
@@ -251,12 +253,14 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn delete(
     State(shared): State<Shared>,
-    _: Operator,
+    (_, trace): (Operator, Trace),
     Path(webhook_id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
     let app = app_of(&Params::read(&uri, &["app_id"])?)?;
-    let (connection, ..) = find(&shared, app, &webhook_id).await?;
+    let (connection, hook, row) = find(&shared, app, &webhook_id).await?;
+    trace.about(connection.row.app_id);
+    trace.before(&view((connection.clone(), hook, row)));
     let connection = match connection.adapter.by_hand() {
         Some((name, word)) => set(&shared, &connection, name, word.into()).await?,
         None => connection,

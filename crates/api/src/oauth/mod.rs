@@ -10,6 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use serde::Serialize;
+use serde_json::json;
 use switchhook_domain::id::{AppId, ConnectionId};
 use switchhook_engine::adapter::Secret;
 use switchhook_engine::command::{CommandError, Grant};
@@ -20,6 +21,7 @@ use utoipa::ToSchema;
 
 use crate::answer;
 use crate::apps;
+use crate::audit::Trace;
 use crate::auth::{Caller, Operator};
 use crate::openapi::errors;
 use crate::params::{Params, path_id};
@@ -96,7 +98,7 @@ pub(crate) struct Disconnected {
 )]
 pub(crate) async fn disconnect(
     State(shared): State<Shared>,
-    caller: AnyCaller,
+    (caller, trace): (AnyCaller, Trace),
     Path((platform, app_id)): Path<(String, String)>,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -104,7 +106,8 @@ pub(crate) async fn disconnect(
     let app = AppId(path_id(&app_id, "app")?);
     caller.may(app)?;
     apps::find(&shared, &app_id).await?;
-    let mut found = 0;
+    trace.about(app);
+    let mut signed_in = Vec::new();
     let mut title = None;
     let mut left_at_platform = Vec::new();
     for connection in of_platform(&shared, &platform, app) {
@@ -112,11 +115,12 @@ pub(crate) async fn disconnect(
         if shared.store.tokens(row.app_id, row.id).await?.is_none() {
             continue;
         }
-        found += 1;
+        signed_in.push(json!({ "id": row.id, "name": row.name }));
+        trace.before(&json!({ "signed_in": signed_in }));
         title = Some(connection.adapter.spec().title);
         left_at_platform.extend(shared.keeper.release(&connection).await?);
     }
-    let Some(title) = title.filter(|_| found > 0) else {
+    let Some(title) = title else {
         let detail = "App not connected to this platform: nobody is signed in for it.";
         return Err(Problem::new(Code::NotSignedIn, detail));
     };

@@ -9,6 +9,7 @@ use switchhook_engine::store::{Person, PersonSession};
 use utoipa::ToSchema;
 
 use crate::answer;
+use crate::audit::Trace;
 use crate::auth::{By, Caller};
 use crate::body::{self, Object};
 use crate::openapi::errors;
@@ -124,6 +125,7 @@ pub(crate) async fn rename(
         name: Some(asked.name),
         ..Edit::default()
     };
+    Trace::of(&parts).before(&Account::from(person.clone()));
     let person = shared.people.edit(person.app_id, person.id, &edit).await?;
     answer::one(StatusCode::OK, &Account::from(person))
 }
@@ -147,6 +149,7 @@ pub(crate) async fn password(
     let (person, hash) = own(&shared, &caller).await?;
     let Object(asked): Object<PasswordChange> =
         body::json(&parts.headers, body, shared.config.max_json).await?;
+    Trace::of(&parts).before(&Account::from(person.clone()));
     shared
         .people
         .change_password(&person, &asked.current, &asked.new, hash, &visit(&parts))
@@ -171,10 +174,13 @@ pub(crate) async fn sessions(
 ) -> Result<Response, Problem> {
     Params::none(&uri)?;
     let (person, _) = own(&shared, &caller).await?;
+    answer::one(StatusCode::OK, &views(&shared, &person, caller.by).await?)
+}
+
+async fn views(shared: &Inner, person: &Person, by: By) -> Result<Vec<SessionView>, Problem> {
     let sessions = shared.people.sessions(person.app_id, person.id).await?;
     let views = sessions.into_iter();
-    let views: Vec<_> = views.map(|one| SessionView::of(one, caller.by)).collect();
-    answer::one(StatusCode::OK, &views)
+    Ok(views.map(|one| SessionView::of(one, by)).collect())
 }
 
 /// Sign out everywhere
@@ -188,11 +194,13 @@ pub(crate) async fn sessions(
 pub(crate) async fn end_sessions(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     uri: Uri,
 ) -> Result<Response, Problem> {
     Params::none(&uri)?;
     let (person, _) = own(&shared, &caller).await?;
     let (app, id) = (person.app_id, person.id);
+    trace.before(&views(&shared, &person, caller.by).await?);
     shared.people.end_sessions(app, id, None).await?;
     shared.watch.look();
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -208,6 +216,7 @@ pub(crate) async fn end_sessions(
 pub(crate) async fn end_session(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -219,6 +228,9 @@ pub(crate) async fn end_session(
         return Err(Problem::new(Code::SessionNotFound, detail));
     }
     let (app, user) = (person.app_id, person.id);
+    let mut before = views(&shared, &person, caller.by).await?;
+    before.retain(|session| session.id == id);
+    trace.before(&before.first());
     shared.people.end_session(app, user, &id).await?;
     shared.watch.look();
     Ok(StatusCode::NO_CONTENT.into_response())

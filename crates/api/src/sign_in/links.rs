@@ -16,6 +16,7 @@ use crate::audit::Trace;
 use crate::body::{self, Object};
 use crate::openapi::errors;
 use crate::params::Params;
+use crate::people::PersonView;
 use crate::problem::Problem;
 use crate::schemas::One;
 use crate::state::Shared;
@@ -212,6 +213,9 @@ pub(crate) async fn accept_invitation(
     let Object(asked): Object<AcceptRequest> =
         body::json(&headers, body, shared.config.max_json).await?;
     let name = asked.name.as_deref();
+    if let Ok(looked) = shared.people.look(&asked.token).await {
+        trace.before(&PersonView::from(looked.person));
+    }
     let signed_in = shared
         .people
         .accept(&asked.token, name, &asked.password, &visit)

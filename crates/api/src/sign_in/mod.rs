@@ -189,6 +189,7 @@ pub(crate) async fn sign_in(
 )]
 pub(crate) async fn sign_out(
     State(shared): State<Shared>,
+    trace: Trace,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -196,6 +197,10 @@ pub(crate) async fn sign_out(
     if let Some(token) = session_cookie(&headers, shared.is_https()) {
         if !is_same_origin(&headers, shared.config.public_url.as_deref()) {
             return Err(cross_site());
+        }
+        // A session that was over already is nobody's, and no entry.
+        if let Ok(caller) = by_session(&shared, token).await {
+            trace.caller(&caller);
         }
         shared.gate.sign_out(token).await?;
         shared.watch.look();

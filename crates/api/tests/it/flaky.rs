@@ -1,7 +1,8 @@
 //! A store that can be taken away, to see what the outside is told then.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use switchhook_domain::Timestamp;
 use switchhook_domain::contact::Contact;
@@ -19,6 +20,10 @@ use uuid::Uuid;
 pub(crate) struct Flaky {
     pub(crate) inner: Arc<dyn Store>,
     pub(crate) away: AtomicBool,
+    /// The one operation that fails meanwhile; empty for none.
+    pub(crate) broken: Mutex<&'static str>,
+    /// The one operation whose answer is late by this long, though it is done.
+    pub(crate) late: Mutex<(&'static str, Duration)>,
     /// How often the keys of an app were read.
     pub(crate) key_reads: AtomicUsize,
 }
@@ -28,6 +33,8 @@ impl Flaky {
         Self {
             inner,
             away: AtomicBool::default(),
+            broken: Mutex::default(),
+            late: Mutex::default(),
             key_reads: AtomicUsize::default(),
         }
     }
@@ -38,13 +45,19 @@ macro_rules! pass {
         #[async_trait::async_trait]
         impl $port for Flaky {
             $(async fn $name(&self, $($arg: $kind),*) -> StoreResult<$out> {
-                if self.away.load(Ordering::Relaxed) {
+                let broken = *self.broken.lock().unwrap() == stringify!($name);
+                if broken || self.away.load(Ordering::Relaxed) {
                     return Err(StoreError::Unavailable("switched off".to_owned()));
                 }
                 if stringify!($name) == "keys" {
                     self.key_reads.fetch_add(1, Ordering::Relaxed);
                 }
-                self.inner.$name($($arg),*).await
+                let out = self.inner.$name($($arg),*).await;
+                let (late, by) = *self.late.lock().unwrap();
+                if late == stringify!($name) {
+                    tokio::time::sleep(by).await;
+                }
+                out
             })*
 
             $($more)*
@@ -205,6 +218,9 @@ pass! { VendorStore {
 pass! { AuditStore {
     audit_head(app: Option<AppId>) -> Option<(u64, [u8; 32])>;
     append_audit(entry: &AuditEntry) -> bool;
+    begin_deed(begun: &BegunDeed) -> ();
+    end_deed(entry: &AuditEntry, begun: &BegunDeed) -> bool;
+    claim_due_deeds(now: Timestamp, again: Timestamp, limit: u32) -> Vec<BegunDeed>;
     audit(app: Option<AppId>, query: &AuditQuery) -> Vec<AuditEntry>;
     audit_after(app: Option<AppId>, after: u64, limit: u32) -> Vec<AuditEntry>;
     audit_chains() -> Vec<Option<AppId>>;

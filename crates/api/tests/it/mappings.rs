@@ -9,7 +9,7 @@ use switchhook_adapters::dialpad::Dialpad;
 use crate::client::Answer;
 use crate::world::{OPERATOR, World, config};
 
-const ACME: &str = r#"platform = "acme"
+pub(crate) const ACME: &str = r#"platform = "acme"
 title = "Acme Voice"
 summary = "Acme posts call events as JSON with a bearer token."
 

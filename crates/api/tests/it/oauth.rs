@@ -22,7 +22,7 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let world = World::new().await;
         let tenant = world.tenant("Klantcontact").await;
         let back = format!("http://{}/auth/dialpad/callback", world.address);
@@ -41,7 +41,7 @@ impl Desk {
         }
     }
 
-    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = self.world.ask(Method::GET, path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -50,7 +50,7 @@ impl Desk {
     }
 
     /// A link an operator made, without our own address.
-    async fn link(&self) -> String {
+    pub(crate) async fn link(&self) -> String {
         let (app, id) = (&self.tenant.id, &self.connection);
         let path = format!("/internal/apps/{app}/connections/{id}/sign-in-link");
         let made = self.world.operate(Method::POST, &path, None).await;
@@ -60,7 +60,7 @@ impl Desk {
     }
 
     /// Opens a path that begins a sign-in; the cookie, and the path the person comes back to.
-    async fn begin(&self, path: &str, headers: &[(&str, &str)]) -> (String, String) {
+    pub(crate) async fn begin(&self, path: &str, headers: &[(&str, &str)]) -> (String, String) {
         let begun = self.get(path, headers).await;
         assert_eq!(begun.status, 302, "{}", begun.text);
         let cookie = begun.header("set-cookie");

@@ -9,14 +9,18 @@ use serde_json::Value;
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::AppId;
 
+mod begun;
 mod lines;
+mod portrait;
 
+pub use self::begun::Begun;
 use self::lines::read_line;
 pub use self::lines::{HEADINGS, hex, line, row, unhex};
+pub use self::portrait::OnRecord;
 use crate::keyring::KeyRing;
 use crate::ports::Clock;
 use crate::seal::keyed_hash;
-use crate::store::{Actor, AuditEntry, AuditQuery, Store, StoreError, StoreResult};
+use crate::store::{Actor, AuditEntry, AuditQuery, BegunDeed, Store, StoreError, StoreResult};
 
 /// Entries read at a time while a chain is verified.
 const PAGE: u32 = 500;
@@ -126,13 +130,22 @@ impl Audit {
     /// # Errors
     /// When the database is away.
     pub async fn note(&self, deed: Deed) -> StoreResult<()> {
+        self.append(&deed, None).await
+    }
+
+    /// Appends the entry, and in the same transaction ends the deed that had begun.
+    async fn append(&self, deed: &Deed, begun: Option<&BegunDeed>) -> StoreResult<()> {
         let _turn = self.turn.lock().await;
         let now = self.clock.now();
         for _ in 0..TRIES {
             let head = self.store.audit_head(deed.app_id).await?;
             let (no, before) = head.unwrap_or((0, [0; 32]));
-            let entry = self.entry(&deed, no + 1, now, &before);
-            if self.store.append_audit(&entry).await? {
+            let entry = self.entry(deed, no + 1, now, &before);
+            let appended = match begun {
+                Some(begun) => self.store.end_deed(&entry, begun).await?,
+                None => self.store.append_audit(&entry).await?,
+            };
+            if appended {
                 return Ok(());
             }
         }
@@ -357,13 +370,25 @@ pub fn redacted(value: &Value) -> Value {
             Value::Object(shown.collect())
         }
         Value::Array(items) => items.iter().map(redacted).collect(),
-        // Sign-in links and signed addresses carry their secret in the query.
-        Value::String(text) => match text.split_once('?') {
-            Some((address, _)) if address.contains("://") => format!("{address}?…").into(),
-            _ => text.clone().into(),
-        },
+        Value::String(text) => shown(text).into(),
         other => other.clone(),
     }
+}
+
+/// Addresses carry secrets too: sign-in links and signed ones in the query, others a password
+/// before the host.
+fn shown(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let (rest, query) = rest
+        .split_once('?')
+        .map_or((rest, ""), |(rest, _)| (rest, "?…"));
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = host
+        .rsplit_once('@')
+        .map_or(host.to_owned(), |(_, host)| format!("…@{host}"));
+    format!("{scheme}://{host}{path}{query}")
 }
 
 #[cfg(test)]
@@ -383,6 +408,9 @@ mod tests {
         }
         let link = json!({"url": "https://cti.example/sign-in?token=s6"});
         assert_eq!(redacted(&link)["url"], "https://cti.example/sign-in?…");
+        let pbx = json!({"url": "http://user:s7@pbx.example:8088/ari"});
+        assert_eq!(redacted(&pbx)["url"], "http://…@pbx.example:8088/ari");
+        assert_eq!(redacted(&json!("a@b.example, ok?")), "a@b.example, ok?");
         assert!(shown.contains("CRM") && shown.contains("\"user\":\"x\""));
     }
 

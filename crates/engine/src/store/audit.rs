@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::AppId;
+use uuid::Uuid;
 
 use super::StoreResult;
 
@@ -66,6 +67,21 @@ pub struct AuditEntry {
     pub hash: [u8; 32],
 }
 
+/// A deed that has begun: what is known of it before anything is changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BegunDeed {
+    /// Its id, of no meaning elsewhere.
+    pub id: Uuid,
+    /// In whose chain its entry will stand; `None` for the operators'.
+    pub app_id: Option<AppId>,
+    /// When it began.
+    pub begun_at: Timestamp,
+    /// When nothing is expected of it any more.
+    pub due_at: Timestamp,
+    /// Who, what and from where: JSON text, made and read in [`crate::audit`].
+    pub deed: String,
+}
+
 /// Which entries a list should show; the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditQuery {
@@ -90,6 +106,22 @@ pub trait AuditStore: Send + Sync {
     /// Appends an entry. False, and nothing stored, when its number is taken: somebody else was
     /// quicker, and it must be chained anew.
     async fn append_audit(&self, entry: &AuditEntry) -> StoreResult<bool>;
+
+    /// Keeps that a deed has begun; returns when that will survive.
+    async fn begin_deed(&self, begun: &BegunDeed) -> StoreResult<()>;
+
+    /// As [`Self::append_audit`], and in the same transaction forgets that this deed has begun,
+    /// when it is remembered still. When the number is taken it stays remembered.
+    async fn end_deed(&self, entry: &AuditEntry, begun: &BegunDeed) -> StoreResult<bool>;
+
+    /// Deeds of all chains whose time has come, the oldest first. They are due again at `again`,
+    /// so that others who ask meanwhile do not get them too.
+    async fn claim_due_deeds(
+        &self,
+        now: Timestamp,
+        again: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<BegunDeed>>;
 
     /// Entries of a chain, the newest first.
     async fn audit(&self, app: Option<AppId>, query: &AuditQuery) -> StoreResult<Vec<AuditEntry>>;

@@ -47,7 +47,7 @@ pub mod vendors;
 
 pub use crate::rights::Role;
 pub use agents::{AgentStore, AgentToken, RosterChange, StoredRoster};
-pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore};
+pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore, BegunDeed};
 pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
 pub use idempotency::{Claim, IdempotencyStore, KeyedRequest};
 pub use imports::ImportStore;

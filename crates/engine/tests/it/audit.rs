@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use switchhook_domain::id::AppId;
 use switchhook_engine::audit::{Audit, Broken, Deed, HEADINGS, line, row};
 use switchhook_engine::seal::MasterKey;
 use switchhook_engine::store::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore, Store};
@@ -185,4 +186,48 @@ fn rows_for_people_are_quoted_and_run_nothing() {
     let begin = begin.concat();
     assert!(row.starts_with(&begin), "{row}");
     assert_eq!(HEADINGS.split(',').count(), 14);
+}
+
+#[tokio::test]
+async fn what_was_begun_and_never_ended_is_on_record_as_cut_short() {
+    let store = Arc::new(MemoryStore::default());
+    let clock = Arc::new(TestClock::at("2026-11-22T12:00:00Z".parse().unwrap()));
+    let port: Arc<dyn Store> = store.clone();
+    let audit = Audit::new(port, clock.clone(), MasterKey::new([1; 32]));
+    let id = uuid::Uuid::from_u128;
+    let app = AppId(id(7));
+    let begin = async |no, app_id| {
+        let deed = Deed {
+            app_id,
+            before: Some(json!({"name": "old", "password": "planted"})),
+            ..deed("app.changed")
+        };
+        audit.begin(id(no), &deed).await.unwrap()
+    };
+    // One ends as it should, and leaves one entry.
+    let begun = begin(1, None).await;
+    audit.end(begun, deed("app.changed")).await.unwrap();
+    // Of two nobody hears again: a process was killed, a client hung up.
+    drop((begin(2, Some(app)).await, begin(3, None).await));
+    assert_eq!(audit.settle().await.unwrap(), 0, "they may still be at it");
+    clock.advance(jiff::SignedDuration::from_mins(5));
+    assert_eq!(audit.settle().await.unwrap(), 2);
+    clock.advance(jiff::SignedDuration::from_hours(1));
+    assert_eq!(audit.settle().await.unwrap(), 0, "once");
+
+    let all = store.audit_after(None, 0, 10).await.unwrap();
+    assert_eq!(all.len(), 2);
+    let cut = &store.audit_after(Some(app), 0, 10).await.unwrap()[0];
+    assert_eq!((cut.action.as_str(), cut.status), ("app.changed", 0));
+    assert_eq!(cut.actor, deed("").actor);
+    assert_eq!(cut.request_id.as_deref(), Some("r1"));
+    let side = |side: &Option<String>| -> serde_json::Value {
+        serde_json::from_str(side.as_deref().unwrap()).unwrap()
+    };
+    assert_eq!(side(&cut.before), json!({"name": "old", "password": "…"}));
+    let after = json!({"outcome": "unknown", "begun_at": "2026-11-22T12:00:00Z"});
+    assert_eq!(side(&cut.after), after);
+    for chain in [None, Some(app)] {
+        assert!(audit.verify(chain).await.unwrap().is_ok());
+    }
 }

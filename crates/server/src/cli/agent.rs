@@ -10,8 +10,12 @@ use switchhook_engine::agents::{Matched, Missing, Outcome as Match, on_record};
 use switchhook_engine::connections::ReadyConnection;
 use switchhook_engine::platform_users::{Listed, MAX_USERS, PlatformUser};
 
-use super::{Context, Failure, Outcome, app, audit, output};
+use super::deeds::{self, Done};
+use super::{Context, Failure, Outcome, app, output};
 use crate::wire::Parts;
+
+/// What it is called in the audit log.
+const ACTION: &str = "agent match";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -71,22 +75,31 @@ async fn matched(parts: &Parts, named: Option<&str>, asked: &Matching) -> Outcom
         connection: connection.row.id,
     };
     let (agents, users) = (parts.intake.agents(), &listed.users);
-    let before = agents.latest(app).await?;
-    let matched = if asked.dry_run {
+    let (matched, after) = if asked.dry_run {
         let would = agents.preview(app, |edit| edit.match_users(place, users, missing));
-        would.await?
+        (would.await?, agents.latest(app).await?)
     } else {
-        let done = agents.change(app, |edit| edit.match_users(place, users, missing));
-        done.await?
-    };
-    let after = agents.latest(app).await?;
-    if !asked.dry_run {
-        let (were, are, left_out) = on_record(&matched, &before, &after);
         let target = format!("connection {}", connection.row.id);
-        let now = json!({ "agents": are, "agents_left_out": left_out, "counts": counts(&matched) });
-        let was = Some(json!({ "agents": were }));
-        audit::note_change(parts, app, ("agent match", &target), was, Some(now)).await?;
-    }
+        let work = async {
+            let before = agents.latest(app).await?;
+            let done = agents.change(app, |edit| edit.match_users(place, users, missing));
+            let matched = done.await?;
+            let after = agents.latest(app).await?;
+            let (were, are, left_out) = on_record(&matched, &before, &after);
+            let counts = counts(&matched);
+            let done = Done {
+                app: Some(app),
+                action: ACTION,
+                target: target.clone(),
+                before: Some(json!({ "agents": were })),
+                after: Some(
+                    json!({ "agents": are, "agents_left_out": left_out, "counts": counts }),
+                ),
+            };
+            Ok((done, (matched, after)))
+        };
+        deeds::record(parts, Some(app), (ACTION, &target), work).await?
+    };
     show(&connection, &listed, &matched, &after);
     if asked.dry_run {
         output::remark("Nothing was changed.");

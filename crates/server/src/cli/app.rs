@@ -1,12 +1,14 @@
 //! `switchhook app`: apps and sign-in links, straight on the database. A server that runs notices
 //! within a second; its connections to platforms within some seconds.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use switchhook_domain::id::AppId;
 use switchhook_engine::admin::AppChange;
+use switchhook_engine::audit::OnRecord;
 use switchhook_engine::store::{App, Role};
 
-use super::{Context, Failure, Outcome, audit, output};
+use super::deeds::{self, Done};
+use super::{Context, Failure, Outcome, output};
 use crate::wire::Parts;
 
 #[derive(Debug, clap::Args)]
@@ -104,8 +106,15 @@ pub(super) async fn run(args: Args, context: &Context) -> Outcome {
 }
 
 async fn create(parts: &Parts, name: &str, country: &str, as_json: bool) -> Outcome {
-    let (app, key) = parts.admin.create_app(name, Some(country)).await?;
-    audit::note(parts, app.id, "app create", &format!("app {}", app.id)).await?;
+    let action = "app create";
+    let create = async {
+        let (app, key) = parts.admin.create_app(name, Some(country)).await?;
+        let mut after = app.on_record();
+        after["first_key"] = key.row.on_record();
+        Ok((done(action, &app, None, after), (app, key)))
+    };
+    // Until it is there it has no log of its own.
+    let (app, key) = deeds::record(parts, None, (action, "app"), create).await?;
     if as_json {
         output::json(&json!({ "app_id": app.id, "app_name": app.name, "api_key": key.text }))?;
         return Ok(());
@@ -118,10 +127,13 @@ async fn create(parts: &Parts, name: &str, country: &str, as_json: bool) -> Outc
 
 async fn alter(parts: &Parts, wanted: &str, action: &str, change: AppChange) -> Outcome {
     let before = find(parts, Some(wanted)).await?;
-    let after = parts.admin.change_app(before.id, change).await?;
-    let target = format!("app {}", after.id);
-    let (old, new) = (json!(before), json!(after));
-    audit::note_change(parts, after.id, (action, &target), Some(old), Some(new)).await?;
+    let change = async {
+        let after = parts.admin.change_app(before.id, change).await?;
+        let old = Some(before.on_record());
+        Ok((done(action, &after, old, after.on_record()), after))
+    };
+    let target = format!("app {}", before.id);
+    let after = deeds::record(parts, Some(before.id), (action, &target), change).await?;
     let state = if after.active { "on" } else { "off" };
     let (id, name, country) = (after.id, &after.name, &after.country);
     output::say(&format!("App  {id}  {name}  {country}  switched {state}"));
@@ -158,14 +170,14 @@ async fn list(parts: &Parts, as_json: bool) -> Outcome {
 async fn link(parts: &Parts, app: Option<&str>, role: &str) -> Outcome {
     let app = find(parts, app).await?;
     let role = Role::from_name(role).unwrap_or(Role::Agent);
-    let token = parts.gate.sign_in_link(app.id, role).await?;
-    audit::note(
-        parts,
-        app.id,
-        "app link",
-        &format!("role {}", role.as_str()),
-    )
-    .await?;
+    let action = "app link";
+    let make = async {
+        let token = parts.gate.sign_in_link(app.id, role).await?;
+        let after = json!({ "role": role.as_str(), "works_minutes": 30 });
+        Ok((done(action, &app, None, after), token))
+    };
+    let target = format!("app {}", app.id);
+    let token = deeds::record(parts, Some(app.id), (action, &target), make).await?;
     output::say(&format!("{}/sign-in?token={token}", base_url(parts)));
     output::remark(&format!(
         "Works once, within 30 minutes, for {} as {}.",
@@ -173,6 +185,16 @@ async fn link(parts: &Parts, app: Option<&str>, role: &str) -> Outcome {
         role.as_str()
     ));
     Ok(())
+}
+
+fn done<'a>(action: &'a str, app: &App, before: Option<Value>, after: Value) -> Done<'a> {
+    Done {
+        app: Some(app.id),
+        action,
+        target: format!("app {}", app.id),
+        before,
+        after: Some(after),
+    }
 }
 
 /// The address people reach the server by.

@@ -1,15 +1,15 @@
-//! `switchhook audit`: checks the audit log and writes it out; and puts on record what the other
-//! commands change.
+//! `switchhook audit`: checks the audit log and writes it out. What other commands change is put
+//! on record in `deeds`.
 
 use std::io::{BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use serde_json::Value;
+use serde_json::json;
 use switchhook_domain::id::AppId;
-use switchhook_engine::audit::{Broken, Deed, Whole, hex, line, unhex};
-use switchhook_engine::store::{Actor, ActorKind};
+use switchhook_engine::audit::{Broken, Whole, hex, line, unhex};
 
+use super::deeds::{self, Done};
 use super::{Context, Failure, Outcome, app, output};
 use crate::wire::Parts;
 
@@ -129,8 +129,14 @@ async fn export(parts: &Parts, name: Option<&str>) -> Outcome {
         None => None,
     };
     let (mut last, end) = parts.audit.span(chain, None, None).await?;
-    let deed = deed(chain, "audit export", "audit");
-    parts.audit.note(deed).await?;
+    let done = Done {
+        app: chain,
+        action: "audit export",
+        target: "audit".to_owned(),
+        before: None,
+        after: Some(json!({ "exported": { "up_to": end } })),
+    };
+    deeds::note(parts, done).await?;
     let mut out = std::io::stdout().lock();
     let mut hash = [0; 32];
     while last < end {
@@ -144,43 +150,4 @@ async fn export(parts: &Parts, name: Option<&str>) -> Outcome {
         }
     }
     Ok(out.flush()?)
-}
-
-/// Puts on record what a command has done.
-pub(super) async fn note(parts: &Parts, app: AppId, action: &str, target: &str) -> Outcome {
-    note_change(parts, app, (action, target), None, None).await
-}
-
-/// Puts on record what a command has changed, with what was so before and is so now.
-pub(super) async fn note_change(
-    parts: &Parts,
-    app: AppId,
-    (action, target): (&str, &str),
-    before: Option<Value>,
-    after: Option<Value>,
-) -> Outcome {
-    let deed = Deed {
-        before,
-        after,
-        ..deed(Some(app), action, target)
-    };
-    Ok(parts.audit.note(deed).await?)
-}
-
-fn deed(app: Option<AppId>, action: &str, target: &str) -> Deed {
-    Deed {
-        app_id: app,
-        actor: Actor {
-            kind: ActorKind::Operator,
-            id: String::new(),
-            name: "command line".to_owned(),
-        },
-        address: None,
-        request_id: None,
-        action: action.to_owned(),
-        target: target.to_owned(),
-        status: 0,
-        before: None,
-        after: None,
-    }
 }

@@ -1,11 +1,14 @@
 //! `switchhook connection`: connections to phone platforms, straight on the database.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use switchhook_domain::id::{AppId, ConnectionId};
-use switchhook_engine::admin::{Change, NewConnection};
+use switchhook_engine::admin::{AdminError, Change, NewConnection};
+use switchhook_engine::audit::OnRecord;
 use switchhook_engine::references::FORMS;
+use switchhook_engine::store::Connection;
 
-use super::{Context, Failure, Outcome, app, audit, output};
+use super::deeds::{self, Done};
+use super::{Context, Failure, Outcome, app, output};
 use crate::wire::{self, Parts};
 
 #[derive(Debug, clap::Args)]
@@ -98,10 +101,16 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
                 config,
                 webhook_secret,
             };
-            let made = parts.admin.create_connection(app.id, new).await?;
+            let action = "connection add";
+            let add = async {
+                let made = parts.admin.create_connection(app.id, new).await?;
+                let after = Some(made.row.on_record());
+                Ok((done(action, (app.id, made.row.id), None, after), made))
+            };
+            let app = Some(app.id);
+            let made = deeds::record(parts, app, (action, "connection"), add).await?;
             let base = app::base_url(parts);
             let row = made.row;
-            note(parts, app.id, "connection add", row.id).await?;
             output::say(&format!("Connection  {}  {}", row.id, row.name));
             output::say(&format!(
                 "Webhook     {base}/webhooks/{}/{}",
@@ -126,14 +135,7 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
             output::table(&rows);
         }
         Command::Remove { id } => {
-            let known = parts.connections.get(id).filter(|c| c.app.id == app.id);
-            if let Some(connection) = known {
-                for left in parts.keeper.release(&connection).await? {
-                    output::remark(&left);
-                }
-            }
-            parts.admin.delete_connection(app.id, id).await?;
-            note(parts, app.id, "connection remove", id).await?;
+            remove(parts, app.id, id).await?;
             output::say("Removed.");
         }
         Command::Set { id, settings, name } => {
@@ -148,6 +150,33 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
         Command::Platforms { .. } => {}
     }
     Ok(())
+}
+
+async fn remove(parts: &Parts, app: AppId, id: ConnectionId) -> Outcome {
+    let action = "connection remove";
+    let remove = async {
+        let before = found(parts, app, id).await?.on_record();
+        let mut left_there = Vec::new();
+        if let Some(connection) = parts.connections.get(id) {
+            left_there = parts.keeper.release(&connection).await?;
+        }
+        parts.admin.delete_connection(app, id).await?;
+        let after = json!({ "left_at_platform": left_there });
+        Ok((
+            done(action, (app, id), Some(before), Some(after)),
+            left_there,
+        ))
+    };
+    let target = format!("connection {id}");
+    let left_there = deeds::record(parts, Some(app), (action, &target), remove).await?;
+    left_there.iter().for_each(|left| output::remark(left));
+    Ok(())
+}
+
+/// The connection as it is now.
+async fn found(parts: &Parts, app: AppId, id: ConnectionId) -> Result<Connection, Failure> {
+    let found = parts.store.connection(app, id).await?;
+    Ok(found.ok_or(AdminError::NotFound("connection"))?)
 }
 
 async fn set(
@@ -166,9 +195,16 @@ async fn set(
         config,
         webhook_secret: None,
     };
-    let row = parts.admin.update_connection(app, id, change).await?;
+    let action = "connection set";
+    let update = async {
+        let before = Some(found(parts, app, id).await?.on_record());
+        let row = parts.admin.update_connection(app, id, change).await?;
+        let after = Some(row.on_record());
+        Ok((done(action, (app, id), before, after), row))
+    };
+    let target = format!("connection {id}");
+    let row = deeds::record(parts, Some(app), (action, &target), update).await?;
     follow(parts, id).await?;
-    note(parts, app, "connection set", id).await?;
     output::say(&format!("Changed     {id}  {}", row.name));
     Ok(())
 }
@@ -180,12 +216,18 @@ async fn rotate(
     secret: Option<String>,
     keep_old: bool,
 ) -> Outcome {
-    let rotated = parts
-        .admin
-        .rotate_webhook_secret(app, id, secret, keep_old)
-        .await?;
+    let action = "connection secret";
+    let rotate = async {
+        let before = Some(found(parts, app, id).await?.on_record());
+        let admin = &parts.admin;
+        let rotated = admin.rotate_webhook_secret(app, id, secret, keep_old);
+        let rotated = rotated.await?;
+        let after = Some(rotated.row.on_record());
+        Ok((done(action, (app, id), before, after), rotated))
+    };
+    let target = format!("connection {id}");
+    let rotated = deeds::record(parts, Some(app), (action, &target), rotate).await?;
     follow(parts, id).await?;
-    note(parts, app, "connection secret", id).await?;
     output::say(&format!("Changed     {id}  {}", rotated.row.name));
     if let Some(secret) = rotated.webhook_secret {
         output::say(&format!("Secret      {secret}"));
@@ -208,8 +250,19 @@ async fn follow(parts: &Parts, id: ConnectionId) -> Outcome {
     Ok(())
 }
 
-async fn note(parts: &Parts, app: AppId, action: &str, id: ConnectionId) -> Outcome {
-    audit::note(parts, app, action, &format!("connection {id}")).await
+pub(super) fn done(
+    action: &str,
+    (app, id): (AppId, ConnectionId),
+    before: Option<Value>,
+    after: Option<Value>,
+) -> Done<'_> {
+    Done {
+        app: Some(app),
+        action,
+        target: format!("connection {id}"),
+        before,
+        after,
+    }
 }
 
 /// The settings with null, which takes away, for those without a value.

@@ -6,23 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use switchhook_adapters::simulate::{self, CallSeed, Caller, Colleague, Player, Scenario};
 use switchhook_domain::contact::{Contact, ContactNumber};
 use switchhook_domain::id::{ContactId, IdMint};
 use switchhook_domain::phone::{NumberPlan, PhoneNumber};
 use switchhook_engine::adapter::{Capability, Secret};
 use switchhook_engine::admin::{KeyWish, NewConnection};
+use switchhook_engine::audit::OnRecord;
 use switchhook_engine::outbound::Policy;
 use switchhook_engine::ports::{Clock, Entropy, SystemClock, SystemEntropy};
-use switchhook_engine::store::{App, Role};
+use switchhook_engine::store::{App, Connection, Role};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::deeds::{self, Done};
 use super::pbx::Pbx;
 use super::serve::stop_on_signal;
 use super::simulate::{Target, play};
-use super::{Context, Outcome, output, start_logging};
+use super::{Context, Outcome, connection, output, start_logging};
 use crate::wire::Parts;
 
 #[derive(Debug, clap::Args)]
@@ -72,7 +74,13 @@ pub(super) async fn run(args: Args, mut context: Context) -> Outcome {
         ..KeyWish::default()
     };
     let key = parts.admin.create_key(app.id, wish).await?;
+    let target = format!("key {}", key.row.id);
+    let after = Some(key.row.on_record());
+    note(&parts, &app, "demo key", target, None, after).await?;
     let token = parts.gate.sign_in_link(app.id, Role::Admin).await?;
+    let target = format!("app {}", app.id);
+    let after = Some(json!({ "role": "admin", "works_minutes": 30 }));
+    note(&parts, &app, "demo link", target, None, after).await?;
     output::say(&format!("SIGN-IN LINK {base}/sign-in?token={token}"));
     output::say(&format!("API KEY      {}", key.text));
     output::say(&format!(
@@ -105,10 +113,33 @@ async fn demo_app(parts: &Parts) -> anyhow::Result<App> {
         .await?
         .into_iter()
         .find(|app| app.name == APP_NAME);
-    match known {
-        Some(app) => Ok(app),
-        None => Ok(parts.admin.create_app(APP_NAME, Some("NL")).await?.0),
+    if let Some(app) = known {
+        return Ok(app);
     }
+    let (app, key) = parts.admin.create_app(APP_NAME, Some("NL")).await?;
+    let mut after = app.on_record();
+    after["first_key"] = key.row.on_record();
+    let target = format!("app {}", app.id);
+    note(parts, &app, "demo app", target, None, Some(after)).await?;
+    Ok(app)
+}
+
+async fn note(
+    parts: &Parts,
+    app: &App,
+    action: &str,
+    target: String,
+    before: Option<Value>,
+    after: Option<Value>,
+) -> anyhow::Result<()> {
+    let done = Done {
+        app: Some(app.id),
+        action,
+        target,
+        before,
+        after,
+    };
+    deeds::note(parts, done).await
 }
 
 struct Person {
@@ -178,7 +209,16 @@ async fn fill_directory(parts: &Parts, app: &App) -> anyhow::Result<()> {
         })
         .collect();
     parts.store.put_contacts(app.id, &contacts).await?;
-    Ok(())
+    let after = Some(json!({ "contacts": contacts }));
+    note(
+        parts,
+        app,
+        "demo contacts",
+        "contacts".to_owned(),
+        None,
+        after,
+    )
+    .await
 }
 
 /// A platform that is played, and where it speaks to.
@@ -199,6 +239,9 @@ const PBX_PASSWORD: &str = "demo-pbx-password";
 async fn connect(parts: &Parts, app: &App, base: &str) -> anyhow::Result<Vec<Line>> {
     for old in parts.store.connections(Some(app.id)).await? {
         parts.admin.delete_connection(app.id, old.id).await?;
+        let (ids, before) = ((app.id, old.id), Some(old.on_record()));
+        let done = connection::done("demo connection removed", ids, before, None);
+        deeds::note(parts, done).await?;
     }
     let mut lines = Vec::new();
     for platform in simulate::played() {
@@ -222,6 +265,7 @@ async fn connect(parts: &Parts, app: &App, base: &str) -> anyhow::Result<Vec<Lin
                 ..NewConnection::default()
             };
             let made = parts.admin.create_connection(app.id, new).await?;
+            note_made(parts, &made.row).await?;
             let address = format!("{base}/webhooks/{platform}/{}", made.row.hook_id);
             Line {
                 player,
@@ -255,8 +299,14 @@ async fn pbx(parts: &Parts, app: &App, name: String) -> anyhow::Result<Target> {
         config,
         webhook_secret: None,
     };
-    parts.admin.create_connection(app.id, new).await?;
+    let made = parts.admin.create_connection(app.id, new).await?;
+    note_made(parts, &made.row).await?;
     Ok(target)
+}
+
+async fn note_made(parts: &Parts, row: &Connection) -> anyhow::Result<()> {
+    let (ids, after) = ((row.app_id, row.id), Some(row.on_record()));
+    deeds::note(parts, connection::done("demo connection", ids, None, after)).await
 }
 
 /// What the demo plays, in turn: mostly ordinary calls.

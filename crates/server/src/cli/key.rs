@@ -8,10 +8,12 @@ use switchhook_domain::id::KeyId;
 use switchhook_domain::time::parse_lenient;
 use switchhook_engine::access::NewKey;
 use switchhook_engine::admin::KeyWish;
+use switchhook_engine::audit::OnRecord;
 use switchhook_engine::rights::Scopes;
 use switchhook_engine::store::{ApiKey, App};
 
-use super::{Context, Failure, Outcome, app, audit, output};
+use super::deeds::{self, Done};
+use super::{Context, Failure, Outcome, app, output};
 use crate::wire::Parts;
 
 #[derive(Debug, clap::Args)]
@@ -103,9 +105,13 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
     match args.command {
         Command::Create { name, wish } => {
             let wish = wish.read(Some(name), None)?;
-            let key = parts.admin.create_key(app.id, wish).await?;
-            let after = Some(shown(&key.row));
-            note(parts, &app, "key create", key.row.id, None, after).await?;
+            let action = "key create";
+            let create = async {
+                let key = parts.admin.create_key(app.id, wish).await?;
+                let after = Some(key.row.on_record());
+                Ok((done(action, &app, key.row.id, None, after), key))
+            };
+            let key = deeds::record(parts, Some(app.id), (action, "key"), create).await?;
             tell(&key, args.json)
         }
         Command::List => list(parts, &app, args.json).await,
@@ -116,10 +122,15 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
             overlap,
         } => {
             let wish = wish.read(name, Some(overlap))?;
-            let made = parts.admin.rotate_key(app.id, id, wish).await?;
-            let before = made.old.as_ref().map(shown);
-            let after = Some(shown(&made.key.row));
-            note(parts, &app, "key rotate", id, before, after).await?;
+            let action = "key rotate";
+            let rotate = async {
+                let made = parts.admin.rotate_key(app.id, id, wish).await?;
+                let before = made.old.as_ref().map(ApiKey::on_record);
+                let after = Some(made.key.row.on_record());
+                Ok((done(action, &app, id, before, after), made))
+            };
+            let target = format!("key {id}");
+            let made = deeds::record(parts, Some(app.id), (action, &target), rotate).await?;
             if let Some(until) = made.old_until {
                 let until = until.strftime("%Y-%m-%d %H:%M UTC");
                 output::remark(&format!("The old key works until {until}."));
@@ -127,31 +138,40 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
             tell(&made.key, args.json)
         }
         Command::Revoke { id } => {
-            let before = Some(shown(&parts.admin.key(app.id, id).await?));
-            parts.admin.revoke_key(app.id, id).await?;
-            let after = Some(shown(&parts.admin.key(app.id, id).await?));
-            note(parts, &app, "key revoke", id, before, after).await?;
+            let action = "key revoke";
+            let revoke = async {
+                let before = Some(parts.admin.key(app.id, id).await?.on_record());
+                parts.admin.revoke_key(app.id, id).await?;
+                let after = Some(parts.admin.key(app.id, id).await?.on_record());
+                Ok((done(action, &app, id, before, after), ()))
+            };
+            let target = format!("key {id}");
+            deeds::record(parts, Some(app.id), (action, &target), revoke).await?;
             output::say("Revoked.");
             Ok(())
         }
     }
 }
 
-async fn note(
-    parts: &Parts,
+fn done<'a>(
+    action: &'a str,
     app: &App,
-    action: &str,
     key: KeyId,
     before: Option<Value>,
     after: Option<Value>,
-) -> Outcome {
-    let target = format!("key {key}");
-    audit::note_change(parts, app.id, (action, &target), before, after).await
+) -> Done<'a> {
+    Done {
+        app: Some(app.id),
+        action,
+        target: format!("key {key}"),
+        before,
+        after,
+    }
 }
 
 fn tell(key: &NewKey, as_json: bool) -> Outcome {
     if as_json {
-        output::json(&json!({ "api_key": key.text, "key": shown(&key.row) }))?;
+        output::json(&json!({ "api_key": key.text, "key": key.row.on_record() }))?;
         return Ok(());
     }
     output::say(&key.text);
@@ -159,20 +179,10 @@ fn tell(key: &NewKey, as_json: bool) -> Outcome {
     Ok(())
 }
 
-/// A key as the audit log and scripts see it.
-fn shown(key: &ApiKey) -> Value {
-    json!({
-        "id": key.id, "name": key.name, "hint": key.hint, "scopes": key.scopes.names(),
-        "created_at": key.created_at, "expires_at": key.expires_at,
-        "revoked_at": key.revoked_at, "last_used_at": key.last_used_at,
-        "replaces": key.replaces,
-    })
-}
-
 async fn list(parts: &Parts, app: &App, as_json: bool) -> Outcome {
     let keys = parts.store.keys(app.id).await?;
     if as_json {
-        let keys: Vec<_> = keys.iter().map(shown).collect();
+        let keys: Vec<_> = keys.iter().map(ApiKey::on_record).collect();
         output::json(&keys)?;
         return Ok(());
     }

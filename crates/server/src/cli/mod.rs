@@ -16,6 +16,7 @@ mod audit;
 mod bench;
 mod config;
 mod connection;
+mod deeds;
 mod demo;
 mod doctor;
 mod fold;

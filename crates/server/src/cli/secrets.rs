@@ -3,10 +3,12 @@
 
 use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressStyle};
+use switchhook_engine::audit::OnRecord;
 use switchhook_engine::ports::SystemEntropy;
 use switchhook_engine::reseal::{self, Tally};
 use switchhook_engine::seal::MasterKey;
 
+use super::deeds::{self, Done};
 use super::{Context, Failure, Outcome, output};
 use crate::wire::Parts;
 
@@ -51,7 +53,23 @@ async fn anew(parts: &Parts) -> Outcome {
     let keys = parts.connections.keys();
     let style = ProgressStyle::with_template("{spinner} {pos} rows looked at, {per_sec}")?;
     let bar = ProgressBar::new_spinner().with_style(style);
-    let tally = reseal::reseal(&*parts.store, keys, &SystemEntropy, || bar.inc(1)).await?;
+    let (action, target) = (
+        "secrets reseal",
+        format!("master key {}", keys.current_id()),
+    );
+    let reseal = async {
+        let before = reseal::status(&*parts.store, keys).await?.on_record();
+        let tally = reseal::reseal(&*parts.store, keys, &SystemEntropy, || bar.inc(1)).await?;
+        let done = Done {
+            app: None,
+            action,
+            target: target.clone(),
+            before: Some(before),
+            after: Some(tally.on_record()),
+        };
+        Ok((done, tally))
+    };
+    let tally = deeds::record(parts, None, (action, &target), reseal).await?;
     bar.finish_and_clear();
     output::say(&format!("{} secrets sealed anew", tally.resealed));
     show(&tally, keys.current_id())?;

@@ -5,7 +5,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, Outcome, output, start_logging};
+use super::{Context, Outcome, output, start_logging, user};
 use crate::wire::Parts;
 
 #[derive(Debug, clap::Args)]
@@ -53,6 +53,7 @@ pub(super) async fn run(args: Args, mut context: Context) -> Outcome {
 /// Shows how to set a new server up; a new link at each start, until one is used.
 async fn offer_set_up(parts: &Parts, local: &str) -> Outcome {
     if let Some(token) = parts.people.set_up_link().await? {
+        user::note_set_up_link(parts, "serve set-up-link").await?;
         let base = parts.config.public_url.as_deref().unwrap_or(local);
         output::say(&format!("SET-UP LINK  {base}/set-up?token={token}"));
         output::remark("Nobody has set this server up. The link works once, within an hour.");

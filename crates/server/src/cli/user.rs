@@ -1,11 +1,14 @@
 //! `switchhook user`: people of an app, straight on the database, for whoever has the machine.
 
+use serde_json::{Value, json};
 use switchhook_domain::id::{AppId, UserId};
+use switchhook_engine::audit::OnRecord;
 use switchhook_engine::people::{Edit, NewLink, PeopleError, address};
 use switchhook_engine::rights::Role;
 use switchhook_engine::store::Person;
 
-use super::{Context, Failure, Outcome, app, audit, output};
+use super::deeds::{self, Done};
+use super::{Context, Failure, Outcome, app, output};
 use crate::wire::Parts;
 
 #[derive(Debug, clap::Args)]
@@ -67,21 +70,29 @@ async fn command(parts: &Parts, args: Args) -> Outcome {
     match args.command {
         Command::Invite { email, role, name } => {
             let role = Role::from_name(&role).unwrap_or(Role::Agent);
-            let link = parts
-                .people
-                .invite(app, &email, name.as_deref(), role)
-                .await;
-            let link = link.map_err(told)?;
-            note(parts, app, "user invite", &link.person).await?;
+            let known = known(parts, app, &email).await?;
+            let action = "user invite";
+            let invite = async {
+                let name = name.as_deref();
+                let link = parts.people.invite(app, &email, name, role).await;
+                let link = link.map_err(told)?;
+                Ok((linked(action, known.as_ref(), &link), link))
+            };
+            let link = deeds::record(parts, Some(app), (action, "person"), invite).await?;
             show(parts, &link);
             output::remark("The link works once, within seven days. It is shown this once.");
         }
         Command::List => list(parts, app).await?,
         Command::ResetLink { who } => {
             let person = find(parts, app, &who).await?;
-            let link = parts.people.reset_link(app, person.id).await;
-            let link = link.map_err(told)?;
-            note(parts, app, "user reset-link", &person).await?;
+            let action = "user reset-link";
+            let reset = async {
+                let link = parts.people.reset_link(app, person.id).await;
+                let link = link.map_err(told)?;
+                Ok((linked(action, Some(&person), &link), link))
+            };
+            let target = format!("person {}", person.id);
+            let link = deeds::record(parts, Some(app), (action, &target), reset).await?;
             show(parts, &link);
             output::remark("The link works once, within an hour. It is shown this once.");
         }
@@ -97,10 +108,23 @@ async fn set_up_link(parts: &Parts) -> Outcome {
         let text = "this server is set up already; see `switchhook user invite`";
         return Err(Failure::Usage(text.to_owned()));
     };
+    note_set_up_link(parts, "user set-up-link").await?;
     let base = app::base_url(parts);
     output::say(&format!("{base}/set-up?token={token}"));
     output::remark("The link works once, within an hour.");
     Ok(())
+}
+
+/// Puts on record that whoever reads the terminal can set the server up.
+pub(super) async fn note_set_up_link(parts: &Parts, action: &str) -> anyhow::Result<()> {
+    let done = Done {
+        app: None,
+        action,
+        target: "set-up".to_owned(),
+        before: None,
+        after: Some(json!({ "role": "admin", "works_minutes": 60 })),
+    };
+    deeds::note(parts, done).await
 }
 
 async fn list(parts: &Parts, app: AppId) -> Outcome {
@@ -140,14 +164,19 @@ async fn switch(parts: &Parts, app: AppId, who: &str, active: bool) -> Outcome {
         active: Some(active),
         ..Edit::default()
     };
-    let done = parts.people.edit(app, person.id, &edit).await;
-    done.map_err(told)?;
     let (action, words) = if active {
         ("user enable", "Let in again.")
     } else {
         ("user disable", "Shut out.")
     };
-    note(parts, app, action, &person).await?;
+    let switch = async {
+        let edited = parts.people.edit(app, person.id, &edit).await;
+        let edited = edited.map_err(told)?;
+        let after = edited.on_record();
+        Ok((done(action, Some(&person), &edited, after), ()))
+    };
+    let target = format!("person {}", person.id);
+    deeds::record(parts, Some(app), (action, &target), switch).await?;
     output::say(words);
     Ok(())
 }
@@ -155,19 +184,33 @@ async fn switch(parts: &Parts, app: AppId, who: &str, active: bool) -> Outcome {
 async fn find(parts: &Parts, app: AppId, who: &str) -> Result<Person, Failure> {
     let found = match who.parse::<UserId>() {
         Ok(id) => parts.store.person(app, id).await?,
-        Err(_) => {
-            let email = address(who).unwrap_or_default();
-            let known = parts.store.people_by_email(&email).await?;
-            known.into_iter().find(|one| one.app_id == app)
-        }
+        Err(_) => known(parts, app, who).await?,
     };
     found.ok_or_else(|| Failure::Usage(format!("nobody called {who} is in this app")))
 }
 
-async fn note(parts: &Parts, app: AppId, action: &str, person: &Person) -> Outcome {
-    let target = format!("person {}", person.id);
-    audit::note(parts, app, action, &target).await?;
-    Ok(())
+/// Who has this address in the app.
+async fn known(parts: &Parts, app: AppId, email: &str) -> Result<Option<Person>, Failure> {
+    let email = address(email).unwrap_or_default();
+    let known = parts.store.people_by_email(&email).await?;
+    Ok(known.into_iter().find(|one| one.app_id == app))
+}
+
+fn done<'a>(action: &'a str, before: Option<&Person>, person: &Person, after: Value) -> Done<'a> {
+    Done {
+        app: Some(person.app_id),
+        action,
+        target: format!("person {}", person.id),
+        before: before.map(Person::on_record),
+        after: Some(after),
+    }
+}
+
+/// The same where they were given a link: until when it works.
+fn linked<'a>(action: &'a str, before: Option<&Person>, link: &NewLink) -> Done<'a> {
+    let mut after = link.person.on_record();
+    after["link_until"] = json!(link.expires_at);
+    done(action, before, &link.person, after)
 }
 
 fn show(parts: &Parts, link: &NewLink) {

@@ -114,9 +114,17 @@ async fn a_connection_is_finished_after_it_was_made() {
     }
 
     let log = said(&run(&["audit", "export", "--app", "One"]));
-    for (action, times) in [("connection set", 2), ("connection secret", 3)] {
-        let found = log.matches(&format!("\"action\":\"{action}\"")).count();
-        assert_eq!(found, times, "{action}: {log}");
+    // What was refused is on record too, as that.
+    for (action, done, refused) in [("connection set", 2, 2), ("connection secret", 3, 2)] {
+        let action = format!("\"action\":\"{action}\"");
+        let found = log.lines().filter(|line| line.contains(&action));
+        let failed = |line: &&str| line.contains("\"after\":{\"outcome\":\"failed\"}");
+        let (failed, good): (Vec<_>, Vec<_>) = found.partition(failed);
+        assert_eq!(
+            (good.len(), failed.len()),
+            (done, refused),
+            "{action}: {log}"
+        );
     }
     assert!(!log.contains("shown-there"), "{log}");
 }

@@ -1,5 +1,6 @@
 //! `kill -9` while webhooks pour in: whatever was answered 2xx is there afterwards, took effect
-//! once, and is in the log without a gap.
+//! once, and is in the log without a gap. And while people change things: whatever is changed
+//! afterwards is in the audit log.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -87,5 +88,72 @@ async fn what_was_acknowledged_survives_kill_9() {
         "{} acknowledged, {} told: something acknowledged is lost",
         acknowledged.len(),
         rings.len()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_changed_before_kill_9_is_on_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(folder.path());
+    let app = server.app("kill").await;
+    let mut begun = 0_u32;
+    for round in 0..6_u64 {
+        let mut clients = tokio::task::JoinSet::new();
+        for client in 0..3 {
+            let url = format!("{}/api/contacts", server.url);
+            let (http, key) = (server.client().clone(), app.key.clone());
+            clients.spawn(async move {
+                let body = json!({ "name": format!("Contact {client}"), "numbers": [] });
+                loop {
+                    let request = http.post(&url).header("x-api-key", &key).json(&body);
+                    if request.send().await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(300 + 70 * round)).await;
+        server.kill();
+        while clients.join_next().await.is_some() {}
+        let conn = rusqlite::Connection::open(folder.path().join("test.db")).unwrap();
+        let count = "SELECT count(*) FROM audit_begun";
+        begun += conn
+            .query_row(count, [], |row| row.get::<_, u32>(0))
+            .unwrap();
+        // Five minutes later.
+        conn.execute("UPDATE audit_begun SET due_at = 0", [])
+            .unwrap();
+        drop(conn);
+        server = server.restart();
+    }
+    assert!(begun > 0, "no kill met anybody in the middle");
+    let query = "/api/audit?limit=1&action=POST%20/api/contacts";
+    server
+        .wait_for(&app, query, Duration::from_secs(20), |_| {
+            let conn = rusqlite::Connection::open(folder.path().join("test.db")).unwrap();
+            let count = "SELECT count(*) FROM audit_begun";
+            conn.query_row(count, [], |row| row.get::<_, u32>(0))
+                .unwrap()
+                == 0
+        })
+        .await;
+    let contacts = server.get(&app, "/api/contacts?limit=1").await;
+    let contacts = contacts["pagination"]["total"].as_u64().unwrap();
+    let contacts = u32::try_from(contacts).unwrap();
+    drop(server);
+    let conn = rusqlite::Connection::open(folder.path().join("test.db")).unwrap();
+    let count = |which: &str| {
+        let sql = format!(
+            "SELECT count(*) FROM audit WHERE action = 'POST /api/contacts' AND status {which}"
+        );
+        conn.query_row(&sql, [], |row| row.get::<_, u32>(0))
+            .unwrap()
+    };
+    let (ended, cut_short) = (count("= 201"), count("= 0"));
+    assert_eq!(cut_short, begun);
+    assert!(contacts > 50, "only {contacts} were made");
+    assert!(
+        ended <= contacts && contacts <= ended + cut_short,
+        "{contacts} made; on record: {ended} made, {cut_short} cut short"
     );
 }

@@ -122,9 +122,19 @@ impl Server {
 
     /// SIGKILL, as a machine dies; then a new process on the same database.
     pub fn kill_and_restart(mut self) -> Self {
+        self.kill();
+        self.restart()
+    }
+
+    /// SIGKILL, as a machine dies.
+    pub fn kill(&mut self) {
         let child = self.child.as_mut().expect("a process of its own");
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    /// A new process on the same database.
+    pub fn restart(self) -> Self {
         let folder = self.folder.clone();
         drop(self);
         Self::start(&folder)

@@ -1,8 +1,9 @@
 //! The audit log.
 
 use async_trait::async_trait;
+use switchhook_domain::Timestamp;
 use switchhook_domain::id::AppId;
-use switchhook_engine::store::{AuditEntry, AuditQuery, AuditStore, StoreResult};
+use switchhook_engine::store::{AuditEntry, AuditQuery, AuditStore, BegunDeed, StoreResult};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -27,6 +28,54 @@ impl PostgresStore {
     }
 }
 
+fn insert() -> String {
+    format!(
+        "INSERT INTO audit ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+         ON CONFLICT (chain, no) DO NOTHING"
+    )
+}
+
+/// What an entry's columns are made of where they are not its members.
+struct Owned<'e> {
+    chain: Uuid,
+    no: i64,
+    at: At,
+    actor: String,
+    status: i32,
+    hash: &'e [u8],
+}
+
+impl<'e> Owned<'e> {
+    fn of(entry: &'e AuditEntry) -> StoreResult<Self> {
+        Ok(Self {
+            chain: chain(entry.app_id),
+            no: i64::try_from(entry.no).map_err(|_| damaged(TABLE, "no"))?,
+            at: At::from(entry.at),
+            actor: to_json(&entry.actor, TABLE, "actor")?,
+            status: i32::from(entry.status),
+            hash: &entry.hash,
+        })
+    }
+
+    /// The parameters of [`insert`].
+    fn params<'a>(&'a self, entry: &'a AuditEntry) -> Vec<&'a (dyn ToSql + Sync)> {
+        vec![
+            &self.chain,
+            &self.no,
+            &self.at,
+            &self.actor,
+            &entry.address,
+            &entry.request_id,
+            &entry.action,
+            &entry.target,
+            &self.status,
+            &entry.before,
+            &entry.after,
+            &self.hash,
+        ]
+    }
+}
+
 #[async_trait]
 impl AuditStore for PostgresStore {
     async fn audit_head(&self, app: Option<AppId>) -> StoreResult<Option<(u64, [u8; 32])>> {
@@ -37,27 +86,68 @@ impl AuditStore for PostgresStore {
     }
 
     async fn append_audit(&self, entry: &AuditEntry) -> StoreResult<bool> {
-        let sql = format!(
-            "INSERT INTO audit ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
-             $11, $12) ON CONFLICT (chain, no) DO NOTHING"
-        );
-        let no = i64::try_from(entry.no).map_err(|_| damaged(TABLE, "no"))?;
-        let actor = to_json(&entry.actor, TABLE, "actor")?;
-        let params: [&(dyn ToSql + Sync); 12] = [
-            &chain(entry.app_id),
-            &no,
-            &At::from(entry.at),
-            &actor,
-            &entry.address,
-            &entry.request_id,
-            &entry.action,
-            &entry.target,
-            &i32::from(entry.status),
-            &entry.before,
-            &entry.after,
-            &&entry.hash[..],
+        let owned = Owned::of(entry)?;
+        let params = owned.params(entry);
+        let of_chain = self.of_chain(entry.app_id);
+        Ok(of_chain.execute(&insert(), &params).await? == 1)
+    }
+
+    async fn begin_deed(&self, begun: &BegunDeed) -> StoreResult<()> {
+        let sql = "INSERT INTO audit_begun (id, chain, begun_at, due_at, deed) \
+                   VALUES ($1, $2, $3, $4, $5)";
+        let params: [&(dyn ToSql + Sync); 5] = [
+            &begun.id,
+            &chain(begun.app_id),
+            &At::from(begun.begun_at),
+            &At::from(begun.due_at),
+            &clean(&begun.deed),
         ];
-        Ok(self.of_chain(entry.app_id).execute(&sql, &params).await? == 1)
+        self.of_chain(begun.app_id).execute(sql, &params).await?;
+        Ok(())
+    }
+
+    async fn end_deed(&self, entry: &AuditEntry, begun: &BegunDeed) -> StoreResult<bool> {
+        let sql = format!(
+            "WITH appended AS ({} RETURNING no), ended AS (DELETE FROM audit_begun \
+             WHERE id = $13 AND chain = $14 AND EXISTS (SELECT FROM appended)) \
+             SELECT count(*) AS appended FROM appended",
+            insert()
+        );
+        let (owned, chain_of_begun) = (Owned::of(entry)?, chain(begun.app_id));
+        let mut params = owned.params(entry);
+        params.extend([&begun.id as &(dyn ToSql + Sync), &chain_of_begun]);
+        // What begins in the operators' log may turn out to be an app's.
+        let chains = [chain(entry.app_id), chain_of_begun].map(AppId);
+        let row = self.readers.of_all(chains).one(&sql, &params).await?;
+        let row = row.ok_or_else(|| damaged(TABLE, "no"))?;
+        Ok(column_count(&row, "appended")? == 1)
+    }
+
+    async fn claim_due_deeds(
+        &self,
+        now: Timestamp,
+        again: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<BegunDeed>> {
+        let sql = "UPDATE audit_begun SET due_at = $2 WHERE id IN \
+                   (SELECT id FROM audit_begun WHERE due_at <= $1 ORDER BY due_at LIMIT $3 \
+                   FOR UPDATE SKIP LOCKED) RETURNING id, chain, begun_at, due_at, deed";
+        let params: [&(dyn ToSql + Sync); 3] =
+            [&At::from(now), &At::from(again), &i64::from(limit)];
+        // What is due, of all apps.
+        let rows = self.readers.everywhere().query(sql, &params).await?;
+        let claimed = rows.iter().map(|row| {
+            Ok(BegunDeed {
+                id: column(row, "id")?,
+                app_id: owner(column(row, "chain")?),
+                begun_at: column_time(row, "begun_at")?,
+                due_at: column_time(row, "due_at")?,
+                deed: column(row, "deed")?,
+            })
+        });
+        let mut claimed = claimed.collect::<StoreResult<Vec<_>>>()?;
+        claimed.sort_by_key(|one| (one.begun_at, one.id));
+        Ok(claimed)
     }
 
     async fn audit(&self, app: Option<AppId>, query: &AuditQuery) -> StoreResult<Vec<AuditEntry>> {

@@ -53,6 +53,7 @@ mod people;
 mod pool;
 mod prune;
 mod reader;
+pub(crate) mod role;
 mod scope;
 pub(crate) mod session;
 mod states;

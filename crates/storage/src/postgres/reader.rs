@@ -53,6 +53,11 @@ impl Readers {
         self.within(Scope::apps([app]))
     }
 
+    /// Only rows of these.
+    pub(super) fn of_all(&self, apps: impl IntoIterator<Item = AppId>) -> Scoped<'_> {
+        self.within(Scope::apps(apps))
+    }
+
     /// Rows of all apps. Only for what really crosses them, and each use says why.
     pub(super) fn everywhere(&self) -> Scoped<'_> {
         self.within(Scope::everywhere())

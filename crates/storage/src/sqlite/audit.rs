@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection as Sql, OptionalExtension, Row, params};
+use switchhook_domain::Timestamp;
 use switchhook_domain::id::AppId;
-use switchhook_engine::store::{AuditEntry, AuditQuery, AuditStore, StoreResult};
+use switchhook_engine::store::{AuditEntry, AuditQuery, AuditStore, BegunDeed, StoreResult};
 use uuid::Uuid;
 
 use super::SqliteStore;
@@ -39,6 +40,36 @@ impl AuditStore for SqliteStore {
     async fn append_audit(&self, entry: &AuditEntry) -> StoreResult<bool> {
         let entry = entry.clone();
         self.write(move |c| append(c, &entry)).await
+    }
+
+    async fn begin_deed(&self, begun: &BegunDeed) -> StoreResult<()> {
+        let begun = begun.clone();
+        self.write(move |c| begin(c, &begun)).await
+    }
+
+    async fn end_deed(&self, entry: &AuditEntry, begun: &BegunDeed) -> StoreResult<bool> {
+        let (entry, begun) = (entry.clone(), begun.clone());
+        self.write(move |c| {
+            let appended = append(c, &entry)?;
+            if appended {
+                let sql = "DELETE FROM audit_begun WHERE id = ?1 AND chain = ?2";
+                let mut statement = c.prepare_cached(sql).map_err(fault)?;
+                let ended = statement.execute(params![blob(&begun.id), blob(&chain(begun.app_id))]);
+                ended.map_err(fault)?;
+            }
+            Ok(appended)
+        })
+        .await
+    }
+
+    async fn claim_due_deeds(
+        &self,
+        now: Timestamp,
+        again: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<BegunDeed>> {
+        self.write(move |c| claim(c, micros(now), micros(again), limit))
+            .await
     }
 
     async fn audit(&self, app: Option<AppId>, query: &AuditQuery) -> StoreResult<Vec<AuditEntry>> {
@@ -158,4 +189,35 @@ fn entry(row: &Row<'_>) -> StoreResult<AuditEntry> {
         after: row.get(10).map_err(fault)?,
         hash: bytes32(&hash, TABLE, "hash")?,
     })
+}
+
+fn begin(c: &Sql, begun: &BegunDeed) -> StoreResult<()> {
+    let sql = "INSERT INTO audit_begun (id, chain, begun_at, due_at, deed) \
+               VALUES (?1, ?2, ?3, ?4, ?5)";
+    let mut statement = c.prepare_cached(sql).map_err(fault)?;
+    let chain = chain(begun.app_id);
+    let (begun_at, due_at) = (micros(begun.begun_at), micros(begun.due_at));
+    let params = params![blob(&begun.id), blob(&chain), begun_at, due_at, begun.deed];
+    statement.execute(params).map_err(fault)?;
+    Ok(())
+}
+
+fn claim(c: &Sql, now: i64, again: i64, limit: u32) -> StoreResult<Vec<BegunDeed>> {
+    let sql = "UPDATE audit_begun SET due_at = ?2 WHERE id IN \
+               (SELECT id FROM audit_begun WHERE due_at <= ?1 ORDER BY due_at LIMIT ?3) \
+               RETURNING id, chain, begun_at, due_at, deed";
+    let mut statement = c.prepare_cached(sql).map_err(fault)?;
+    let mut rows = statement.query(params![now, again, limit]).map_err(fault)?;
+    let mut claimed = Vec::new();
+    while let Some(row) = rows.next().map_err(fault)? {
+        claimed.push(BegunDeed {
+            id: uuid(row, 0).map_err(fault)?,
+            app_id: owner(uuid(row, 1).map_err(fault)?),
+            begun_at: time(row.get(2).map_err(fault)?),
+            due_at: time(row.get(3).map_err(fault)?),
+            deed: row.get(4).map_err(fault)?,
+        });
+    }
+    claimed.sort_by_key(|one| (one.begun_at, one.id));
+    Ok(claimed)
 }

@@ -28,7 +28,7 @@ async fn guarded(client: &Client) -> Vec<(String, String)> {
     let rows = client.query(sql, &[&&OF_THE_SERVER[..]]).await.unwrap();
     let owner = |table: &str| match table {
         "apps" => "id",
-        "audit" => "chain",
+        "audit" | "audit_begun" => "chain",
         _ => "app_id",
     };
     let names = rows.iter().map(|row| row.get::<_, String>("name"));

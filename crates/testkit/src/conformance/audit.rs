@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use switchhook_domain::id::AppId;
-use switchhook_engine::store::{Actor, ActorKind, AuditEntry, AuditQuery, Store};
+use switchhook_engine::store::{Actor, ActorKind, AuditEntry, AuditQuery, BegunDeed, Store};
+use uuid::Uuid;
 
 use super::world::World;
 
@@ -97,4 +98,66 @@ pub async fn of_several_with_one_number_one_is_kept(store: Arc<dyn Store>) {
     }
     assert_eq!(kept, 1);
     assert_eq!(store.audit(app, &query(10)).await.unwrap().len(), 1);
+}
+
+/// A deed that has begun is remembered until its entry is there, and given out once when its time
+/// has come, whichever log it is of.
+pub async fn what_has_begun_is_remembered_until_it_is_on_record(store: Arc<dyn Store>) {
+    let world = World::new(&store, 17).await;
+    let app = Some(world.app.id);
+    let start = entry(app, 1, "").at;
+    let at = |minutes| start + jiff::SignedDuration::from_mins(minutes);
+    let begun = |id: u128, app| BegunDeed {
+        id: Uuid::from_u128(id),
+        app_id: app,
+        begun_at: at(i64::try_from(id).unwrap()),
+        due_at: at(10),
+        deed: "{\"action\":\"\u{1F4DE}\"}".to_owned(),
+    };
+    let (first, second, third) = (begun(1, app), begun(2, None), begun(3, None));
+    for one in [&first, &second, &third] {
+        store.begin_deed(one).await.unwrap();
+    }
+    let claim = async |now, again| store.claim_due_deeds(at(now), at(again), 10).await.unwrap();
+    assert_eq!(claim(9, 11).await, [], "it may still end by itself");
+
+    assert!(store.end_deed(&entry(app, 1, "one"), &first).await.unwrap());
+    assert_eq!(store.audit_head(app).await.unwrap(), Some((1, [1; 32])));
+    // Its number is taken: nothing is written, and it stays remembered.
+    assert!(
+        !store
+            .end_deed(&entry(app, 1, "two"), &second)
+            .await
+            .unwrap()
+    );
+    let again = |one: &BegunDeed| BegunDeed {
+        due_at: at(12),
+        ..one.clone()
+    };
+    assert_eq!(claim(10, 12).await, [again(&second), again(&third)]);
+    assert_eq!(claim(11, 13).await, [], "somebody has them");
+    // What began in the operators' log ends in that of an app.
+    assert!(
+        store
+            .end_deed(&entry(app, 2, "two"), &second)
+            .await
+            .unwrap()
+    );
+    let due = claim(12, 14).await;
+    assert_eq!(due.iter().map(|one| one.id).collect::<Vec<_>>(), [third.id]);
+    assert!(
+        store
+            .end_deed(&entry(None, 1, "three"), &third)
+            .await
+            .unwrap()
+    );
+    // Whoever comes late writes an entry all the same.
+    assert!(
+        store
+            .end_deed(&entry(None, 2, "three"), &third)
+            .await
+            .unwrap()
+    );
+    assert_eq!(claim(60, 61).await, []);
+    assert_eq!(store.audit_after(None, 0, 10).await.unwrap().len(), 2);
 }

@@ -90,6 +90,7 @@ macro_rules! for_each_area {
             agents::a_call_says_whose_it_is,
             audit::entries_are_appended_and_found,
             audit::of_several_with_one_number_one_is_kept,
+            audit::what_has_begun_is_remembered_until_it_is_on_record,
             installation::an_installation_key_is_made_once,
             installation::everything_is_sealed_anew,
             dials::dials_go_their_way,

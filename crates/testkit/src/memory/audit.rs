@@ -1,8 +1,9 @@
 //! The audit log of the reference store.
 
 use async_trait::async_trait;
+use switchhook_domain::Timestamp;
 use switchhook_domain::id::AppId;
-use switchhook_engine::store::{AuditEntry, AuditQuery, AuditStore, StoreResult};
+use switchhook_engine::store::{AuditEntry, AuditQuery, AuditStore, BegunDeed, StoreResult};
 
 use super::{MemoryStore, micros};
 
@@ -29,6 +30,45 @@ impl AuditStore for MemoryStore {
             },
         );
         Ok(true)
+    }
+
+    async fn begin_deed(&self, begun: &BegunDeed) -> StoreResult<()> {
+        let begun = BegunDeed {
+            begun_at: micros(begun.begun_at),
+            due_at: micros(begun.due_at),
+            ..begun.clone()
+        };
+        self.all().begun.insert(begun.id, begun);
+        Ok(())
+    }
+
+    async fn end_deed(&self, entry: &AuditEntry, begun: &BegunDeed) -> StoreResult<bool> {
+        let appended = self.append_audit(entry).await?;
+        if appended {
+            self.all().begun.remove(&begun.id);
+        }
+        Ok(appended)
+    }
+
+    async fn claim_due_deeds(
+        &self,
+        now: Timestamp,
+        again: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<BegunDeed>> {
+        let mut all = self.all();
+        let due = all
+            .begun
+            .values_mut()
+            .filter(|one| one.due_at <= micros(now));
+        let mut due: Vec<_> = due.collect();
+        due.sort_by_key(|one| (one.begun_at, one.id));
+        due.truncate(limit as usize);
+        let claimed = due.into_iter().map(|one| {
+            one.due_at = micros(again);
+            one.clone()
+        });
+        Ok(claimed.collect())
     }
 
     async fn audit(&self, app: Option<AppId>, query: &AuditQuery) -> StoreResult<Vec<AuditEntry>> {

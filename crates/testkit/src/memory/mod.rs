@@ -15,11 +15,11 @@ use switchhook_domain::id::{
     VoicemailId,
 };
 use switchhook_engine::store::{
-    AgentToken, ApiKey, App, AuditEntry, CallPage, CallQuery, Changeset, Committed, Connection,
-    ContactQuery, Dial, DialPolicy, DueCall, Grant, LoadStore, LogPosition, MessageQuery,
-    Notification, OAuthStart, OneTime, Person, PersonSession, SCAN_LIMIT, SNAPSHOT_LIMIT, Snapshot,
-    Store, StoreError, StoreLoad, StoreResult, StoredMapping, StoredMessage, StoredRecording,
-    StoredRoster, StoredSubscription, StoredTokens, Wake,
+    AgentToken, ApiKey, App, AuditEntry, BegunDeed, CallPage, CallQuery, Changeset, Committed,
+    Connection, ContactQuery, Dial, DialPolicy, DueCall, Grant, LoadStore, LogPosition,
+    MessageQuery, Notification, OAuthStart, OneTime, Person, PersonSession, SCAN_LIMIT,
+    SNAPSHOT_LIMIT, Snapshot, Store, StoreError, StoreLoad, StoreResult, StoredMapping,
+    StoredMessage, StoredRecording, StoredRoster, StoredSubscription, StoredTokens, Wake,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -76,6 +76,7 @@ struct All {
     imports: BTreeMap<(String, String), String>,
     keyed_requests: BTreeMap<(AppId, [u8; 32]), idempotency::Known>,
     audit: BTreeMap<(Option<AppId>, u64), AuditEntry>,
+    begun: BTreeMap<Uuid, BegunDeed>,
     dials: BTreeMap<DialId, Dial>,
     dial_policies: BTreeMap<AppId, DialPolicy>,
     rosters: BTreeMap<AppId, StoredRoster>,

@@ -10,7 +10,7 @@ mod media;
 mod public;
 mod socket;
 mod webhook;
-mod webhooks;
+pub(crate) mod webhooks;
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -15,14 +15,14 @@ use crate::world::{Tenant, World, config};
 const KEY: &str = "company-key";
 const PUBLIC: &str = "https://cti.example.nl";
 
-struct Desk {
-    world: World,
-    tenant: Tenant,
+pub(crate) struct Desk {
+    pub(crate) world: World,
+    pub(crate) tenant: Tenant,
     vendor: StandIn<Vendor>,
 }
 
 impl Desk {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let world = World::with(ApiConfig {
             public_url: Some(PUBLIC.to_owned()),
             inherited_webhook_secret: Some(Secret::new("the global webhook secret")),
@@ -44,7 +44,7 @@ impl Desk {
         }
     }
 
-    async fn connect(&self) -> String {
+    pub(crate) async fn connect(&self) -> String {
         let settings = json!({"api_key": KEY, "base_url": self.vendor.url()});
         add(&self.world, &self.tenant, &settings).await
     }

@@ -7,7 +7,7 @@ mod own;
 mod placing;
 mod policy;
 mod refusing;
-mod scripted;
+pub(crate) mod scripted;
 mod steering;
 
 use std::sync::Arc;

@@ -38,7 +38,7 @@ static SPEC: AdapterSpec = AdapterSpec {
 };
 
 /// How the platform answers a request.
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// It accepts, and names the call so.
     Keys(&'static [&'static str]),
     /// It refuses.
@@ -53,7 +53,7 @@ pub(super) enum Reply {
 
 /// What the script says and what was asked. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Script {
+pub(crate) struct Script {
     pub(super) replies: Arc<Mutex<VecDeque<Reply>>>,
     pub(super) dialled: Arc<Mutex<Vec<Originate>>>,
     pub(super) steered: Arc<Mutex<Vec<(CallHandle, Control)>>>,
@@ -63,7 +63,7 @@ pub(super) struct Script {
 }
 
 impl Script {
-    pub(super) fn then(&self, reply: Reply) {
+    pub(crate) fn then(&self, reply: Reply) {
         self.replies.lock().unwrap().push_back(reply);
     }
 
@@ -72,7 +72,7 @@ impl Script {
     }
 }
 
-pub(super) struct Scripted(pub(super) Script);
+pub(crate) struct Scripted(pub(crate) Script);
 
 #[async_trait::async_trait]
 impl Adapter for Scripted {

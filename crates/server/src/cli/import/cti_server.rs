@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::Value;
+use serde_json::{Value, json};
 use switchhook_domain::fold::LOST_AFTER;
 use switchhook_domain::id::AppId;
 use switchhook_domain::signal::{Signal, date_undated};
@@ -19,7 +19,8 @@ use uuid::Uuid;
 use super::CtiServerArgs;
 use super::dialect::{Dialect, id, text};
 use super::settling::{self, Ready};
-use crate::cli::{audit, output};
+use crate::cli::deeds::{self, Done};
+use crate::cli::output;
 use crate::wire::Parts;
 
 /// Rows read and committed at a time.
@@ -44,6 +45,8 @@ struct Import<'a> {
     /// The connection that stands for each app's rows.
     apps: HashMap<AppId, Ready>,
     faults: Vec<String>,
+    /// What was taken over for each app, by part.
+    taken: BTreeMap<AppId, BTreeMap<&'static str, u64>>,
 }
 
 pub(super) async fn run(parts: &Parts, args: &CtiServerArgs) -> anyhow::Result<()> {
@@ -61,6 +64,7 @@ pub(super) async fn run(parts: &Parts, args: &CtiServerArgs) -> anyhow::Result<(
         dialect,
         apps: HashMap::new(),
         faults: Vec::new(),
+        taken: BTreeMap::new(),
     };
     if import.database.count(Table::Apps).await?.is_none() {
         bail!("there is no table `apps`: this is not the database of a Dialpad CTI server");
@@ -68,6 +72,7 @@ pub(super) async fn run(parts: &Parts, args: &CtiServerArgs) -> anyhow::Result<(
     if args.dry_run {
         return import.survey().await;
     }
+    import.note_begin().await?;
     let mut tallies = vec![("apps", import.take_apps().await?)];
     for table in [
         Table::Mappings,
@@ -77,6 +82,7 @@ pub(super) async fn run(parts: &Parts, args: &CtiServerArgs) -> anyhow::Result<(
     ] {
         tallies.push((table.as_str(), import.take(table).await?));
     }
+    import.note_end(&tallies).await?;
     import.sum_up(&tallies);
     Ok(())
 }
@@ -120,9 +126,6 @@ impl Import<'_> {
                 let app = AppId(row.id);
                 if settling::app(self.parts, self.args, &self.dialect, row).await? {
                     tally.taken += 1;
-                    let target = format!("app {app}");
-                    let noted = audit::note(self.parts, app, "app import", &target).await;
-                    noted.map_err(|_| anyhow::anyhow!("cannot write the audit log"))?;
                 } else {
                     tally.before += 1;
                 }
@@ -218,8 +221,10 @@ impl Import<'_> {
             let Some(ready) = self.apps.get(&app).cloned() else {
                 continue;
             };
+            let before = tally.taken;
             if table == Table::Mappings {
                 self.map(app, &rows, tally).await?;
+                self.count(app, table, tally.taken - before);
                 continue;
             }
             let mut signals = Vec::new();
@@ -233,8 +238,59 @@ impl Import<'_> {
                 }
             }
             self.commit(&ready, signals).await?;
+            self.count(app, table, tally.taken - before);
         }
         Ok(())
+    }
+
+    fn count(&mut self, app: AppId, table: Table, taken: u64) {
+        if taken > 0 {
+            let of_app = self.taken.entry(app).or_default();
+            *of_app.entry(table.as_str()).or_default() += taken;
+        }
+    }
+
+    /// Put on record before anything is taken over: a run that is killed has begun, at least.
+    async fn note_begin(&self) -> anyhow::Result<()> {
+        let how = json!({ "only_app": self.args.app, "again": self.args.again });
+        self.note(None, "import begin", Some(how)).await
+    }
+
+    /// What was taken over: for each app in its own log, and all of it in the operators'.
+    async fn note_end(&self, tallies: &[(&str, Tally)]) -> anyhow::Result<()> {
+        for (app, taken) in &self.taken {
+            self.note(
+                Some(*app),
+                "import rows",
+                Some(json!({ "taken_over": taken })),
+            )
+            .await?;
+        }
+        let parts = tallies.iter().map(|(part, tally)| {
+            let told = json!({
+                "there": tally.there, "taken_over": tally.taken, "had_before": tally.before,
+                "refused": tally.refused,
+            });
+            ((*part).to_owned(), told)
+        });
+        let all = Value::Object(parts.collect());
+        self.note(None, "import end", Some(all)).await
+    }
+
+    async fn note(
+        &self,
+        app: Option<AppId>,
+        action: &str,
+        after: Option<Value>,
+    ) -> anyhow::Result<()> {
+        let done = Done {
+            app,
+            action,
+            target: format!("dialpad-cti-server {}", self.database.name()),
+            before: None,
+            after,
+        };
+        deeds::note(self.parts, done).await
     }
 
     /// Users of Dialpad and the agents they are, all at once; one by one when a row is at fault.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use switchhook_domain::id::AppId;
 use switchhook_engine::adapter::Secret;
 use switchhook_engine::admin::NewConnection;
+use switchhook_engine::audit::OnRecord;
 use switchhook_engine::connections::ReadyConnection;
 use switchhook_engine::oauth::Granted;
 use switchhook_engine::references::follow;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 
 use super::CtiServerArgs;
 use super::dialect::{Dialect, id, text};
+use crate::cli::deeds::{self, Done};
 use crate::cli::output;
 use crate::wire::Parts;
 
@@ -52,7 +54,11 @@ pub(super) async fn app(
         created_at: dialect.time(columns, "created_at").unwrap_or(now),
     };
     match parts.store.create_app(&app).await {
-        Ok(()) => Ok(true),
+        Ok(()) => {
+            let target = format!("app {}", app.id);
+            note(parts, app.id, "import app", target, app.on_record()).await?;
+            Ok(true)
+        }
         Err(StoreError::Conflict(_)) => Ok(false),
         Err(error) => Err(error).context("cannot make an app"),
     }
@@ -74,7 +80,11 @@ pub(super) async fn key(
         return Ok(());
     }
     match parts.gate.imported_key(app, KEY_NAME, stored, hint) {
-        Ok(key) => parts.store.create_key(&key).await?,
+        Ok(key) => {
+            parts.store.create_key(&key).await?;
+            let target = format!("key {}", key.id);
+            note(parts, app, "import key", target, key.on_record()).await?;
+        }
         Err(_) => {
             let why = "what is stored of its key cannot be read; make a new one";
             output::remark(&format!("app {app}: {why}"));
@@ -115,6 +125,15 @@ pub(super) async fn connection(
         webhook_secret: args.webhook_secret.clone(),
     };
     let made = parts.admin.create_connection(app, new).await?;
+    let target = format!("connection {}", made.row.id);
+    note(
+        parts,
+        app,
+        "import connection",
+        target,
+        made.row.on_record(),
+    )
+    .await?;
     let ready = parts.connections.get(made.row.id);
     ready.context("the connection that was just made is not there")
 }
@@ -140,7 +159,30 @@ pub(super) async fn sign_in(
         // One that is over is renewed at its first use.
         expires_in: left.map(|left| Duration::try_from(left).unwrap_or_default()),
     };
-    Ok(parts.tokens.take_over(connection, &granted).await?)
+    let taken = parts.tokens.take_over(connection, &granted).await?;
+    if taken {
+        let target = format!("connection {}", connection.row.id);
+        let after = json!({ "renews_itself": granted.refresh_token.is_some() });
+        note(parts, connection.app.id, "import sign-in", target, after).await?;
+    }
+    Ok(taken)
+}
+
+async fn note(
+    parts: &Parts,
+    app: AppId,
+    action: &str,
+    target: String,
+    after: Value,
+) -> anyhow::Result<()> {
+    let done = Done {
+        app: Some(app),
+        action,
+        target,
+        before: None,
+        after: Some(after),
+    };
+    deeds::note(parts, done).await
 }
 
 /// A setting given by value or by reference.

@@ -53,6 +53,50 @@ fn counts(output: &Output, part: &str) -> Vec<u64> {
     cells.map(|cell| cell.parse().unwrap()).collect()
 }
 
+/// The entries of a log with this action, as the command line writes it out.
+fn entries(target: &str, app: Option<&str>, action: &str) -> Vec<Value> {
+    let output = Command::new(env!("CARGO_BIN_EXE_switchhook"))
+        .args(["--database-url", target, "audit", "export"])
+        .args(app.into_iter().flat_map(|app| ["--app", app]))
+        .env("SWITCHHOOK__SECURITY__MASTER_KEY", MASTER_KEY)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let all = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    all.filter(|entry| entry["action"] == action).collect()
+}
+
+/// After the first run: what was taken over is in the logs of the apps and of the operators.
+fn on_record(target: &str) {
+    for app in [APP, OFF] {
+        let made = &entries(target, Some(app), "import app")[0];
+        assert_eq!(
+            (&made["before"], &made["after"]["id"]),
+            (&Value::Null, &app.into())
+        );
+        let connection = &entries(target, Some(app), "import connection")[0];
+        assert_eq!(connection["after"]["platform"], "dialpad");
+    }
+    let key = &entries(target, Some(APP), "import key")[0];
+    assert_eq!(key["after"]["name"], "imported key");
+    assert!(!key.to_string().contains(&KEY[..20]), "{key}");
+    let rows = &entries(target, Some(APP), "import rows")[0];
+    assert_eq!(rows["after"]["taken_over"]["calls"], 452, "{rows}");
+    assert_eq!(
+        entries(target, None, "import begin").len(),
+        1,
+        "a dry run is none"
+    );
+    let end = &entries(target, None, "import end")[0];
+    assert_eq!(end["after"]["calls"]["taken_over"], 453, "{end}");
+    assert_eq!(
+        end["after"]["dialpad_user_mappings"]["taken_over"], 3,
+        "{end}"
+    );
+}
+
 async fn get(server: &Server, app: &str, key: &str, path: &str) -> Value {
     let url = format!("{}{path}", server.url);
     let request = server.client().get(url).header("x-app-api-key", key);
@@ -84,6 +128,7 @@ async fn what_the_old_server_recorded_is_taken_over_once_and_told_to_nobody() {
 
     assert_eq!(counts(&first, "dialpad_user_mappings"), [3, 3, 0, 0]);
 
+    on_record(&target);
     let server = Server::start_with(folder.path(), &settings);
     // The very key that its clients hold; at the second use the hash is ours.
     let key = KEY.to_owned();

@@ -1,5 +1,8 @@
 //! `switchhook doctor`: looks at everything a start would need and says in one sentence each what
-//! is wrong and what to do. Changes nothing but the database's schema version.
+//! is wrong and what to do. Changes nothing but the database's schema version. Whether the
+//! database is safe from other users, of the machine or of the database, is in `database`.
+
+mod database;
 
 use std::time::Duration;
 
@@ -45,9 +48,11 @@ pub(super) async fn run(args: &Args, context: &Context) -> Outcome {
     ));
     let listen = config.listen;
     findings.push(address(listen).await);
+    let there = database::is_there(&config);
     match Parts::build(config).await {
         Ok(parts) => {
             look_inside(&parts, &mut findings).await;
+            findings.extend(database::look(&parts.config, there).await);
             parts.store.close().await;
         }
         Err(error) => findings.push(finding("database", false, format!("{error:#}"))),
