@@ -32,6 +32,7 @@ pub mod registry;
 pub mod ringcentral;
 mod signed;
 pub mod simulate;
+mod upgrade;
 #[allow(
     dead_code,
     reason = "the adapters that use all of it are being written"

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, Method, header};
 use switchhook_domain::id::AppId;
 use switchhook_engine::access::{Access, AccessError, same_secret};
 use switchhook_engine::agents::TOKEN_PREFIX;
-use switchhook_engine::rights::{Scope, Scopes};
+use switchhook_engine::rights::{Role, Scope, Scopes};
 use switchhook_engine::seal::digest;
 
 use crate::audit::Trace;
@@ -74,6 +74,13 @@ impl Caller {
                 let detail = format!("This API key lacks the scope {scope}. Use one that has it.");
                 Problem::new(Code::ScopeMissing, detail).with("scope", scope)
             }
+            By::Token(_) if Role::Agent.scopes().names().contains(&scope) => {
+                let detail = format!(
+                    "The key that minted this token lacks the scope {scope}. Mint the token with \
+                     a key that has it."
+                );
+                Problem::new(Code::ScopeMissing, detail).with("scope", scope)
+            }
             By::Token(_) => {
                 let detail = format!(
                     "The token of a panel may do what an agent may, and that is not {scope}. Let \
@@ -97,6 +104,10 @@ impl FromRequestParts<Shared> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
+        // Checked and counted already, by a layer of ours.
+        if let Some(caller) = parts.extensions.get::<Self>() {
+            return Ok(caller.clone());
+        }
         let (trace, pass) = (Trace::of(parts), Pass::of(parts));
         if let Some(key) = key_header(&parts.headers) {
             pass.may_try(&shared.limits)?;
@@ -243,6 +254,10 @@ impl FromRequestParts<Shared> for Operator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
+        // As above.
+        if let Some(operator) = parts.extensions.get::<Self>() {
+            return Ok(*operator);
+        }
         let expected = shared
             .config
             .internal_secret

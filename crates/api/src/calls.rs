@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use switchhook_domain::call::{Call, Status};
-use switchhook_domain::id::{CallId, ConnectionId};
+use switchhook_domain::id::{AgentId, CallId, ConnectionId};
 use switchhook_domain::phone::NumberPlan;
 use switchhook_domain::signal::Direction;
 use switchhook_engine::rights::Scope;
@@ -30,7 +30,9 @@ pub(crate) const UNTIL: [&str; 4] = ["until", "date_to", "end_date", "started_be
 /// The names of a platform's own id of the call.
 const EXTERNAL: [&str; 2] = ["external_call_id", "dialpad_call_id"];
 /// What both lists understand besides.
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 13] = [
+    "agent_id",
+    "crm_user_id",
     "status",
     "direction",
     "platform",
@@ -82,6 +84,12 @@ errors!(GetErrors: CALLER [InvalidId, CallNotFound]);
             description = "Extension or platform user id of the agent. Also `user`, `user_id`, \
                 `dialpad_user_id`.",
             example = "100"),
+        ("agent_id" = Option<String>, Query,
+            description = "Our id of the agent, as the record has it: calls from before the agent \
+                was mapped carry none."),
+        ("crm_user_id" = Option<String>, Query,
+            description = "The agent's id in the business software, as the record has it.",
+            example = "user_abc123"),
         ("external_call_id" = Option<String>, Query,
             description = "The platform's id of the call, or of one of its legs; RingCentral's \
                 telephony session id. With `dialpad_call_id` only Dialpad calls are looked at."),
@@ -139,6 +147,9 @@ pub(crate) async fn list(
         ("agent" = Option<String>, Query,
             description = "Extension or platform user id of the agent. Also `user`, `user_id`, \
                 `dialpad_user_id`."),
+        ("agent_id" = Option<String>, Query, description = "Our id of the agent."),
+        ("crm_user_id" = Option<String>, Query,
+            description = "The agent's id in the business software."),
         ("status" = Option<String>, Query,
             description = "Only these of the open ones: `ringing`, `active`, `held`."),
         ("external_call_id" = Option<String>, Query,
@@ -251,6 +262,8 @@ fn query(shared: &Shared, caller: &Caller, params: &Params) -> Result<CallQuery,
         agent: params
             .first_of(&AGENT)?
             .map(|(_, agent)| agent.trim().to_owned()),
+        agent_id: params.id("agent_id")?.map(AgentId),
+        crm_user_id: params.one("crm_user_id")?.map(|id| id.trim().to_owned()),
         keys: names(shared, caller, params)?,
         min_duration: params.seconds("min_duration")?,
         max_duration: params.seconds("max_duration")?,

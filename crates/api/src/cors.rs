@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::auth::{KEY_HEADERS, is_same_origin};
+use crate::idempotency::REPLAYED;
 use crate::limits::pass::HEADERS;
 use crate::problem::{Code, Problem};
 use crate::state::ApiConfig;
@@ -34,7 +35,11 @@ pub(crate) fn layer(origins: &[String]) -> Option<CorsLayer> {
             .chain(["idempotency-key", "x-request-id"])
             .map(HeaderName::from_static),
     );
-    let told = [header::RETRY_AFTER, HeaderName::from_static("x-request-id")];
+    let told = [
+        header::RETRY_AFTER,
+        HeaderName::from_static("x-request-id"),
+        REPLAYED,
+    ];
     let told = told.into_iter().chain(HEADERS);
     let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))

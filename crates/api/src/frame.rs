@@ -54,6 +54,15 @@ struct Data<'a> {
     /// Whose screen a pop is for.
     #[serde(borrow, default)]
     agent: Option<Agent<'a>>,
+    #[serde(borrow, default)]
+    presence: Option<Presence<'a>>,
+}
+
+/// Of a report of presence, whose it is.
+#[derive(Default, Deserialize)]
+struct Presence<'a> {
+    #[serde(borrow, default)]
+    agent: Option<Agent<'a>>,
 }
 
 /// What goes over the wire, in this order.
@@ -86,7 +95,8 @@ pub(crate) fn event(event: &Event, epoch: Uuid) -> Bytes {
     // A payload of another shape simply has nothing to repeat.
     let data = serde_json::from_str::<Data<'_>>(raw).unwrap_or_default();
     let head = data.call.unwrap_or_default();
-    let told = data.agent.and_then(|agent| agent.crm_user_id);
+    let present = data.presence.and_then(|presence| presence.agent);
+    let told = data.agent.or(present).and_then(|agent| agent.crm_user_id);
     let target = head.agent.as_ref().and_then(|agent| agent.crm_user_id);
     let wire = Wire {
         r#type: "event",

@@ -375,10 +375,12 @@ pub(crate) async fn status(
     State(shared): State<Shared>,
     _: Operator,
     Path(app_id): Path<String>,
+    trace: Trace,
     uri: Uri,
 ) -> Result<Response, Problem> {
     Params::none(&uri)?;
     let app = apps::find(&shared, &app_id).await?;
+    trace.shows("keys of app", app.id);
     let keys = shared.store.keys(app.id).await?;
     answer::plain(StatusCode::OK, &standing(app, keys, shared.clock.now()))
 }
@@ -435,12 +437,14 @@ pub(crate) async fn audit(
     State(shared): State<Shared>,
     _: Operator,
     Path(app_id): Path<String>,
+    trace: Trace,
     uri: Uri,
 ) -> Result<Response, Problem> {
     let params = Params::read(&uri, &["limit", "offset"])?;
     let limit = params.number("limit", DEFAULT_LIMIT, 1..=MAX_LIMIT)?;
     let offset = params.number("offset", 0, 0..=MAX_OFFSET)?;
     let app = apps::find(&shared, &app_id).await?;
+    trace.shows("keys of app", app.id);
     let stories = stories(&shared.store.keys(app.id).await?);
     let total = stories.len();
     let pass = usize::try_from(offset).unwrap_or(usize::MAX);

@@ -224,8 +224,10 @@ pub(crate) fn key_id(text: &str) -> Result<KeyId, Problem> {
     path_id(text, "key").map(KeyId)
 }
 
-/// The answer to a list of keys.
-pub(crate) async fn listed(shared: &Inner, app: AppId) -> Result<Response, Problem> {
+/// The answer to a list of keys. Who looks at them makes use of the right to manage them, and that
+/// is on record too.
+pub(crate) async fn listed(shared: &Inner, trace: &Trace, app: AppId) -> Result<Response, Problem> {
+    trace.shows("keys of app", app);
     let now = shared.clock.now();
     let keys = shared.store.keys(app).await?;
     let keys: Vec<_> = keys.into_iter().map(|key| KeyView::of(key, now)).collect();
@@ -351,11 +353,12 @@ pub(crate) async fn list(
     State(shared): State<Shared>,
     _: Operator,
     Path(app_id): Path<String>,
+    trace: Trace,
     uri: Uri,
 ) -> Result<Response, Problem> {
     Params::none(&uri)?;
     let app = apps::find(&shared, &app_id).await?;
-    listed(&shared, app.id).await
+    listed(&shared, &trace, app.id).await
 }
 
 /// Replace an API key

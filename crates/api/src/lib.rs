@@ -29,6 +29,7 @@ mod events;
 mod frame;
 mod guard;
 mod health;
+mod idempotency;
 mod inherited;
 mod inherited_keys;
 mod keys;

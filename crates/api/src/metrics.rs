@@ -36,6 +36,7 @@ pub(crate) async fn metrics(
     if inherited.is_some() {
         return inherited::metrics::json(&shared);
     }
+    shared.metrics.show(shared.store.load());
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &shared.registry).map_err(|_| {
         tracing::error!("the metrics cannot be written");

@@ -15,7 +15,7 @@ use utoipa::openapi::{
 };
 
 use crate::problem::Code;
-pub(crate) use crate::refusals::{PLACING, STEERING};
+pub(crate) use crate::refusals::{ASKING, PLACING, STEERING};
 use crate::schemas::{ProblemBody, words};
 
 /// What every route that needs a key or a session may answer.
@@ -149,6 +149,9 @@ and `/metrics`.
 
 **Errors** are `application/problem+json` with a `code` from a closed set; each code has a page at \
 `/docs/errors/<code>`.
+
+**Repeating.** A `POST` that takes an `Idempotency-Key` is carried out once and answered the \
+same as often as it is sent within a day.
 
 **Ids** are texts. Times are RFC 3339, UTC. What is not known is `null`.
 
@@ -298,6 +301,7 @@ fn described(name: &str, text: &str) -> ApiKeyValue {
 #[must_use]
 pub fn openapi() -> OpenApi {
     let mut api = crate::router::routes().into_openapi();
+    crate::idempotency::describe(&mut api);
     if let Some(components) = &mut api.components {
         // The derive does not see names that a macro gave.
         let names = EventType::ALL.iter().map(|kind| kind.as_str());

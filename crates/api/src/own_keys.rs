@@ -38,11 +38,12 @@ errors!(RevokeErrors: CALLER [InvalidId, KeyNotFound, CrossSiteRequest]);
 pub(crate) async fn list(
     State(shared): State<Shared>,
     caller: Caller,
+    trace: Trace,
     uri: Uri,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::Keys)?;
     Params::none(&uri)?;
-    listed(&shared, caller.app()).await
+    listed(&shared, &trace, caller.app()).await
 }
 
 /// Make a further API key

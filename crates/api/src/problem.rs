@@ -128,6 +128,8 @@ codes! {
     WrongState = "wrong_state", CONFLICT, "Call is in no state for this";
     NotSupported = "not_supported", CONFLICT, "Not supported";
     IdempotencyConflict = "idempotency_conflict", CONFLICT, "Idempotency key is taken";
+    IdempotencyInProgress = "idempotency_in_progress", CONFLICT,
+        "Request is being carried out";
     EpochChanged = "epoch_changed", CONFLICT, "Log has begun anew";
     LogTruncated = "log_truncated", GONE, "Log no longer reaches back that far";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Body is too large";

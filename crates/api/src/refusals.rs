@@ -23,6 +23,13 @@ pub(crate) const PLACING: &[Code] = &[
     Code::PlatformRefused,
     Code::PlatformUnreachable,
 ];
+/// What asking a platform for its users may answer besides.
+pub(crate) const ASKING: &[Code] = &[
+    Code::NotSupported,
+    Code::ConnectionUnusable,
+    Code::PlatformRefused,
+    Code::PlatformUnreachable,
+];
 /// What steering a call may answer besides.
 pub(crate) const STEERING: &[Code] = &[
     Code::InvalidId,

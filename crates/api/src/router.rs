@@ -9,10 +9,10 @@ use utoipa_axum::routes;
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
     agents, apps, audit, audit_export, calls, click_to_dial, connections, contacts, control,
-    diagnosis, dial_policy, dials, docs, events, guard, health, inherited, inherited_keys, keys,
-    mappings, me, messages, metrics, notifications, oauth, openapi, outer, own_connections,
-    own_keys, page, pbx_socket, people, presence, recordings, sign_in, transcripts, voicemails,
-    webhooks, ws,
+    diagnosis, dial_policy, dials, docs, events, guard, health, idempotency, inherited,
+    inherited_keys, keys, mappings, me, messages, metrics, notifications, oauth, openapi, outer,
+    own_connections, own_keys, page, pbx_socket, people, presence, recordings, sign_in,
+    transcripts, voicemails, webhooks, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -60,7 +60,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(me::status))
         .routes(routes!(ws::upgrade))
         .routes(routes!(webhooks::dialpad))
-        .routes(routes!(webhooks::hook))
+        .routes(routes!(webhooks::hook, webhooks::hook_by_get))
         .routes(routes!(pbx_socket::connect))
         .routes(routes!(webhooks::pipelinq))
         .routes(routes!(webhooks::pipelinq_in_nextcloud))
@@ -115,6 +115,8 @@ fn agents() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(agents::get, agents::update, agents::delete))
         .routes(routes!(agents::batch::batch))
+        .routes(routes!(agents::matching::users))
+        .routes(routes!(agents::matching::run))
         .routes(routes!(agents::identities::create))
         .routes(routes!(agents::identities::delete))
         .routes(routes!(agents::tokens::create))
@@ -180,6 +182,10 @@ pub fn router(state: ApiState) -> Router {
             axum::routing::get(diagnosis::test),
         )
         .fallback_service(files.with_state(shared.clone()))
+        .layer(middleware::from_fn_with_state(
+            shared.clone(),
+            idempotency::once,
+        ))
         .layer(middleware::from_fn_with_state(shared.clone(), outer::outer))
         .layer(middleware::from_fn_with_state(
             guard::Guard::new(&shared.config),

@@ -97,3 +97,16 @@ pub(crate) struct One<T: ToSchema> {
     /// The thing.
     data: T,
 }
+
+/// A secret, at least 8 characters; or where it is, when the server should not keep it:
+/// `env:NAME`, an environment variable of the server that is not its own; `file:PATH`, a file of
+/// the server in a folder that its setting `security.secret_files` names; or
+/// `openconnector:SOURCE`, a source in OpenConnector, with `/FIELD` after it where it has several
+/// secrets. What leads nowhere is refused.
+#[derive(ToSchema)]
+#[schema(value_type = String, min_length = 8, example = "env:DIALPAD_API_KEY")]
+#[expect(
+    dead_code,
+    reason = "it describes texts; what holds them is a `String`"
+)]
+pub(crate) struct SecretText(String);

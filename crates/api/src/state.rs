@@ -17,6 +17,7 @@ use switchhook_engine::control::Controls;
 use switchhook_engine::diagnosis::Doctor;
 use switchhook_engine::dial::Dialler;
 use switchhook_engine::hub::Hub;
+use switchhook_engine::idempotency::Idempotency;
 use switchhook_engine::intake::Intake;
 use switchhook_engine::keeper::Keeper;
 use switchhook_engine::link::Links;
@@ -205,6 +206,7 @@ pub(crate) struct Inner {
     pub(crate) watch: Watch,
     pub(crate) counts: Sockets,
     pub(crate) audit: Audit,
+    pub(crate) idempotency: Idempotency,
     pub(crate) refusals: Refusals,
     pub(crate) requests: Requests,
     pub(crate) sightings: Sightings,
@@ -220,12 +222,19 @@ impl Inner {
         let watch = Watch::new(&api);
         let counts = Sockets::new(&api.config.ws, api.metrics.clone());
         let keys = api.connections.keys().clone();
+        let idempotency = Idempotency::new(
+            api.store.clone(),
+            keys.clone(),
+            api.clock.clone(),
+            api.intake.entropy().clone(),
+        );
         let audit = Audit::new(api.store.clone(), api.clock.clone(), keys);
         Arc::new(Self {
             api,
             watch,
             counts,
             audit,
+            idempotency,
             refusals: Refusals::default(),
             requests: Requests::default(),
             sightings: Sightings::default(),

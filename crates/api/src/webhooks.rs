@@ -3,7 +3,7 @@
 
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use serde::Serialize;
 use switchhook_domain::id::{AppId, CallId};
@@ -79,6 +79,10 @@ errors!(HookErrors: [
     WebhookMalformed, SignatureInvalid, HookNotFound, BodyTooSlow, BodyTooLarge, InternalError,
     ConnectionUnusable, BacklogFull, StoreUnavailable, TimedOut,
 ]);
+errors!(GetHookErrors: [
+    WebhookMalformed, SignatureInvalid, HookNotFound, MethodNotAllowed, InternalError,
+    ConnectionUnusable, BacklogFull, StoreUnavailable, TimedOut,
+]);
 errors!(InheritedErrors: [
     WebhookMalformed, SignatureInvalid, WebhookAppUnknown, KeyInvalid, BodyTooSlow, BodyTooLarge,
     InternalError, ConnectionUnusable, BacklogFull, StoreUnavailable, TimedOut,
@@ -110,12 +114,65 @@ pub(crate) async fn hook(
 ) -> Result<Response, Problem> {
     let body = body::read(body, MAX_BODY).await?;
     let parts = Parts::of(&headers, &uri);
-    let received = shared
-        .intake
-        .webhook(&platform, &hook_id, &parts.inbound(&body))
-        .await;
+    taken(
+        &shared,
+        &trace,
+        (&platform, &hook_id),
+        &parts.inbound(&body),
+    )
+    .await
+}
+
+/// Take in a notification that is all in its address
+///
+/// For platforms whose webhooks may be set to `GET` (CallVoip's dial plan). What the address says
+/// is believed, limited, stored and answered as a post would be. Any other platform posts: 405.
+#[utoipa::path(
+    get, path = "/webhooks/{platform}/{hook_id}", tag = "Webhooks",
+    operation_id = "take_webhook_by_get",
+    params(
+        ("platform" = String, Path, description = "The platform.", example = "callvoip"),
+        ("hook_id" = String, Path, description = "The opaque id of the connection's hook."),
+    ),
+    responses((status = 200, description = "It is stored.", body = Receipt), GetHookErrors),
+    security(()),
+)]
+pub(crate) async fn hook_by_get(
+    State(shared): State<Shared>,
+    trace: Trace,
+    Path((platform, hook_id)): Path<(String, String)>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let adapter = shared.connections.platforms().get(&platform);
+    // The framework takes a HEAD for a GET; nobody tells anything with one.
+    if method != Method::GET || !adapter.is_some_and(|adapter| adapter.tells_by_get()) {
+        return only_posts();
+    }
+    let parts = Parts::of(&headers, &uri);
+    taken(&shared, &trace, (&platform, &hook_id), &parts.inbound(&[])).await
+}
+
+/// A bare refusal, which is put into words where those of the framework are.
+fn only_posts() -> Result<Response, Problem> {
+    let response = Response::builder()
+        .status(StatusCode::METHOD_NOT_ALLOWED)
+        .header(header::ALLOW, "POST");
+    response
+        .body(Body::empty())
+        .map_err(|_| Problem::internal())
+}
+
+async fn taken(
+    shared: &Shared,
+    trace: &Trace,
+    (platform, hook_id): (&str, &str),
+    inbound: &Inbound<'_>,
+) -> Result<Response, Problem> {
+    let received = shared.intake.webhook(platform, hook_id, inbound).await;
     if let Err(IntakeError::Rejected { .. }) = &received
-        && let Some(connection) = shared.connections.by_hook(&hook_id).await?
+        && let Some(connection) = shared.connections.by_hook(hook_id).await?
     {
         trace.about(connection.app.id);
     }

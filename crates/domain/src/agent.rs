@@ -295,6 +295,19 @@ impl Roster {
         })
     }
 
+    /// Whose a name is at a place, whoever said so, and though they take no calls any more: the
+    /// nearest counts.
+    #[must_use]
+    pub fn owner(&self, place: Place<'_>, kind: IdentityKind, value: &str) -> Option<Found<'_>> {
+        self.named(kind, value)
+            .filter_map(|(agent, identity)| Some((nearness(identity, place)?, agent, identity)))
+            .max_by_key(|(near, ..)| *near)
+            .map(|(_, agent, identity)| Found {
+                agent,
+                identity: Some(identity),
+            })
+    }
+
     fn one(
         &self,
         place: Place<'_>,

@@ -281,6 +281,9 @@ impl Gate {
         let Some(app) = self.store.app(token.app_id).await? else {
             return Ok(Err(AccessError::Invalid));
         };
+        let Some(most) = self.scopes_of_minter(token.app_id, token.key_id).await? else {
+            return Ok(Err(AccessError::Invalid));
+        };
         if !app.active {
             return Ok(Err(AccessError::InactiveApp));
         }
@@ -290,7 +293,7 @@ impl Gate {
             user_id: None,
             agent_id: Some(token.agent_id),
             role: Role::Agent,
-            scopes: Role::Agent.scopes(),
+            scopes: Role::Agent.scopes().and(most),
         }))
     }
 
@@ -419,7 +422,7 @@ impl Gate {
         let Some(app) = self.store.app(grant.app_id).await? else {
             return Ok(Err(AccessError::Invalid));
         };
-        let Some(most) = self.scopes_of_minter(&grant).await? else {
+        let Some(most) = self.scopes_of_minter(grant.app_id, grant.key_id).await? else {
             return Ok(Err(AccessError::Invalid));
         };
         if !app.active {
@@ -440,11 +443,15 @@ impl Gate {
 
     /// What the holder may do at most: what the key may that minted the token. `None` when that
     /// key no longer works, and the token with it.
-    async fn scopes_of_minter(&self, grant: &Grant) -> StoreResult<Option<Scopes>> {
-        let Some(id) = grant.key_id else {
+    async fn scopes_of_minter(
+        &self,
+        app: AppId,
+        key: Option<KeyId>,
+    ) -> StoreResult<Option<Scopes>> {
+        let Some(id) = key else {
             return Ok(Some(Scopes::ALL));
         };
-        let key = self.store.key(grant.app_id, id).await?;
+        let key = self.store.key(app, id).await?;
         let works = key.filter(|key| key.works_at(self.clock.now()));
         Ok(works.map(|key| key.scopes))
     }

@@ -25,6 +25,7 @@ use crate::command::{
     Originated, RecordingSeen, Session, Subscribed, Wanted,
 };
 use crate::outbound::Guard;
+use crate::platform_users::UserPage;
 
 /// A text that must not be shown: credentials and webhook secrets.
 #[derive(Clone, PartialEq, Eq)]
@@ -149,11 +150,13 @@ pub enum Capability {
     ControlPark,
     /// Pauses and resumes recording.
     ControlRecording,
+    /// Lists its users, to find out which of them are agents.
+    ListUsers,
 }
 
 impl Capability {
     /// Every capability.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Ringing,
         Self::Answered,
         Self::Hold,
@@ -176,6 +179,7 @@ impl Capability {
         Self::ControlMute,
         Self::ControlPark,
         Self::ControlRecording,
+        Self::ListUsers,
     ];
 
     /// True for what it can be asked to do, false for what it reports.
@@ -199,7 +203,8 @@ pub enum FieldKind {
     /// Host name or address of a PBX, which may stand in a private network.
     #[serde(rename = "text")]
     PbxHost,
-    /// Credential: sealed at rest, never returned. May be given as `env:NAME` or `file:PATH`.
+    /// Credential: sealed at rest, never returned. May be given by reference
+    /// ([`crate::references`]).
     Secret,
     /// Whole number.
     Integer,
@@ -446,6 +451,15 @@ pub trait NotificationSink: Send + Sync {
 
     /// When the last frame was taken in before this run, if known: the start of a gap.
     fn last_heard(&self) -> Option<Timestamp>;
+
+    /// What the last run of this connection in this process left with [`Self::remember`].
+    fn recall(&self) -> Option<Secret> {
+        None
+    }
+
+    /// Leaves something for the next run: what it needs to go on where this one broke. It is kept
+    /// in memory, and forgotten when the connection is changed or the process ends.
+    fn remember(&self, _what: Option<Secret>) {}
 }
 
 /// Why a live socket came to an end. The supervisor waits and calls `connect` again.
@@ -494,6 +508,12 @@ pub trait Adapter: Send + Sync + 'static {
         None
     }
 
+    /// True when the platform can also tell with a `GET`, all of it in the address; `verify` then
+    /// sees no body.
+    fn tells_by_get(&self) -> bool {
+        false
+    }
+
     /// Decides whether the bytes come from the platform: over the raw bytes, in constant time,
     /// failing closed when no secret is set. Returns what `decode` should read, which is the
     /// body itself or what was wrapped in it.
@@ -535,6 +555,12 @@ pub trait Adapter: Send + Sync + 'static {
         false
     }
 
+    /// True when the platform is asked for things over the live connection, or nothing should be
+    /// asked of it while that is down.
+    fn asks_over_link(&self) -> bool {
+        true
+    }
+
     /// Keeps one live connection until it breaks or `stop` is cancelled. The supervisor adds the
     /// jittered reconnect; this function connects once.
     async fn connect(
@@ -546,6 +572,17 @@ pub trait Adapter: Send + Sync + 'static {
         Err(LinkError::Misconfigured(
             "this platform keeps no live connection".to_owned(),
         ))
+    }
+
+    /// The same where opening the socket takes a signed-in request; this is what the supervisor
+    /// calls.
+    async fn connect_signed_in(
+        &self,
+        session: Session,
+        sink: Arc<dyn NotificationSink>,
+        stop: CancellationToken,
+    ) -> Result<(), LinkError> {
+        self.connect(session.connection, sink, stop).await
     }
 
     /// Serves a socket the platform opened to us, after `verify` believed its request headers.
@@ -594,6 +631,18 @@ pub trait Adapter: Send + Sync + 'static {
     ) -> Result<(), CommandError> {
         Err(CommandError::not_supported(
             "This platform lets nobody else steer its calls.",
+        ))
+    }
+
+    /// One page of the platform's users, those who can take calls: the first one, or the one that
+    /// `after` (a `next` of the page before) names. Changes nothing.
+    async fn users(
+        &self,
+        _session: &Session,
+        _after: Option<&str>,
+    ) -> Result<UserPage, CommandError> {
+        Err(CommandError::not_supported(
+            "This platform cannot be asked for its users.",
         ))
     }
 

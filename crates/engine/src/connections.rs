@@ -13,7 +13,8 @@ use crate::keyring::KeyRing;
 use crate::mappings::{self, Compiler, MappingFault};
 use crate::openconnector::{Sources, is_source};
 use crate::outbound::Guard;
-use crate::seal::{self, SealError};
+use crate::references::References;
+use crate::seal::SealError;
 use crate::store::{App, Connection, Store, StoreError, StoreResult};
 
 /// A connection ready for use.
@@ -204,6 +205,7 @@ pub struct Connections {
     defaults: Defaults,
     outbound: Guard,
     sources: Sources,
+    references: References,
     known: RwLock<Known>,
     /// One refresh at a time, so that what was read earlier never replaces what was read later.
     refreshing: tokio::sync::Mutex<()>,
@@ -232,6 +234,7 @@ impl Connections {
             defaults: Defaults::new(),
             outbound: Guard::default(),
             sources: Sources::new(None),
+            references: References::default(),
             known: RwLock::default(),
             refreshing: tokio::sync::Mutex::default(),
         }
@@ -259,6 +262,13 @@ impl Connections {
         self
     }
 
+    /// The same, with what references of connections may lead to.
+    #[must_use]
+    pub fn with_references(mut self, references: References) -> Self {
+        self.references = references;
+        self
+    }
+
     /// Asks OpenConnector for those of these texts that are references to it, where they are due.
     pub async fn look_up(&self, texts: impl IntoIterator<Item = String>) {
         if self.sources.is_set() {
@@ -267,8 +277,8 @@ impl Connections {
         }
     }
 
-    /// Follows a reference to its secret, as [`seal::resolve`] does; what is kept in OpenConnector
-    /// is as it was last looked up.
+    /// Follows a reference to its secret, as [`References::follow`] does; what is kept in
+    /// OpenConnector is as it was last looked up.
     ///
     /// # Errors
     /// [`SealError::Reference`] when it leads nowhere.
@@ -276,7 +286,7 @@ impl Connections {
         if is_source(text.expose()) {
             return self.sources.secret(text.expose());
         }
-        seal::resolve(text)
+        self.references.follow(text)
     }
 
     /// What the sealed texts of these rows say, where they open.

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 use switchhook_domain::Timestamp;
@@ -212,17 +212,14 @@ impl Intake {
             let turn = pace.turn(connection.row.id).await;
             turn.map_err(IntakeError::TooMany)?;
         }
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let decoded = self.decoded(connection, &payload).await?;
         let reply = decoded.as_ref().ok().and_then(|decoded| {
             let (adapter, context) = (&connection.adapter, &connection.context);
             adapter.reply(&payload, decoded, context)
         });
         let (changeset, outcome) = self.understand(connection, inbound, decoded);
-        let committed = self.commit(changeset).await?;
-        self.metrics
-            .intake_seconds
-            .observe(started.elapsed().as_secs_f64());
+        let committed = self.take_in(changeset, outcome.is_some(), started).await?;
         Ok(match outcome {
             None => Received::Accepted {
                 events: committed.events.len(),
@@ -336,7 +333,7 @@ impl Intake {
         connection: &ReadyConnection,
         bytes: &[u8],
     ) -> StoreResult<Committed> {
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let inbound = Inbound::body_only(bytes);
         let decoded = self.decoded(connection, bytes).await?;
         let (changeset, dead) = self.understand(connection, &inbound, decoded);
@@ -347,11 +344,27 @@ impl Intake {
         if nothing && dead.is_none() {
             return Ok(Committed::default());
         }
-        let committed = self.commit(changeset).await?;
-        self.metrics
-            .intake_seconds
-            .observe(started.elapsed().as_secs_f64());
-        Ok(committed)
+        self.take_in(changeset, dead.is_some(), started).await
+    }
+
+    /// Commits what a notification means, and counts it.
+    async fn take_in(
+        &self,
+        changeset: Changeset,
+        dead: bool,
+        started: Instant,
+    ) -> StoreResult<Committed> {
+        let committed = self.commit(changeset).await;
+        let (took, processed) = (started.elapsed(), &self.metrics.processed);
+        if committed.is_err() || dead {
+            processed.fail();
+        } else {
+            processed.count(self.clock.now(), took);
+        }
+        if committed.is_ok() {
+            self.metrics.intake_seconds.observe(took.as_secs_f64());
+        }
+        committed
     }
 
     /// Takes in what an adapter itself concludes.

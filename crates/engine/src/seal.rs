@@ -15,7 +15,6 @@ use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
 use crate::adapter::Secret;
-use crate::openconnector::is_source;
 use crate::ports::Entropy;
 
 /// Why a secret could not be opened.
@@ -181,37 +180,6 @@ pub(crate) fn keyed_hash(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
 #[must_use]
 pub fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
-}
-
-/// True when the secret is given by reference: `env:NAME`, `file:PATH` or `openconnector:SOURCE`.
-#[must_use]
-pub fn is_reference(text: &str) -> bool {
-    text.starts_with("env:") || text.starts_with("file:") || is_source(text)
-}
-
-/// Follows a reference to its secret; anything else is the secret itself. A trailing line break
-/// of a file is not part of the secret. What is kept in OpenConnector is not reached from here
-/// ([`crate::connections::Connections::resolve`]).
-///
-/// # Errors
-/// [`SealError::Reference`] when the variable is not set or the file cannot be read.
-pub fn resolve(text: &Secret) -> Result<Secret, SealError> {
-    let text = text.expose();
-    if let Some(name) = text.strip_prefix("env:") {
-        return std::env::var(name).map(Secret::new).map_err(|_| {
-            SealError::Reference(format!("the environment variable {name} is not set"))
-        });
-    }
-    if let Some(path) = text.strip_prefix("file:") {
-        return std::fs::read_to_string(path)
-            .map(|secret| Secret::new(secret.trim_end_matches(['\n', '\r'])))
-            .map_err(|error| SealError::Reference(format!("cannot read {path}: {error}")));
-    }
-    if is_source(text) {
-        let why = "an openconnector: reference is possible in connections only";
-        return Err(SealError::Reference(why.to_owned()));
-    }
-    Ok(Secret::new(text))
 }
 
 /// A random text of `bytes` random bytes, safe in URLs and headers.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axum::serve::ListenerExt;
 use futures_util::future::BoxFuture;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::registry::Registry;
 use switchhook_adapters::oauth::HttpTokens;
 use switchhook_api::{ApiConfig, ApiState, WsConfig};
@@ -140,17 +140,25 @@ impl Parts {
         let tls = config.tls.clone().map(Tls::open).transpose()?;
         let (current, previous) = master_keys(&config, &*entropy)?;
         let url = config.database_url.expose();
-        let store = switchhook_storage::open(url, OpenOptions::default())
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let mut options = OpenOptions {
+            meter: metrics.commits.clone(),
+            ..OpenOptions::default()
+        };
+        config.pool.apply(&mut options);
+        let store = switchhook_storage::open(url, options)
             .await
             .context("cannot open the database")?;
         let keys = KeyRing::unlock(&*store, current, previous, &*entropy).await?;
-        let mut registry = Registry::default();
-        let metrics = Metrics::register(&mut registry);
         let outbound = Guard::new(config.outbound.clone());
         let platforms = platforms_of(&config)?;
         let connections = Connections::new(store.clone(), platforms, keys.clone());
         let connections = connections.with_defaults(config.inherited.defaults.clone());
         let connections = connections.with_sources(Sources::new(config.openconnector.clone()));
+        let (references, own) = (config.secret_files.clone(), config.own.clone());
+        let references = references.without(own.files, own.variables);
+        let connections = connections.with_references(references);
         let connections = Arc::new(connections.with_outbound(outbound));
         connections
             .refresh()
@@ -164,8 +172,11 @@ impl Parts {
             metrics.clone(),
         );
         let audit = Audit::new(store.clone(), clock.clone(), keys.clone());
+        let (tokens, sessions) = signing_in(&keys, &intake, &connections, &store);
         let links = Links::new(connections.clone(), intake.clone(), metrics.clone());
-        let asking = Asking::new(&config, &keys, &intake, &links, &connections, &store);
+        let links = links.with_sessions(sessions.clone());
+        let asking = (tokens, sessions);
+        let asking = Asking::new(&config, asking, &intake, &links, &connections, &store);
         let gate = Arc::new(Gate::new(
             store.clone(),
             keys,
@@ -379,12 +390,27 @@ impl Parts {
         }
     }
 
+    /// Deletes the answers to requests with a key that are past their time.
+    async fn forget_requests(&self, now: Timestamp) {
+        loop {
+            match self.store.forget_requests(now, PRUNE_BATCH).await {
+                Ok(gone) if gone >= u64::from(PRUNE_BATCH) => {}
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot delete answers that are past their time");
+                    return;
+                }
+            }
+        }
+    }
+
     async fn prune(&self, stop: CancellationToken) {
         let days = |days: u32| SignedDuration::from_hours(24 * i64::from(days));
         while sleep(PRUNE_EVERY, &stop).await {
             let now = self.clock.now();
             let notifications = now - days(self.config.notifications_days);
             let events = now - days(self.config.events_days);
+            self.forget_requests(now).await;
             loop {
                 match self.store.prune(notifications, events, PRUNE_BATCH).await {
                     Ok((0, 0)) => break,
@@ -428,24 +454,34 @@ struct Asking {
     doctor: Doctor,
 }
 
+/// How platforms are signed in at and asked.
+fn signing_in(
+    keys: &KeyRing,
+    intake: &Intake,
+    connections: &Arc<Connections>,
+    store: &Arc<dyn Store>,
+) -> (Tokens, Sessions) {
+    let tokens = Tokens::new(
+        store.clone(),
+        keys.clone(),
+        intake.clock().clone(),
+        intake.entropy().clone(),
+        Arc::new(HttpTokens(connections.outbound().clone())),
+    );
+    let sessions = Sessions::new(intake.clock().clone()).with_tokens(tokens.clone());
+    (tokens, sessions)
+}
+
 impl Asking {
     fn new(
         config: &Config,
-        keys: &KeyRing,
+        (tokens, sessions): (Tokens, Sessions),
         intake: &Intake,
         links: &Links,
         connections: &Arc<Connections>,
         store: &Arc<dyn Store>,
     ) -> Self {
         let (clock, public_url) = (intake.clock(), config.public_url.as_deref());
-        let tokens = Tokens::new(
-            store.clone(),
-            keys.clone(),
-            clock.clone(),
-            intake.entropy().clone(),
-            Arc::new(HttpTokens(connections.outbound().clone())),
-        );
-        let sessions = Sessions::new(clock.clone()).with_tokens(tokens.clone());
         let keeper = Keeper::new(
             store.clone(),
             connections.clone(),

@@ -14,9 +14,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use switchhook_engine::metrics::CommitMeter;
 use switchhook_engine::store::{SCAN_LIMIT, Store, StoreError, StoreResult};
 
+mod call_filter;
 mod columns;
 mod migrate;
 mod postgres;
@@ -24,6 +27,7 @@ pub mod predecessor;
 mod queue;
 mod shares;
 mod sqlite;
+mod tally;
 mod working;
 
 pub use migrate::{MigrationStatus, Version};
@@ -49,13 +53,30 @@ pub struct OpenOptions {
     pub readers: usize,
     /// Writers; PostgreSQL only. Apps are spread over them.
     pub writers: usize,
+    /// The most connections of this node to PostgreSQL, those of the writers and the one that
+    /// listens included; at least [`MIN_CONNECTIONS`]. `None`: as many as `readers` and `writers`
+    /// ask for. When a connection breaks there may be one more for a moment, to ask what became
+    /// of its transaction.
+    pub max_connections: Option<usize>,
+    /// So many connections to PostgreSQL stay open though there is nothing to do, counted as
+    /// above. Those of the writers and the listener always do.
+    pub min_connections: usize,
+    /// Pooled connections to PostgreSQL above that number are closed when they were not used for
+    /// so long. Zero: never.
+    pub idle_timeout: Duration,
     /// How many writes may wait. Whoever comes then waits for a place, at most five seconds.
     pub queue: usize,
     /// How many calls one page of a list looks at; see [`SCAN_LIMIT`].
     pub scan_limit: u32,
     /// Whether to bring the schema up to date first.
     pub migrate: bool,
+    /// Where commits are counted.
+    pub meter: CommitMeter,
 }
+
+/// The fewest connections to PostgreSQL a node can work with: one that writes, one that listens
+/// for other nodes, and two to read, so that one app does not take all of them.
+pub const MIN_CONNECTIONS: usize = 4;
 
 impl Default for OpenOptions {
     fn default() -> Self {
@@ -64,9 +85,13 @@ impl Default for OpenOptions {
             durability: Durability::Full,
             readers: cores.clamp(2, 4),
             writers: 2,
+            max_connections: None,
+            min_connections: 4,
+            idle_timeout: Duration::from_secs(30),
             queue: 4096,
             scan_limit: SCAN_LIMIT,
             migrate: true,
+            meter: CommitMeter::default(),
         }
     }
 }
@@ -138,6 +163,16 @@ pub async fn role(url: &str) -> StoreResult<Option<Role>> {
     match Address::parse(url)? {
         Address::Sqlite(_) | Address::SqliteTemporary => Ok(None),
         Address::Postgres(url) => postgres::role::role(&url).await.map(Some),
+    }
+}
+
+/// Lets the database at this address look at what it holds, after much was written at once, so
+/// that it need not do so in the middle of other work: `VACUUM (ANALYZE)` on PostgreSQL. On SQLite
+/// there is nothing to do: statements name their indexes.
+pub async fn look_over(url: &str) -> StoreResult<()> {
+    match Address::parse(url)? {
+        Address::Sqlite(_) | Address::SqliteTemporary => Ok(()),
+        Address::Postgres(url) => postgres::look_over(&url).await,
     }
 }
 

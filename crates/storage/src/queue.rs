@@ -93,6 +93,11 @@ impl<T> Queue<T> {
         self.take(1, 1, usize::MAX, |_| 0)?.pop()
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
     /// Lets nobody put anything in any more. What is in it can still be taken.
     pub(crate) fn close(&self) {
         self.lock().closed = true;

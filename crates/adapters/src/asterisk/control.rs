@@ -48,6 +48,9 @@ pub(super) fn lacks(capability: Capability, connection: &ConnectionContext) -> O
             "ARI cannot do this to a call in the dialplan, AMI can: enter `ami_host`, \
              `ami_username` and `ami_password` in the connection's settings.",
         ),
+        Capability::ListUsers => reach::ari(connection)
+            .is_none()
+            .then_some(super::users::NO_ARI),
         Capability::Ringing
         | Capability::Answered
         | Capability::Hold

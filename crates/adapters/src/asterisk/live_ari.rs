@@ -13,14 +13,10 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use reqwest::{StatusCode, Upgraded, header};
 use switchhook_domain::Timestamp;
 use switchhook_engine::adapter::{ConnectionContext, LinkError, NotificationSink};
 use tokio::time::{MissedTickBehavior, interval, timeout};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::client::generate_key;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
 use super::config::AriAccess;
@@ -28,11 +24,10 @@ use super::hearing::{Heard, Hearing};
 use super::link::{KEEP_ALIVE, PATIENCE, SILENT_TICKS, stalled};
 use super::rest::{Http, unreachable_pbx};
 use super::resync;
+use crate::upgrade::{Refusal, Socket, upgrade};
 
 /// The largest event; real ones have a few kilobytes.
 const MAX_FRAME: usize = 1024 * 1024;
-
-type Socket = WebSocketStream<Upgraded>;
 
 /// Connects once, and stays until the link breaks or `stop` is cancelled.
 pub(super) async fn run(
@@ -120,7 +115,7 @@ fn frame_of(
     }
 }
 
-/// The WebSocket handshake (RFC 6455 §4.1) of `GET /ari/events`.
+/// Opens `GET /ari/events`.
 async fn open(http: &Http<'_>) -> Result<Socket, LinkError> {
     let access = http.access;
     let mut url = access.base.clone();
@@ -128,35 +123,17 @@ async fn open(http: &Http<'_>) -> Result<Socket, LinkError> {
     url.query_pairs_mut()
         .append_pair("app", &access.app)
         .append_pair("subscribeAll", "true");
-    let key = generate_key();
-    let response = http
-        .client
-        .get(url)
-        .basic_auth(&access.user, Some(access.password.expose()))
-        .header(header::CONNECTION, "Upgrade")
-        .header(header::UPGRADE, "websocket")
-        .header(header::SEC_WEBSOCKET_VERSION, "13")
-        .header(header::SEC_WEBSOCKET_KEY, &key)
-        .send()
+    let request = http.client.get(url);
+    let request = request.basic_auth(&access.user, Some(access.password.expose()));
+    upgrade(request, MAX_FRAME)
         .await
-        .map_err(|error| unreachable_pbx(access, &error).link())?;
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Err(refused(response.status().as_u16()));
-    }
-    let accept = response.headers().get(header::SEC_WEBSOCKET_ACCEPT);
-    if accept.map(|value| value.as_bytes()) != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
-        return Err(retry(
-            "the answer to the WebSocket handshake is not from a WebSocket server",
-        ));
-    }
-    let stream = response
-        .upgrade()
-        .await
-        .map_err(|error| unreachable_pbx(access, &error).link())?;
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(MAX_FRAME))
-        .max_frame_size(Some(MAX_FRAME));
-    Ok(WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await)
+        .map_err(|refusal| match refusal {
+            Refusal::Broken(error) => unreachable_pbx(access, &error).link(),
+            Refusal::Status(status) => refused(status),
+            Refusal::NoWebSocket => {
+                retry("the answer to the WebSocket handshake is not from a WebSocket server")
+            }
+        })
 }
 
 /// What a status other than the expected one means to the administrator.

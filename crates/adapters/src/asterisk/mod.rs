@@ -15,6 +15,7 @@
 //! | `ami_session`, `ami_actions` | AMI on the wire, and one session for one command |
 //! | `relay`, `relay_extras`, `verify` | posted events, and whether to believe them |
 //! | `reach`, `originate`, `control` | placing and steering calls |
+//! | `users` | the agents' endpoints |
 //! | `diagnose` | the doctor |
 //! | `link` | time limits |
 //!
@@ -31,6 +32,7 @@ use switchhook_engine::adapter::{
 use switchhook_engine::command::{
     CallHandle, Check, CommandError, Control, Originate, Originated, Session,
 };
+use switchhook_engine::platform_users::UserPage;
 use tokio_util::sync::CancellationToken;
 
 use self::config::Interface;
@@ -64,6 +66,7 @@ mod rest;
 mod resync;
 mod snapshot;
 mod transfers;
+mod users;
 mod verify;
 
 /// The adapter.
@@ -98,6 +101,7 @@ static SPEC: AdapterSpec = AdapterSpec {
         Capability::ControlMute,
         Capability::ControlPark,
         Capability::ControlRecording,
+        Capability::ListUsers,
     ],
     lacks: &[
         (
@@ -248,6 +252,14 @@ impl Adapter for Asterisk {
         control: &Control,
     ) -> Result<(), CommandError> {
         control::carry_out(&session.connection, call, control).await
+    }
+
+    async fn users(
+        &self,
+        session: &Session,
+        _after: Option<&str>,
+    ) -> Result<UserPage, CommandError> {
+        users::all(&session.connection).await
     }
 
     async fn diagnose(&self, session: &Session) -> Vec<Check> {

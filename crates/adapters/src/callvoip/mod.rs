@@ -46,6 +46,11 @@ impl Adapter for CallVoip {
         api::check_config(connection)
     }
 
+    fn tells_by_get(&self) -> bool {
+        // The dial plan's Webhook block posts or gets, as it is set.
+        true
+    }
+
     fn verify<'a>(
         &self,
         inbound: &Inbound<'a>,

@@ -220,6 +220,10 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
             Capability::ControlPark,
             "CallVoip's API is not known to park calls; park on the telephone.",
         ),
+        (
+            Capability::ListUsers,
+            "CallVoip has published no form of its list of extensions; map them by hand.",
+        ),
     ],
     transports: &[Transport::Webhook],
     // As the predecessor's callers expect; a relay repeats on 5xx, not on 4xx.

@@ -1,7 +1,7 @@
 //! Asking Dialpad: addresses, sign-in, limits, pages and what a refusal means. What is asked for
-//! stands in [`super::calls`], [`super::subscriptions`] and [`super::log`]. Source: Dialpad's
-//! OpenAPI document (github.com/dialpad/dialpad-python-sdk, `dialpad_api_spec.json`) and
-//! developers.dialpad.com/docs/rate-limits.
+//! stands in [`super::calls`], [`super::subscriptions`], [`super::log`] and [`super::users`].
+//! Source: Dialpad's OpenAPI document (github.com/dialpad/dialpad-python-sdk,
+//! `dialpad_api_spec.json`) and developers.dialpad.com/docs/rate-limits.
 
 use reqwest::{Method, Url};
 use serde_json::Value;
@@ -144,7 +144,8 @@ pub(super) async fn list(
     Ok(all)
 }
 
-fn add_query(url: &mut Url, query: &[(&str, String)], cursor: Option<&str>) {
+/// Puts a query and the cursor of a page into an address.
+pub(super) fn add_query(url: &mut Url, query: &[(&str, String)], cursor: Option<&str>) {
     if query.is_empty() && cursor.is_none() {
         return;
     }

@@ -4,7 +4,7 @@
 //! call event means). `payload` and `media` hold Dialpad's field names, `sms` and `presence` the
 //! two events that are not about calls, `predecessor` the JSON dialect of the CTI server that
 //! came before this one. The other direction: `api` (how to ask at all), `calls`,
-//! `subscriptions`, `log`. Set-up and limits: `docs/adapters/dialpad.md`.
+//! `subscriptions`, `log`, `users`. Set-up and limits: `docs/adapters/dialpad.md`.
 
 mod api;
 mod calls;
@@ -18,6 +18,7 @@ mod signature;
 mod sms;
 mod spec;
 mod subscriptions;
+mod users;
 mod verify;
 
 use std::borrow::Cow;
@@ -35,6 +36,7 @@ use switchhook_engine::command::{
     CallHandle, Check, CommandError, Control, HalfSubscribed, OAuthEndpoints, Originate,
     Originated, RecordingSeen, Session, Subscribed, Wanted,
 };
+use switchhook_engine::platform_users::UserPage;
 
 use crate::json::{self, Fields};
 
@@ -151,6 +153,14 @@ impl Adapter for Dialpad {
         control: &Control,
     ) -> Result<(), CommandError> {
         calls::control(session, call, control).await
+    }
+
+    async fn users(
+        &self,
+        session: &Session,
+        after: Option<&str>,
+    ) -> Result<UserPage, CommandError> {
+        users::page(session, after).await
     }
 
     fn oauth(&self, connection: &ConnectionContext) -> Option<OAuthEndpoints> {

@@ -203,6 +203,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
         Capability::ControlHangUp,
         Capability::ControlTransferBlind,
         Capability::ControlRecording,
+        Capability::ListUsers,
     ],
     lacks: &[
         (

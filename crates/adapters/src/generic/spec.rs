@@ -46,6 +46,10 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
         (Capability::ControlMute, NO_COMMANDS),
         (Capability::ControlPark, NO_COMMANDS),
         (Capability::ControlRecording, NO_COMMANDS),
+        (
+            Capability::ListUsers,
+            "What posts its events here cannot be asked for users; map the extensions by hand.",
+        ),
     ],
     transports: &[Transport::Webhook],
     // A script repeats nothing by itself; 401 is what its author understands at once.

@@ -101,7 +101,9 @@ fn why_not(mapping: &Mapping, capability: Capability) -> &'static str {
     if let Some(why) = mapping.lacks.get(&capability_name(capability)) {
         return text(why);
     }
-    if capability.is_command() {
+    if capability == Capability::ListUsers {
+        "A mapped platform cannot be asked for its users; map them by hand or by e-mail."
+    } else if capability.is_command() {
         "The platform's mapping file has no request for this."
     } else {
         "The platform's mapping file has no event for this."

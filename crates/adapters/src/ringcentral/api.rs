@@ -17,6 +17,9 @@ pub(super) const MEDIUM: &[RateLimit] = &[group("medium", 40)];
 /// Call log, recordings, placing calls: 10 a minute.
 pub(super) const HEAVY: &[RateLimit] = &[group("heavy", 10)];
 
+/// Signing in, tokens for sockets: 5 a minute.
+pub(super) const AUTH: &[RateLimit] = &[group("auth", 5)];
+
 /// How long RingCentral refuses after its limit was passed; each request meanwhile begins it
 /// anew.
 const PENALTY: std::time::Duration = std::time::Duration::from_secs(60);
@@ -96,6 +99,19 @@ async fn send(session: &Session, request: Request<'_>) -> Result<Answer, Command
         Ok(()) => Ok(answer),
         Err(general) => Err(told(&answer.json, general)),
     }
+}
+
+/// What an answer other than 2xx means that came by another way than HTTP.
+pub(super) fn refusal(status: u16, json: &Value) -> CommandError {
+    let answer = Answer {
+        status,
+        json: json.clone(),
+        retry_after: None,
+    };
+    let general = vendor::accepted(&answer, false).err();
+    let detail = "RingCentral gave an answer it should not.";
+    let general = general.unwrap_or_else(|| CommandError::new(Fault::Platform, detail));
+    told(json, general)
 }
 
 /// RingCentral's code of an error, the outer one or that of the first of `errors`.

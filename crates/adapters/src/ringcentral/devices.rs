@@ -44,7 +44,7 @@ fn is_number(text: &str) -> bool {
 }
 
 /// Ids are numbers in some answers and texts in others.
-fn text_id(id: &Value) -> Option<String> {
+pub(super) fn text_id(id: &Value) -> Option<String> {
     match id {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),

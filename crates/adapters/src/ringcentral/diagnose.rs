@@ -1,5 +1,5 @@
-//! What the doctor asks RingCentral: who are we, may we steer calls, does the subscription live
-//! and does RingCentral reach us.
+//! What the doctor asks RingCentral: who are we, may we steer calls, and how events come: does the
+//! subscription live and does RingCentral reach us, or may we open a socket.
 
 use reqwest::Method;
 use serde_json::Value;
@@ -19,8 +19,20 @@ pub(super) async fn diagnose(session: &Session) -> Vec<Check> {
         return vec![sign_in];
     }
     let mut checks = vec![sign_in, permissions(session).await];
-    checks.extend(subscription(session).await);
+    if super::by_socket(&session.connection) {
+        checks.push(socket(session).await);
+    } else {
+        checks.extend(subscription(session).await);
+    }
     checks
+}
+
+/// Whether a socket is given out; how the one in use is, the engine knows.
+async fn socket(session: &Session) -> Check {
+    match super::socket::may_open(session).await {
+        Ok(()) => Check::good("socket", "RingCentral lets us open a socket."),
+        Err(error) => Check::bad("socket", error.detail),
+    }
 }
 
 async fn sign_in(session: &Session) -> Check {

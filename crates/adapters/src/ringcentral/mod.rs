@@ -4,8 +4,8 @@
 //! `payload` (RingCentral's field names). `mailbox`, `messages` and `presence` are the other
 //! events, `predecessor` the JSON of the adapter that came before this one. `api` is how
 //! RingCentral is asked; `originate`, `control`, `devices`, `subscription`, `calllog`,
-//! `recordings`, `diagnose` and `oauth` what for. Set-up and limits:
-//! `docs/adapters/ringcentral.md`.
+//! `recordings`, `users`, `diagnose` and `oauth` what for; `socket` is the way in for servers
+//! without a public address. Set-up and limits: `docs/adapters/ringcentral.md`.
 
 mod api;
 mod calllog;
@@ -22,11 +22,14 @@ mod predecessor;
 mod presence;
 mod recordings;
 mod role;
+mod socket;
 mod spec;
 mod subscription;
+mod users;
 mod verify;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -34,13 +37,15 @@ use switchhook_domain::Timestamp;
 use switchhook_domain::media::Recording;
 use switchhook_domain::signal::Signal;
 use switchhook_engine::adapter::{
-    Adapter, AdapterSpec, Capability, ConnectionContext, DecodeError, Decoded, Inbound, Rejection,
-    Reply,
+    Adapter, AdapterSpec, Capability, ConnectionContext, DecodeError, Decoded, Inbound, LinkError,
+    NotificationSink, Rejection, Reply,
 };
 use switchhook_engine::command::{
     CallHandle, Check, CommandError, Control, HalfSubscribed, OAuthEndpoints, Originate,
     Originated, RecordingSeen, Session, Subscribed, Wanted,
 };
+use switchhook_engine::platform_users::UserPage;
+use tokio_util::sync::CancellationToken;
 
 use crate::json::{self, Fields};
 use payload::Topic;
@@ -83,6 +88,10 @@ impl Adapter for RingCentral {
         let given = |name: &&str| connection.credentials.contains_key(*name);
         if connection.text(spec::CLIENT_ID).is_none() && needs_client.iter().any(given) {
             let problem = "is needed for the secret or the JWT credential";
+            return Err(DecodeError::field(spec::CLIENT_ID, problem));
+        }
+        if by_socket(connection) && connection.text(spec::CLIENT_ID).is_none() {
+            let problem = "is needed to open a socket; without an app events come by webhook only";
             return Err(DecodeError::field(spec::CLIENT_ID, problem));
         }
         Ok(())
@@ -190,12 +199,39 @@ impl Adapter for RingCentral {
         control::control(session, call, wanted).await
     }
 
+    async fn users(
+        &self,
+        session: &Session,
+        after: Option<&str>,
+    ) -> Result<UserPage, CommandError> {
+        users::page(session, after).await
+    }
+
     fn oauth(&self, connection: &ConnectionContext) -> Option<OAuthEndpoints> {
         oauth::endpoints(connection)
     }
 
+    fn is_live(&self, connection: &ConnectionContext) -> bool {
+        by_socket(connection) && connection.text(spec::CLIENT_ID).is_some()
+    }
+
+    fn asks_over_link(&self) -> bool {
+        // Over the REST API, which works whether or not events come.
+        false
+    }
+
+    async fn connect_signed_in(
+        &self,
+        session: Session,
+        sink: Arc<dyn NotificationSink>,
+        stop: CancellationToken,
+    ) -> Result<(), LinkError> {
+        socket::run(&session, &*sink, &stop).await
+    }
+
     fn keeps_subscription(&self, connection: &ConnectionContext) -> bool {
-        connection.text(spec::CLIENT_ID).is_some()
+        // The subscription of a socket lives and ends with it.
+        connection.text(spec::CLIENT_ID).is_some() && !by_socket(connection)
     }
 
     async fn subscribe(
@@ -231,6 +267,11 @@ impl Adapter for RingCentral {
     ) -> Result<RecordingSeen, CommandError> {
         recordings::recheck(session, recording_id, known).await
     }
+}
+
+/// True when events come over a socket of ours.
+fn by_socket(connection: &ConnectionContext) -> bool {
+    connection.text(spec::TRANSPORT) == Some(spec::WEBSOCKET)
 }
 
 /// The extension ids that are no people; a text of several lines is a list too.

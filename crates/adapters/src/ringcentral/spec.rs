@@ -15,6 +15,12 @@ pub(super) const ACCOUNT_ID: &str = "company_id";
 /// Setting: extensions that are no people.
 pub(super) const ROUTING_EXTENSIONS: &str = "routing_extensions";
 
+/// Setting: how events arrive.
+pub(super) const TRANSPORT: &str = "transport";
+/// Its words: RingCentral posts to us, or we keep a socket open to RingCentral.
+pub(super) const WEBHOOK: &str = "webhook";
+pub(super) const WEBSOCKET: &str = "websocket";
+
 /// RingCentral's production API (platforms.md, section 2).
 pub(super) const DEFAULT_SERVER: &str = "https://platform.ringcentral.com";
 
@@ -22,8 +28,9 @@ pub(super) const DEFAULT_SERVER: &str = "https://platform.ringcentral.com";
 pub(super) static SPEC: AdapterSpec = AdapterSpec {
     platform: "ringcentral",
     title: "RingCentral",
-    summary: "RingCentral posts telephony session, voicemail, SMS and presence events to a \
-              webhook that Switchhook subscribes by itself.",
+    summary: "RingCentral sends telephony session, voicemail, SMS and presence events to a \
+              webhook, or over a socket that needs no public address; Switchhook subscribes to \
+              either by itself.",
     config: &[
         ConfigField {
             name: CLIENT_ID,
@@ -52,6 +59,17 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
             kind: FieldKind::Secret,
             required: false,
             default: None,
+        },
+        ConfigField {
+            name: TRANSPORT,
+            label: "How events arrive",
+            help: "webhook: RingCentral posts to this server, which must be reachable from the \
+                   internet by https. websocket: this server keeps a socket open to RingCentral \
+                   and needs no public address; the app needs the permission WebSockets \
+                   Subscriptions.",
+            kind: FieldKind::Choice(&[WEBHOOK, WEBSOCKET]),
+            required: false,
+            default: Some(WEBHOOK),
         },
         ConfigField {
             name: ROUTING_EXTENSIONS,
@@ -101,6 +119,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
         Capability::ControlMute,
         Capability::ControlPark,
         Capability::ControlRecording,
+        Capability::ListUsers,
     ],
     lacks: &[
         (
@@ -112,7 +131,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
             "RingCentral's call control has no request that sends tones.",
         ),
     ],
-    transports: &[Transport::Webhook],
+    transports: &[Transport::Webhook, Transport::Socket],
     // RingCentral repeats and then blacklists a subscription whose address keeps refusing; with
     // the wrong token that is what should happen, and the keeper makes a new one.
     bad_signature_status: 401,

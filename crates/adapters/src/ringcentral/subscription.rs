@@ -17,22 +17,24 @@ use super::payload::{Topic, topic};
 /// What we want to hear of. The first is what everything rests on; RingCentral leaves the others
 /// out where the user or the app lacks the permission. Voicemail and messages of other people's
 /// extensions are refused to anybody (`SUB-405`).
-const FILTERS: [&str; 5] = [
+pub(super) const FILTERS: [&str; 4] = [
     "/restapi/v1.0/account/~/telephony/sessions",
     "/restapi/v1.0/account/~/presence",
     "/restapi/v1.0/account/~/extension/~/voicemail",
     "/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS",
-    "/restapi/v1.0/subscription/~?threshold=86400&interval=3600",
 ];
+/// A word before a subscription runs out; those over a socket are renewed by RingCentral.
+const REMINDER: &str = "/restapi/v1.0/subscription/~?threshold=86400&interval=3600";
 /// How long a subscription is asked for, in seconds: a week, RingCentral's own default.
 const LIFE: i64 = 604_800;
 /// Renewed when less than this is left, in seconds.
 const RENEW_BELOW: i64 = LIFE / 2;
 
-const ROOT: &str = "/restapi/v1.0/subscription";
+/// Where subscriptions are.
+pub(super) const ROOT: &str = "/restapi/v1.0/subscription";
 
 /// One subscription as RingCentral shows it.
-struct Seen<'a>(&'a Value);
+pub(super) struct Seen<'a>(pub(super) &'a Value);
 
 impl<'a> Seen<'a> {
     fn word(&self, pointer: &str) -> &'a str {
@@ -40,7 +42,7 @@ impl<'a> Seen<'a> {
         value.unwrap_or_default()
     }
 
-    fn id(&self) -> &'a str {
+    pub(super) fn id(&self) -> &'a str {
         self.word("/id")
     }
 
@@ -51,7 +53,8 @@ impl<'a> Seen<'a> {
             && api::is_id(self.id())
     }
 
-    fn is_well(&self) -> bool {
+    /// True when events of calls flow.
+    pub(super) fn is_well(&self) -> bool {
         let filters = self.0.get("eventFilters").and_then(Value::as_array);
         let mut filters = filters.into_iter().flatten().filter_map(Value::as_str);
         self.word("/status") == "Active" && filters.any(|f| topic(f) == Topic::Session)
@@ -155,8 +158,9 @@ async fn renewed(session: &Session, seen: &Seen<'_>) -> Result<Option<Standing>,
 /// Makes a subscription. RingCentral calls our address before it answers. When calls are not
 /// among what it gives us, the subscription is taken back again.
 async fn made(session: &Session, address: &str, secret: &Secret) -> Result<Standing, CommandError> {
+    let filters = [&FILTERS[..], &[REMINDER]].concat();
     let body = json!({
-        "eventFilters": FILTERS,
+        "eventFilters": filters,
         "deliveryMode": {
             "transportType": "WebHook",
             "address": address,
@@ -174,9 +178,14 @@ async fn made(session: &Session, address: &str, secret: &Secret) -> Result<Stand
         return Ok((seen.id().to_owned(), seen.expires_at()));
     }
     removed(session, seen.id()).await?;
+    Err(no_calls())
+}
+
+/// RingCentral left the calls out of a subscription.
+pub(super) fn no_calls() -> CommandError {
     let detail = "RingCentral gives no call events to this app or user: the app needs the \
                   permission Call Control, and the user must be an administrator.";
-    Err(CommandError::new(Fault::Permission, detail))
+    CommandError::new(Fault::Permission, detail)
 }
 
 async fn removed(session: &Session, id: &str) -> Result<(), CommandError> {

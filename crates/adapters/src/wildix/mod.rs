@@ -2,7 +2,8 @@
 //!
 //! Start reading at `verify` (is it from Wildix), then `event` (the envelope), then `first` and
 //! `second` (what the two generations of call events mean). `queue` reads the SQS channel,
-//! `control` places and steers calls. Set-up and limits: `docs/adapters/wildix.md`.
+//! `control` places and steers calls, `users` lists colleagues.
+//! Set-up and limits: `docs/adapters/wildix.md`.
 
 mod api;
 mod beside;
@@ -18,6 +19,7 @@ mod queue;
 mod s2s;
 mod second;
 mod spec;
+mod users;
 mod verify;
 
 use std::borrow::Cow;
@@ -32,6 +34,7 @@ use switchhook_engine::adapter::{
 use switchhook_engine::command::{
     CallHandle, Check, CommandError, Control, Originate, Originated, Session,
 };
+use switchhook_engine::platform_users::UserPage;
 use tokio_util::sync::CancellationToken;
 
 use crate::json::{self, Fields, label};
@@ -161,6 +164,14 @@ impl Adapter for Wildix {
         control: &Control,
     ) -> Result<(), CommandError> {
         control::control(session, call, control).await
+    }
+
+    async fn users(
+        &self,
+        session: &Session,
+        after: Option<&str>,
+    ) -> Result<UserPage, CommandError> {
+        users::page(session, after).await
     }
 
     async fn diagnose(&self, session: &Session) -> Vec<Check> {

@@ -198,6 +198,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
         Capability::ControlTransferBlind,
         Capability::ControlTransferAttended,
         Capability::ControlDtmf,
+        Capability::ListUsers,
     ],
     lacks: &[
         (

@@ -69,6 +69,10 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
         (Capability::ControlMute, NO_COMMANDS),
         (Capability::ControlPark, NO_COMMANDS),
         (Capability::ControlRecording, NO_COMMANDS),
+        (
+            Capability::ListUsers,
+            "Zammad's CTI has no list of users; map the extensions by hand.",
+        ),
     ],
     transports: &[Transport::Webhook],
     // Zammad answers a wrong token with 401, and PBXs know it from there.

@@ -30,6 +30,7 @@ pub(crate) mod batch;
 mod change;
 pub(crate) mod identities;
 pub(crate) mod mappings;
+pub(crate) mod matching;
 pub(crate) mod tokens;
 
 use change::AgentChange;

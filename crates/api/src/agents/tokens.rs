@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use switchhook_domain::agent::{Agent, IdentityKind, Names, Place, Roster};
 use switchhook_domain::id::{AgentId, AgentTokenId, ConnectionId};
 use switchhook_engine::agents::MAX_MINUTES;
-use switchhook_engine::rights::Scope;
+use switchhook_engine::rights::{Role, Scope};
 use utoipa::ToSchema;
 
 use super::AgentSummary;
@@ -63,6 +63,9 @@ pub(crate) struct TokenCreated {
     token: String,
     /// As whom.
     agent: AgentSummary,
+    /// What it may do: what both an agent and the key that minted it may.
+    #[schema(value_type = Vec<String>, example = json!(["calls:read", "events:read"]))]
+    scopes: Vec<&'static str>,
     /// Until when it works.
     #[schema(value_type = String, format = DateTime)]
     expires_at: String,
@@ -73,10 +76,11 @@ errors!(DeleteErrors: CALLER [InvalidId, CrossSiteRequest, AgentTokenNotFound]);
 
 /// Mint a token for an agent's panel
 ///
-/// It works like a key in `x-app-api-key`, as `Authorization: Bearer`, and on `/ws`, for what an
-/// agent may do, and only as that agent: calls are placed from their own extension, and only
-/// calls they are on are steered. It ends with its time, with the key that minted it, and when
-/// the agent is switched off or deleted; its sockets are closed within a second.
+/// It works like a key in `x-app-api-key`, as `Authorization: Bearer`, and on `/ws`, for what both
+/// an agent and the key that minted it may do, and only as that agent: calls are placed from their
+/// own extension, and only calls they are on are steered. It ends with its time, with the key that
+/// minted it (revoked or expired), with its app, and when the agent is switched off or deleted; its
+/// sockets are closed within a second.
 #[utoipa::path(
     post, path = "/api/agent-tokens", tag = "Agents", operation_id = "create_agent_token",
     request_body(content = TokenRequest,
@@ -112,6 +116,7 @@ pub(crate) async fn create(
         id: token.row.id,
         token: token.text,
         agent: agent.into(),
+        scopes: caller.access.scopes.and(Role::Agent.scopes()).names(),
         expires_at: answer::time(token.row.expires_at),
     };
     answer::one(StatusCode::CREATED, &created)

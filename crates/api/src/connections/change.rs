@@ -20,7 +20,7 @@ use crate::body::{self, Object};
 use crate::openapi::errors;
 use crate::params::Params;
 use crate::problem::Problem;
-use crate::schemas::One;
+use crate::schemas::{One, SecretText};
 use crate::state::Shared;
 
 /// What should be otherwise about a connection; what is left out stays.
@@ -32,15 +32,15 @@ pub(crate) struct ConnectionChange {
     #[schema(example = "Dialpad klantcontact")]
     name: Option<String>,
     /// Settings and credentials, as the platform's list of settings names them: a member replaces
-    /// the one of its name, null takes it away, and what is not named stays. Credentials may be
-    /// given as `env:NAME` or `file:PATH`.
+    /// the one of its name, null takes it away, and what is not named stays. Credentials
+    /// may be given by reference, as in `SecretText`.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     config: Option<Map<String, Value>>,
-    /// The one secret the platform signs with from now on; it may be `env:NAME` or `file:PATH`.
-    /// `POST …/webhook-secret` lets the former be believed for a while.
+    /// The one secret the platform signs with from now on. `POST …/webhook-secret` lets the former
+    /// be believed for a while.
     #[serde(default)]
-    #[schema(min_length = 8)]
+    #[schema(value_type = Option<SecretText>)]
     webhook_secret: Option<String>,
 }
 
@@ -48,9 +48,9 @@ pub(crate) struct ConnectionChange {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SecretRotation {
-    /// The new secret; made when left out. It may be `env:NAME` or `file:PATH`.
+    /// The new secret; made when left out.
     #[serde(default)]
-    #[schema(min_length = 8)]
+    #[schema(value_type = Option<SecretText>)]
     webhook_secret: Option<String>,
     /// True when the former secret is believed as well, until the next rotation.
     #[serde(default = "yes")]

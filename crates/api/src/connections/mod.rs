@@ -24,7 +24,7 @@ use crate::body::{self, Object};
 use crate::openapi::errors;
 use crate::params::{Params, path_id};
 use crate::problem::{Code, Problem};
-use crate::schemas::{All, One};
+use crate::schemas::{All, One, SecretText};
 use crate::standing::{self, Lack, SignInView, SubscriptionView};
 use crate::state::Shared;
 
@@ -39,14 +39,14 @@ pub(crate) struct ConnectionRequest {
     #[serde(default)]
     #[schema(example = "Dialpad klantcontact")]
     name: String,
-    /// Settings and credentials, as the platform's list of settings names them. Credentials may
-    /// be given as `env:NAME` or `file:PATH`.
+    /// Settings and credentials, as the platform's list of settings names them. Credentials
+    /// may be given by reference, as in `SecretText`.
     #[serde(default)]
     #[schema(value_type = Object)]
     config: Map<String, Value>,
     /// The secret the platform signs with; made when left out.
     #[serde(default)]
-    #[schema(min_length = 8)]
+    #[schema(value_type = Option<SecretText>)]
     webhook_secret: Option<String>,
 }
 
@@ -67,8 +67,8 @@ pub(crate) struct ConnectionView {
     hook_id: String,
     /// Where the platform should post to; null for platforms that do not post.
     webhook_url: Option<String>,
-    /// The secret to enter at the platform. Only in the answer to its creation, and not when it
-    /// was given by reference; and in the answer to a rotation that made one.
+    /// The secret to enter at the platform. Only when it was made here, in the answer to the
+    /// creation or rotation that made it; one that was given is not repeated.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     webhook_secret: Option<String>,

@@ -56,6 +56,25 @@ struct InheritedMetrics {
     total_requests: u64,
     error_rate: f64,
     avg_response_time_ms: f64,
+    database_connection_pool: Pool,
+    event_processor: EventProcessor,
+}
+
+/// Connections to the database; on SQLite the threads that read and write.
+#[derive(Serialize)]
+struct Pool {
+    idle: usize,
+    active: usize,
+    waiting: usize,
+}
+
+/// Events are taken in as they arrive; what can queue is their commit.
+#[derive(Serialize)]
+struct EventProcessor {
+    processed_last_minute: u64,
+    queue_length: usize,
+    error_count: u64,
+    avg_processing_time_ms: f64,
 }
 
 /// The metrics in the predecessor's form.
@@ -70,6 +89,8 @@ pub(crate) fn json(shared: &Inner) -> Result<Response, Problem> {
     )]
     let per_request = |count: u64| count as f64 / all.max(1) as f64;
     let (used, total) = memory();
+    let load = shared.store.load();
+    let processed = &shared.metrics.processed;
     let metrics = InheritedMetrics {
         timestamp: answer::time(now),
         // There is no managed heap: resident memory, its highest, and nothing outside it.
@@ -84,6 +105,17 @@ pub(crate) fn json(shared: &Inner) -> Result<Response, Problem> {
         total_requests: all,
         error_rate: per_request(read(&shared.requests.failed)),
         avg_response_time_ms: per_request(read(&shared.requests.micros)) / 1000.0,
+        database_connection_pool: Pool {
+            idle: load.idle,
+            active: load.active,
+            waiting: load.waiting,
+        },
+        event_processor: EventProcessor {
+            processed_last_minute: processed.last_minute(now),
+            queue_length: load.queued,
+            error_count: processed.failed(),
+            avg_processing_time_ms: processed.average_ms(),
+        },
     };
     answer::plain(StatusCode::OK, &metrics)
 }

@@ -24,6 +24,7 @@ use crate::body::{self, Object};
 use crate::openapi::errors;
 use crate::params::Params;
 use crate::problem::{Code, Problem, app_inactive};
+use crate::schemas::SecretText;
 use crate::state::Shared;
 
 const PLATFORM: &str = "dialpad";
@@ -37,7 +38,7 @@ pub(crate) struct WebhookRequest {
     webhook_url: Option<String>,
     /// The secret Dialpad should sign with. That of a connection that is there already is
     /// believed too, until the next one.
-    #[schema(min_length = 8)]
+    #[schema(value_type = Option<SecretText>)]
     webhook_secret: Option<String>,
 }
 

@@ -110,8 +110,9 @@ pub(crate) async fn callback(
         .finish(&connection, returned, Secret::new(code))
         .await;
     finished.map_err(|error| refused(error, &connection))?;
-    // The subscriptions can be made now.
+    // The subscriptions can be made now, and a link that needs the sign-in be opened.
     shared.keeper.nudge(&connection).await?;
+    shared.links.try_again(connection.row.id);
     if headers.get(header::ACCEPT).is_some_and(wants_page) {
         return Ok(page(title));
     }

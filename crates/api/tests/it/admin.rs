@@ -395,6 +395,17 @@ async fn health_and_metrics_speak() {
     let line = r#"switchhook_notifications_total{platform="dialpad",verdict="accepted"} 1"#;
     assert!(metrics.text.contains(line), "{}", metrics.text);
     assert!(!metrics.text.contains("+316"));
+    for name in [
+        "switchhook_database_connections{state=\"idle\"}",
+        "switchhook_database_connections{state=\"active\"}",
+        "switchhook_database_waiting",
+        "switchhook_writes_queued",
+        "switchhook_commit_writes_count",
+        "switchhook_commit_seconds_count",
+    ] {
+        let line = metrics.text.lines().find(|line| line.starts_with(name));
+        assert!(line.is_some(), "{name}: {}", metrics.text);
+    }
     world.stop.cancel();
     let ready = Answer::of(world.ask(Method::GET, "/ready").send().await.unwrap()).await;
     assert_eq!((ready.status, ready.problem()), (503, "shutting_down"));

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::SignedDuration;
 use reqwest::Method;
 use serde_json::{Value, json};
+use switchhook_engine::ports::Clock;
 
 use crate::client::Answer;
 use crate::world::{Tenant, World};
@@ -228,4 +229,111 @@ async fn ending_a_token_its_agent_or_its_key_closes_its_sockets() {
         let on = json!({"active": true});
         world.change(&us, Method::PATCH, &agent, Some(&on)).await;
     }
+}
+
+/// A further key of the tenant, as asked for.
+async fn further(world: &World, tenant: &Tenant, asked: Value) -> Tenant {
+    let path = format!("/internal/apps/{}/keys", tenant.id);
+    let made = world.operate(Method::POST, &path, Some(&asked)).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    Tenant {
+        key: made.body["data"]["api_key"].as_str().unwrap().to_owned(),
+        ..tenant.clone()
+    }
+}
+
+#[tokio::test]
+async fn a_token_may_do_no_more_than_the_key_that_minted_it() {
+    let world = World::new().await;
+    let us = world.tenant("us").await;
+    anna(&world, &us).await;
+    let asked = json!({"email": "anna@example.nl"});
+    let (_, data) = mint(&world, &us, asked.clone()).await;
+    let whole = data["scopes"].as_array().unwrap().clone();
+    assert!(whole.contains(&json!("calls:control")), "{data}");
+    assert!(
+        !whole.contains(&json!("agents:token")),
+        "no more than an agent: {data}"
+    );
+
+    let scopes = json!({"scopes": ["agents:token", "calls:read", "audit:read"]});
+    let reader = further(&world, &us, scopes).await;
+    let (panel, data) = mint(&world, &reader, asked.clone()).await;
+    assert_eq!(data["scopes"], json!(["calls:read"]));
+    let me = world.get(&panel, "/api/me").await;
+    assert_eq!(me.body["data"]["scopes"], json!(["calls:read"]));
+    assert_eq!(world.get(&panel, "/api/calls").await.status, 200);
+    let dial = json!({"to": "0612345678"});
+    let refused = world.post(&panel, "/api/calls", &dial).await;
+    assert_eq!(
+        (refused.status, refused.problem(), &refused.body["scope"]),
+        (403, "scope_missing", &json!("calls:control"))
+    );
+    let click = json!({"targetNumber": "0612345678", "extension": "100"});
+    let refused = world.post(&panel, "/api/cti/click-to-dial", &click).await;
+    assert_eq!(
+        (refused.status, refused.problem()),
+        (403, "scope_missing"),
+        "{}",
+        refused.text
+    );
+    for (path, problem) in [
+        ("/api/contacts", "scope_missing"),
+        ("/api/events", "scope_missing"),
+        // What no agent may is refused as before, whatever the key may.
+        ("/api/audit", "role_not_allowed"),
+    ] {
+        let refused = world.get(&panel, path).await;
+        assert_eq!(
+            (refused.status, refused.problem()),
+            (403, problem),
+            "{path}"
+        );
+    }
+    let header = ("authorization", &*format!("Bearer {}", panel.key));
+    let mut socket = world.connect("", &[header]).await;
+    assert_eq!(socket.closed().await, 4403, "it may not listen");
+
+    // The key that mints the token decides, not one that has more.
+    let minter = further(&world, &us, json!({"scopes": ["agents:token"]})).await;
+    let (empty, data) = mint(&world, &minter, asked).await;
+    assert_eq!(data["scopes"], json!([]));
+    assert_eq!(
+        world.get(&empty, "/api/calls").await.problem(),
+        "scope_missing"
+    );
+}
+
+#[tokio::test]
+async fn a_token_and_its_sockets_end_when_the_key_expires_or_the_app_is_switched_off() {
+    let world = World::new().await;
+    let us = world.tenant("us").await;
+    anna(&world, &us).await;
+    let asked = json!({"email": "anna@example.nl"});
+    let until = (world.clock.now() + SignedDuration::from_secs(120)).to_string();
+    let minter = further(&world, &us, json!({"expires_at": until})).await;
+    let (panel, _) = mint(&world, &minter, asked.clone()).await;
+    world.clock.advance(SignedDuration::from_secs(119));
+    let (mut socket, ..) = world.listen(&panel).await;
+    assert_eq!(world.get(&panel, "/api/me").await.status, 200);
+    let started = Instant::now();
+    world.clock.advance(SignedDuration::from_secs(1));
+    assert_eq!(socket.closed().await, 4401);
+    assert!(started.elapsed() < Duration::from_secs(1));
+    assert_eq!(world.get(&panel, "/api/me").await.problem(), "key_invalid");
+
+    let (panel, _) = mint(&world, &us, asked).await;
+    let (mut socket, ..) = world.listen(&panel).await;
+    let started = Instant::now();
+    let (app, off) = (
+        format!("/internal/apps/{}", us.id),
+        json!({"active": false}),
+    );
+    assert_eq!(
+        world.operate(Method::PATCH, &app, Some(&off)).await.status,
+        200
+    );
+    assert_eq!(socket.closed().await, 4403);
+    assert!(started.elapsed() < Duration::from_secs(1));
+    assert_eq!(world.get(&panel, "/api/me").await.problem(), "app_inactive");
 }

@@ -297,6 +297,39 @@ async fn a_call_carries_the_agent_mapped_by_hand() {
     let calls = world.get(&us, "/api/calls").await.body["data"].clone();
     assert_eq!(calls[0]["agent"]["name"], "Bram");
     assert_eq!(calls[1]["agent"]["name"], "Anna");
+
+    // Calls are found by what their records say, on both lists.
+    let listed = async |tenant: &Tenant, query: &str| {
+        let mut found = Vec::new();
+        for list in ["/api/calls", "/api/calls/active"] {
+            let answer = world.get(tenant, &format!("{list}?{query}")).await;
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            let calls = answer.body["data"].as_array().unwrap().iter();
+            found.push(calls.map(|call| call["id"].clone()).collect::<Vec<_>>());
+        }
+        assert_eq!(found[0], found[1], "both calls ring");
+        found.remove(0)
+    };
+    let of = |agent: &Value| format!("agent_id={}", agent["id"].as_str().unwrap());
+    assert_eq!(listed(&us, &of(&anna)).await, [calls[1]["id"].clone()]);
+    assert_eq!(listed(&us, &of(&bram)).await, [calls[0]["id"].clone()]);
+    assert_eq!(
+        listed(&us, "crm_user_id=user_1").await,
+        [calls[1]["id"].clone()]
+    );
+    assert_eq!(listed(&us, "crm_user_id=user_9").await, [Value::Null; 0]);
+    let both = format!("{}&crm_user_id=user_1", of(&bram));
+    assert_eq!(listed(&us, &both).await, [Value::Null; 0]);
+    assert_eq!(listed(&them, &of(&anna)).await, [Value::Null; 0]);
+    assert_eq!(listed(&them, "crm_user_id=user_1").await, [Value::Null; 0]);
+    for bad in ["agent_id=7", "agent_id=", "crm_user_id="] {
+        let answer = world.get(&us, &format!("/api/calls?{bad}")).await;
+        assert_eq!(
+            (answer.status, answer.problem()),
+            (400, "invalid_parameter"),
+            "{bad}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -363,4 +396,6 @@ async fn presence_says_whose_it_is() {
         events[1]["data"]["presence"]["agent"]["id"], anna["id"],
         "{events}"
     );
+    assert!(events[0].get("target_crm_user").is_none(), "{events}");
+    assert_eq!(events[1]["target_crm_user"], "user_1");
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use switchhook_api::problem::Code;
+use switchhook_engine::references::{FORMS, SETTING};
 
 fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
@@ -128,5 +129,30 @@ fn references(api: &Value, value: &Value) {
         }
         Value::Array(items) => items.iter().for_each(|item| references(api, item)),
         _ => {}
+    }
+}
+
+#[test]
+fn references_to_secrets_are_explained_once_and_whole() {
+    let api: Value = serde_json::from_str(&switchhook_api::openapi_json()).unwrap();
+    let told = &api["components"]["schemas"]["SecretText"]["description"];
+    let forms = FORMS.replace(" or ", ", ");
+    for form in forms.split(", ") {
+        assert!(told.as_str().unwrap().contains(form), "{form} in {told}");
+    }
+    assert!(told.as_str().unwrap().contains(SETTING), "{told}");
+    let all = api.to_string();
+    assert_eq!(all.matches("file:PATH").count(), 1, "in one place");
+    for name in [
+        "ConnectionRequest",
+        "ConnectionChange",
+        "SecretRotation",
+        "WebhookRequest",
+    ] {
+        let member = api["components"]["schemas"][name]["properties"]["webhook_secret"].to_string();
+        assert!(
+            member.contains("#/components/schemas/SecretText"),
+            "{name}: {member}"
+        );
     }
 }

@@ -106,6 +106,12 @@ pass! { Store {
     }
 }
 
+impl LoadStore for Flaky {
+    fn load(&self) -> StoreLoad {
+        self.inner.load()
+    }
+}
+
 pass! { KeyStore {
     create_key(key: &ApiKey) -> ();
     key_by_lookup(lookup: &str) -> Option<ApiKey>;
@@ -138,6 +144,13 @@ pass! { AgentStore {
     put_agent_token(token: &AgentToken, now: Timestamp) -> ();
     agent_token(hash: &[u8; 32], now: Timestamp) -> Option<AgentToken>;
     delete_agent_token(app: AppId, id: AgentTokenId) -> bool;
+} }
+
+pass! { IdempotencyStore {
+    claim_request(request: &KeyedRequest, now: Timestamp, until: Timestamp) -> Claim;
+    keep_answer(request: &KeyedRequest, answer: &str, until: Timestamp) -> bool;
+    release_request(request: &KeyedRequest) -> ();
+    forget_requests(now: Timestamp, limit: u32) -> u64;
 } }
 
 pass! { ImportStore {

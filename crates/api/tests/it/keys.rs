@@ -492,6 +492,36 @@ async fn what_is_done_to_keys_is_on_record_without_them() {
     }
 }
 
+/// Once an hour for each reader; and it is written off the request's way.
+#[tokio::test]
+async fn who_looks_at_keys_is_on_record() {
+    let world = World::new().await;
+    let (tenant, other) = (world.tenant("a").await, world.tenant("b").await);
+    let old = format!("/internal/apps/{}/api-key/status", tenant.id);
+    let (reader, _) = further(&world, &tenant, json!({"scopes": ["audit:read"]})).await;
+    assert_eq!(world.get(&reader, "/api/keys").await.status, 403);
+    for _ in 0..2 {
+        assert_eq!(world.get(&tenant, "/api/keys").await.status, 200);
+        assert_eq!(world.operate(Method::GET, &old, None).await.status, 200);
+    }
+    let looks = |log: &str| {
+        let own = log.matches("GET /api/keys").count();
+        (own, log.matches("/api-key/status\"").count())
+    };
+    let mut log = String::new();
+    for _ in 0..200 {
+        log = world.get(&reader, "/api/audit").await.text;
+        if looks(&log) == (1, 2) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Of the operator's there is one entry too: its route and its path.
+    assert_eq!(looks(&log), (1, 2), "{log}");
+    let foreign = world.get(&other, "/api/audit").await.text;
+    assert!(!foreign.contains("api-key/status"), "{foreign}");
+}
+
 #[tokio::test]
 async fn an_app_is_renamed_and_switched_off_and_on() {
     let world = World::new().await;

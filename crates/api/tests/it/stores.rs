@@ -23,6 +23,16 @@ pub(crate) struct Database {
     name: String,
 }
 
+impl Database {
+    /// A connection of one's own, which sees the rows of all apps.
+    pub(crate) async fn client(&self) -> Client {
+        let client = connect(&at_database(&self.server, &self.name)).await;
+        let sql = "SET switchhook.apps = '*'";
+        client.batch_execute(sql).await.unwrap();
+        client
+    }
+}
+
 /// A fresh store, and what has to outlive it.
 pub(crate) async fn fresh() -> (Arc<dyn Store>, Option<Database>) {
     let kind = std::env::var("SWITCHHOOK_TEST_STORE").unwrap_or_default();

@@ -88,6 +88,27 @@ async fn walk(store: Arc<dyn Store>) {
     let (tenant, base, _) = of("switched off").await;
     let off = Some(json!({"active": false}));
     ends(nodes, &tenant, (Method::PATCH, base, off), (403, 4403)).await;
+    // The tokens of panels go with the key that minted them, and with their app.
+    let (tenant, base, id) = of("revoked with a token").await;
+    let panel = token(&here, &tenant).await;
+    let path = format!("{base}/keys/{id}");
+    ends(nodes, &panel, (Method::DELETE, path, None), gone).await;
+    let (tenant, base, _) = of("switched off with a token").await;
+    let panel = token(&here, &tenant).await;
+    let off = Some(json!({"active": false}));
+    ends(nodes, &panel, (Method::PATCH, base, off), (403, 4403)).await;
+}
+
+/// The tenant with the token of an agent's panel in place of its key.
+async fn token(node: &World, tenant: &Tenant) -> Tenant {
+    let agent = json!({"name": "Anna", "email": "anna@example.nl"});
+    node.agent(tenant, &agent).await;
+    let asked = json!({"email": "anna@example.nl"});
+    let made = node.post(tenant, "/api/agent-tokens", &asked).await;
+    Tenant {
+        key: made.body["data"]["token"].as_str().unwrap().to_owned(),
+        ..tenant.clone()
+    }
 }
 
 #[tokio::test]

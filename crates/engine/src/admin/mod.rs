@@ -17,8 +17,9 @@ use crate::adapter::{Adapter, ConfigField, DecodeError, FieldKind, Secret};
 use crate::connections::{Connections, place};
 use crate::outbound::Reach;
 use crate::ports::{Clock, Entropy};
+use crate::references::{FORMS, is_reference};
 use crate::rights::Scopes;
-use crate::seal::{is_reference, random_text};
+use crate::seal::random_text;
 use crate::store::{App, Connection, Store, StoreError};
 
 pub use self::change::{Change, Rotated};
@@ -26,6 +27,8 @@ pub use self::keys::{AppChange, KeyWish, MAX_KEYS, MAX_OVERLAP, OVERLAP, Replace
 
 /// The longest name of anything.
 pub const MAX_NAME: usize = 200;
+/// The shortest webhook secret.
+const MIN_SECRET: usize = 8;
 /// The longest text setting.
 pub const MAX_SETTING: usize = 4096;
 
@@ -93,7 +96,7 @@ pub struct NewConnection {
 pub struct CreatedConnection {
     /// The row.
     pub row: Connection,
-    /// The webhook secret, unless it was given by reference.
+    /// The webhook secret, when it was made up here: who gave one knows it.
     pub webhook_secret: Option<String>,
 }
 
@@ -215,10 +218,12 @@ impl Admin {
             config,
             credentials,
         } = self.checked_config(app.id, id, &*adapter, CheckedConfig::default(), new.config)?;
-        let secret = match new.webhook_secret {
-            Some(secret) => self.checked_secret(secret)?,
-            None => random_text(&*self.entropy, 32),
-        };
+        let given = new.webhook_secret;
+        let given = given
+            .map(|secret| self.checked_secret(secret))
+            .transpose()?;
+        let made = given.is_none().then(|| random_text(&*self.entropy, 32));
+        let secret = given.or_else(|| made.clone()).unwrap_or_default();
         let row = Connection {
             id,
             app_id: app.id,
@@ -235,10 +240,9 @@ impl Admin {
         self.checked_by_adapter(app, &row)?;
         self.store.create_connection(&row).await?;
         self.connections.refresh().await?;
-        let shown = (!is_reference(&secret)).then_some(secret);
         Ok(CreatedConnection {
             row,
-            webhook_secret: shown,
+            webhook_secret: made,
         })
     }
 
@@ -262,11 +266,16 @@ impl Admin {
     fn checked_secret(&self, secret: String) -> Result<String, AdminError> {
         if is_reference(&secret) {
             let opened = self.connections.resolve(&Secret::new(secret.as_str()));
-            opened.map_err(|error| AdminError::invalid("webhook_secret", error.to_string()))?;
+            let opened =
+                opened.map_err(|error| AdminError::invalid("webhook_secret", error.to_string()))?;
+            if opened.expose().chars().count() < MIN_SECRET {
+                let problem = format!("refers to a secret of less than {MIN_SECRET} characters");
+                return Err(AdminError::invalid("webhook_secret", problem));
+            }
             return Ok(secret);
         }
-        if !(8..=MAX_SETTING).contains(&secret.chars().count()) {
-            let problem = "must be at least 8 characters, or a reference such as env:NAME";
+        if !(MIN_SECRET..=MAX_SETTING).contains(&secret.chars().count()) {
+            let problem = format!("must be at least {MIN_SECRET} characters, or {FORMS}");
             return Err(AdminError::invalid("webhook_secret", problem));
         }
         Ok(secret)

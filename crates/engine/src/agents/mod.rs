@@ -20,7 +20,9 @@ pub mod edit;
 pub(crate) mod own;
 pub mod token;
 
-pub use edit::{AgentFault, Draft, Edit, Mapping, NewIdentity};
+pub use edit::{
+    AgentFault, Draft, Edit, Mapping, Matched, Missing, NewIdentity, Outcome, on_record,
+};
 pub use token::{MAX_MINUTES, NewToken, TOKEN_PREFIX};
 
 /// How long a roster is believed without asking.
@@ -169,6 +171,20 @@ impl Agents {
             }
         }
         Err(AgentFault::Busy)
+    }
+
+    /// What a change would come to; nothing is stored. The ids of what it would make are made up.
+    ///
+    /// # Errors
+    /// What the edit finds at fault, or [`AgentFault::Store`].
+    pub async fn preview<T, F>(&self, app: AppId, edit: F) -> Result<T, AgentFault>
+    where
+        F: FnOnce(&mut Edit) -> Result<T, AgentFault>,
+    {
+        let stored = self.inner.store.roster(app).await?;
+        let now = self.inner.clock.now();
+        let mint = IdMint::new(now, self.inner.entropy.random());
+        edit(&mut Edit::new(stored.agents, now, mint))
     }
 
     /// The agent of a person with an account: linked by hand, or else by the same e-mail address.

@@ -1,7 +1,7 @@
 //! Short-lived tokens for embedded panels: a backend mints one with its key for an agent, and the
 //! panel in that agent's browser uses it instead of the key. A token is `sht_` and 256 random
-//! bits; only its hash is stored. It is good for what the role agent may do, only as that agent,
-//! and ends with its time, its agent or the key that minted it.
+//! bits; only its hash is stored. It is good for what both the role agent and the key that minted
+//! it may do, only as that agent, and ends with its time, its agent or that key.
 
 use jiff::SignedDuration;
 use switchhook_domain::id::{AgentId, AgentTokenId, AppId, IdMint, KeyId};

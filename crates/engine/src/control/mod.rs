@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::adapter::Capability;
 use crate::agents::Agents;
 use crate::agents::own::own_part;
-use crate::command::{AgentDevice, CallHandle, CommandError, Control, Fault};
+use crate::command::{AgentDevice, CallHandle, CommandError, Control, Fault, Session};
 use crate::connections::{Connections, ReadyConnection};
 use crate::dial::{Refusal, SessionSource, can_now, check_agent, policy};
 use crate::link::Links;
@@ -233,6 +233,11 @@ impl Controls {
     /// Why not.
     pub fn places_calls(&self, connection: &ReadyConnection) -> Result<(), Refusal> {
         can_now(connection, &self.links, Capability::Originate)
+    }
+
+    /// What asking a connection's platform needs.
+    pub(crate) fn session(&self, connection: &ReadyConnection) -> Session {
+        self.sessions.open(connection)
     }
 
     /// Waits for commands under way to be answered; for an orderly stop.

@@ -219,7 +219,8 @@ impl Inner {
     }
 }
 
-/// Whether a connection can be asked for something now: usable, able, and its live link not down.
+/// Whether a connection can be asked for something now: usable, able, and its live link not down
+/// where that is how it is asked.
 ///
 /// # Errors
 /// [`Refusal::Unusable`], [`Refusal::NotSupported`] or [`Refusal::Down`].
@@ -234,7 +235,8 @@ pub(crate) fn can_now(
     if let Some(why) = connection.adapter.lacks(capability, &connection.context) {
         return Err(Refusal::NotSupported(why));
     }
-    if !connection.adapter.is_live(&connection.context) {
+    let adapter = &connection.adapter;
+    if !adapter.is_live(&connection.context) || !adapter.asks_over_link() {
         return Ok(());
     }
     let link = links.states().remove(&connection.row.id);

@@ -7,6 +7,7 @@ use switchhook_domain::Timestamp;
 use switchhook_domain::event::{EventDraft, EventType};
 
 use super::{CHECK_EVERY, Keeper, Kept, LONGEST_WAIT, PATIENCE, took_too_long};
+use crate::adapter::Transport;
 use crate::command::{CommandError, Fault, HalfSubscribed, Subscribed, Wanted};
 use crate::connections::ReadyConnection;
 use crate::store::{Changeset, StoreResult, StoredSubscription};
@@ -24,6 +25,21 @@ const LATE: SignedDuration = SignedDuration::from_mins(10);
 const OVERLAP: SignedDuration = SignedDuration::from_mins(15);
 /// The longest gap that is filled.
 const LONGEST_GAP: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Why the platform cannot post to us, and the ways out.
+fn no_address(connection: &ReadyConnection) -> CommandError {
+    let sockets = connection.adapter.spec().transports;
+    let otherwise = if sockets.contains(&Transport::Socket) {
+        ", or have the connection keep a socket open, which needs no address"
+    } else {
+        ""
+    };
+    let detail = format!(
+        "This server does not know the address the platform reaches it by: set \
+         server.public_url{otherwise}."
+    );
+    CommandError::new(Fault::Settings, detail)
+}
 
 impl Keeper {
     pub(super) async fn subscribe(
@@ -58,9 +74,7 @@ impl Keeper {
             error,
         };
         let Some(public_url) = &self.public_url else {
-            let detail = "This server does not know the address the platform reaches it by: set \
-                          server.public_url.";
-            return Err(half(CommandError::new(Fault::Settings, detail)));
+            return Err(half(no_address(connection)));
         };
         let wanted = Wanted {
             webhook_url: format!(

@@ -18,15 +18,16 @@ use switchhook_domain::Timestamp;
 use switchhook_domain::event::{EventDraft, EventType};
 use switchhook_domain::id::ConnectionId;
 use switchhook_domain::signal::Signal;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapter::{Inbound, LinkError, LinkState, NotificationSink, Taken};
+use crate::adapter::{Inbound, LinkError, LinkState, NotificationSink, Secret, Taken};
 use crate::connections::{Connections, ReadyConnection};
 use crate::intake::{Intake, IntakeError, Received};
 use crate::metrics::{Metrics, PlatformLabels};
+use crate::session::Sessions;
 use crate::store::{Changeset, Connection, LinkStatus, StoreError};
 
 mod inbound;
@@ -60,6 +61,8 @@ struct Running {
     /// What it was started for.
     row: Arc<Connection>,
     stop: CancellationToken,
+    /// Ends the wait between two tries.
+    again: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -68,6 +71,7 @@ struct Running {
 pub struct Links {
     connections: Arc<Connections>,
     intake: Intake,
+    sessions: Sessions,
     metrics: Metrics,
     running: Arc<Mutex<HashMap<ConnectionId, Running>>>,
     states: Arc<Mutex<HashMap<ConnectionId, LinkStatus>>>,
@@ -88,9 +92,11 @@ impl Links {
     /// A supervisor without connections; [`Self::reconcile`] starts them.
     #[must_use]
     pub fn new(connections: Arc<Connections>, intake: Intake, metrics: Metrics) -> Self {
+        let sessions = Sessions::new(intake.clock().clone());
         Self {
             connections,
             intake,
+            sessions,
             metrics,
             running: Arc::default(),
             states: Arc::default(),
@@ -99,6 +105,13 @@ impl Links {
             numbers: Arc::default(),
             closing: CancellationToken::new(),
         }
+    }
+
+    /// The same, with how platforms are asked that give out a socket to those who sign in.
+    #[must_use]
+    pub fn with_sessions(mut self, sessions: Sessions) -> Self {
+        self.sessions = sessions;
+        self
     }
 
     /// Starts what should run and does not, stops what should not and does. What runs with other
@@ -135,15 +148,28 @@ impl Links {
             former.stop.cancel();
             former.task
         });
-        let (links, token) = (self.clone(), stop.clone());
+        let again = Arc::new(Notify::new());
+        let (links, token, asked) = (self.clone(), stop.clone(), again.clone());
         let task = tokio::spawn(async move {
             if let Some(former) = former {
                 // A task that panicked has been logged by the runtime; it is over, too.
                 let _ = former.await;
             }
-            links.supervise(connection, token).await;
+            links.supervise(connection, token, &asked).await;
         });
-        Running { row, stop, task }
+        Running {
+            row,
+            stop,
+            again,
+            task,
+        }
+    }
+
+    /// Tries a link that is down at once: something was put right, such as a sign-in.
+    pub fn try_again(&self, connection: ConnectionId) {
+        if let Some(running) = lock(&self.running).get(&connection) {
+            running.again.notify_waiters();
+        }
     }
 
     /// The present state of every live connection of this process.
@@ -186,6 +212,7 @@ impl Links {
             intake: self.intake.clone(),
             stop: stop.clone(),
             heard: AtomicI64::new(heard),
+            left: Mutex::default(),
         });
         let work = self
             .clone()
@@ -193,14 +220,15 @@ impl Links {
         (sink, tokio::spawn(work))
     }
 
-    async fn supervise(self, connection: ReadyConnection, stop: CancellationToken) {
+    async fn supervise(self, connection: ReadyConnection, stop: CancellationToken, again: &Notify) {
         let (sink, worker) = self.listen(&connection, &stop);
         let mut wait = FIRST_WAIT;
         while !stop.is_cancelled() {
             let began = std::time::Instant::now();
+            let session = self.sessions.open(&connection);
             let ended = connection
                 .adapter
-                .connect(connection.context.clone(), sink.clone(), stop.clone())
+                .connect_signed_in(session, sink.clone(), stop.clone())
                 .await;
             if stop.is_cancelled() {
                 break;
@@ -219,6 +247,7 @@ impl Links {
             let pause = pause.mul_f64(0.5 + self.jitter());
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
+                () = again.notified() => wait = FIRST_WAIT,
                 () = stop.cancelled() => {}
             }
         }
@@ -387,6 +416,8 @@ struct Sink {
     intake: Intake,
     stop: CancellationToken,
     heard: AtomicI64,
+    /// What one run leaves for the next.
+    left: Mutex<Option<Secret>>,
 }
 
 impl Sink {
@@ -447,5 +478,13 @@ impl NotificationSink for Sink {
 
     fn last_heard(&self) -> Option<Timestamp> {
         Timestamp::from_microsecond(self.heard.load(Ordering::Relaxed)).ok()
+    }
+
+    fn recall(&self) -> Option<Secret> {
+        lock(&self.left).clone()
+    }
+
+    fn remember(&self, what: Option<Secret>) {
+        *lock(&self.left) = what;
     }
 }

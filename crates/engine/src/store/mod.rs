@@ -35,9 +35,11 @@ use uuid::Uuid;
 pub mod agents;
 pub mod audit;
 pub mod dials;
+pub mod idempotency;
 pub mod imports;
 pub mod installation;
 pub mod keys;
+pub mod load;
 pub mod media;
 pub mod people;
 pub mod states;
@@ -47,9 +49,11 @@ pub use crate::rights::Role;
 pub use agents::{AgentStore, AgentToken, RosterChange, StoredRoster};
 pub use audit::{Actor, ActorKind, AuditEntry, AuditQuery, AuditStore, BegunDeed};
 pub use dials::{Dial, DialFailure, DialPolicy, DialState, DialStore};
+pub use idempotency::{Claim, IdempotencyStore, KeyedRequest};
 pub use imports::ImportStore;
 pub use installation::{InstallationStore, SealedRow, SealedTable};
 pub use keys::{ApiKey, KeyClaim, KeyProof, KeyStore, KeyUse};
+pub use load::{LoadStore, StoreLoad};
 pub use media::{
     MediaCursor, MediaPage, MediaStore, RecordingCheck, RecordingQuery, RecordingRecord,
     StoredMessage, StoredPresence, StoredRecording, StoredVoicemail, VoicemailQuery,
@@ -320,6 +324,10 @@ pub struct CallQuery {
     pub connection_id: Option<ConnectionId>,
     /// Agent's extension or platform user id.
     pub agent: Option<String>,
+    /// Taken by this agent, as the record says.
+    pub agent_id: Option<AgentId>,
+    /// Taken by an agent with this id in the business software, as the record says.
+    pub crm_user_id: Option<String>,
     /// Known by one of these names of platforms; `None` for all calls.
     pub keys: Option<Vec<(ConnectionId, String)>>,
     /// Talk time of at least so many seconds; calls that last have none.
@@ -338,6 +346,27 @@ pub struct CallQuery {
     pub offset: u32,
     /// Go on after this position; not with a sort that has none.
     pub after: Option<CallCursor>,
+}
+
+impl CallQuery {
+    /// True when some condition or the order has no index, so that calls are looked at that may
+    /// not be shown; see [`SCAN_LIMIT`].
+    #[must_use]
+    pub fn is_scan(&self) -> bool {
+        let numbers = [&self.from_number, &self.to_number];
+        let numbers = numbers.into_iter().flatten().count();
+        !self.statuses.is_empty()
+            || self.direction.is_some()
+            || self.platform.is_some()
+            || self.connection_id.is_some()
+            || self.agent.is_some()
+            || self.agent_id.is_some()
+            || self.crm_user_id.is_some()
+            || self.min_duration.is_some()
+            || self.max_duration.is_some()
+            || !self.sort.has_positions()
+            || numbers > usize::from(!self.open_only)
+    }
 }
 
 /// A position in a list of calls: by start, then by id.
@@ -452,9 +481,11 @@ pub trait Store:
     AgentStore
     + AuditStore
     + DialStore
+    + IdempotencyStore
     + ImportStore
     + InstallationStore
     + KeyStore
+    + LoadStore
     + MediaStore
     + PeopleStore
     + StateStore

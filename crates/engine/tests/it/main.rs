@@ -9,6 +9,8 @@
 
 mod audit;
 mod keeper;
+mod links;
+mod matching;
 mod oauth;
 mod openconnector;
 mod outbound;

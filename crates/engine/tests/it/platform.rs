@@ -2,7 +2,7 @@
 //! strict as a real one: codes and refresh tokens work once, PKCE is checked.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use prometheus_client::registry::Registry;
 use serde_json::{Map, Value};
 use switchhook_domain::id::{AppId, ConnectionId};
 use switchhook_engine::adapter::{
-    Adapter, AdapterSpec, ConnectionContext, DecodeError, Decoded, Inbound, Rejection, Secret,
+    Adapter, AdapterSpec, ConnectionContext, DecodeError, Decoded, Inbound, LinkError, LinkState,
+    NotificationSink, Rejection, Secret,
 };
 use switchhook_engine::command::{
     ClientAuth, CommandError, Fault, Grant, HalfSubscribed, OAuthEndpoints, Revoke, Session,
@@ -22,6 +23,7 @@ use switchhook_engine::command::{
 use switchhook_engine::connections::{Connections, Platforms, ReadyConnection};
 use switchhook_engine::intake::Intake;
 use switchhook_engine::keeper::Keeper;
+use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
 use switchhook_engine::oauth::{Granted, TokenEndpoint, TokenRequest, Tokens};
 use switchhook_engine::ports::{Clock, SystemEntropy};
@@ -31,6 +33,7 @@ use switchhook_engine::store::{App, Connection, Store};
 use switchhook_testkit::clock::TestClock;
 use switchhook_testkit::memory::MemoryStore;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 static SPEC: AdapterSpec = AdapterSpec {
@@ -54,6 +57,13 @@ pub(crate) struct Vendor {
     pub(crate) log_fails: Mutex<Option<CommandError>>,
     pub(crate) unsubscribed: Mutex<Vec<Value>>,
     pub(crate) unsubscribe_fails: Mutex<bool>,
+    /// What the next runs of the link leave and how they end; after that one with a sign-in stays
+    /// up.
+    pub(crate) runs: Mutex<VecDeque<(Option<&'static str>, LinkError)>>,
+    /// True for a platform with a link.
+    pub(crate) is_live: Mutex<bool>,
+    /// What each run found: the sign-in and what the one before it left.
+    pub(crate) found: Mutex<Vec<(Result<String, Fault>, Option<String>)>>,
     /// Told when the next subscription is asked for, and waited for before it is answered.
     pause: Mutex<Option<(Arc<Notify>, Arc<Notify>)>>,
 }
@@ -113,6 +123,35 @@ impl Adapter for Acme {
 
     fn keeps_subscription(&self, _connection: &ConnectionContext) -> bool {
         true
+    }
+
+    fn is_live(&self, _connection: &ConnectionContext) -> bool {
+        *self.vendor.is_live.lock().unwrap()
+    }
+
+    async fn connect_signed_in(
+        &self,
+        session: Session,
+        sink: Arc<dyn NotificationSink>,
+        stop: CancellationToken,
+    ) -> Result<(), LinkError> {
+        let token = session.tokens.token().await;
+        let token = token.map(|token| token.expose().to_owned());
+        let signed_in = token.is_ok();
+        let left = sink.recall().map(|left| left.expose().to_owned());
+        let token = token.map_err(|error| error.fault);
+        self.vendor.found.lock().unwrap().push((token, left));
+        let next = self.vendor.runs.lock().unwrap().pop_front();
+        match next {
+            Some((leaves, end)) => {
+                sink.remember(leaves.map(Secret::new));
+                return Err(end);
+            }
+            None if !signed_in => return Err(LinkError::Misconfigured("sign in".to_owned())),
+            None => sink.link(LinkState::Up).await,
+        }
+        stop.cancelled().await;
+        Ok(())
     }
 
     async fn subscribe(
@@ -356,6 +395,19 @@ impl World {
         let sessions = Sessions::new(self.clock.clone()).with_tokens(tokens.clone());
         let (store, connections) = (self.store.clone(), self.connections.clone());
         Keeper::new(store, connections, sessions, tokens, intake, public_url)
+    }
+
+    /// One node's links, and the tokens they sign in with.
+    pub(crate) fn links(&self) -> (Links, Tokens) {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let (store, connections) = (self.store.clone(), self.connections.clone());
+        let (clock, entropy) = (self.clock.clone(), Arc::new(SystemEntropy));
+        let intake = Intake::new(store, connections, clock, entropy, metrics.clone());
+        let tokens = self.tokens();
+        let sessions = Sessions::new(self.clock.clone()).with_tokens(tokens.clone());
+        let links = Links::new(self.connections.clone(), intake, metrics);
+        (links.with_sessions(sessions), tokens)
     }
 
     /// Signs in.

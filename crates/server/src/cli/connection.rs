@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use switchhook_domain::id::{AppId, ConnectionId};
 use switchhook_engine::admin::{AdminError, Change, NewConnection};
 use switchhook_engine::audit::OnRecord;
+use switchhook_engine::references::FORMS;
 use switchhook_engine::store::Connection;
 
 use super::deeds::{self, Done};
@@ -31,8 +32,7 @@ enum Command {
         /// A setting; may be given several times. `platforms NAME` lists them.
         #[arg(long = "set", value_name = "KEY=VALUE")]
         settings: Vec<String>,
-        /// Secret the platform signs with; made up when left out. May be env:NAME or file:PATH.
-        #[arg(long)]
+        #[arg(long, help = secret_help("Secret the platform signs with"))]
         webhook_secret: Option<String>,
     },
     /// Lists the connections and how they are doing.
@@ -53,8 +53,7 @@ enum Command {
     Secret {
         /// The connection's id, as `list` shows it.
         id: ConnectionId,
-        /// The secret the platform shows; made up when left out. May be env:NAME or file:PATH.
-        #[arg(long)]
+        #[arg(long, help = secret_help("The secret the platform shows"))]
         secret: Option<String>,
         /// Believe the former secret no longer.
         #[arg(long)]
@@ -70,6 +69,10 @@ enum Command {
         /// The platform whose settings to list.
         name: Option<String>,
     },
+}
+
+fn secret_help(what: &str) -> String {
+    format!("{what}; made up when left out. May be {FORMS}")
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Outcome {
@@ -272,10 +275,11 @@ fn without_values_null(settings: Map<String, Value>) -> Map<String, Value> {
 }
 
 fn parse_settings(settings: &[String]) -> Result<Map<String, Value>, Failure> {
-    let pairs = settings.iter().map(|setting| {
-        let (key, value) = setting
-            .split_once('=')
-            .ok_or_else(|| Failure::Usage(format!("`{setting}` is no setting: write KEY=VALUE")))?;
+    let pairs = settings.iter().enumerate().map(|(i, setting)| {
+        // It is not repeated: somebody may have written the secret alone.
+        let told = || format!("setting {} has no `=`: write KEY=VALUE", i + 1);
+        let parted = setting.split_once('=');
+        let (key, value) = parted.ok_or_else(|| Failure::Usage(told()))?;
         Ok((key.trim().to_owned(), Value::from(value)))
     });
     pairs.collect()

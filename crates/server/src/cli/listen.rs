@@ -62,12 +62,17 @@ async fn epoch(args: &Args) -> anyhow::Result<String> {
         .get(url)
         .header("x-app-api-key", &args.key)
         .send()
-        .await?;
+        .await
+        // An address may hold a password.
+        .map_err(reqwest::Error::without_url)
+        .context("cannot ask the server")?;
     let page: Value = answer
         .error_for_status()
+        .map_err(reqwest::Error::without_url)
         .context("cannot read the log")?
         .json()
-        .await?;
+        .await
+        .map_err(reqwest::Error::without_url)?;
     let epoch = page["pagination"]["epoch"]
         .as_str()
         .context("the log has no epoch")?;

@@ -10,6 +10,7 @@ use crate::config::{Config, Environment, Overrides};
 use crate::telemetry;
 
 mod adapter;
+mod agent;
 mod app;
 mod audit;
 mod bench;
@@ -70,6 +71,8 @@ enum Command {
     App(app::Args),
     /// Makes, lists, replaces and revokes API keys.
     Key(key::Args),
+    /// Finds out which users of a platform are which agents.
+    Agent(agent::Args),
     /// Invites and lists people, makes links for them, shuts them out.
     User(user::Args),
     /// Adds, lists and removes connections to phone platforms.
@@ -170,6 +173,7 @@ fn block_on(command: Command, context: Context) -> Outcome {
             Command::Adapter(args) => adapter::run(&args),
             Command::App(args) => app::run(args, &context).await,
             Command::Key(args) => key::run(args, &context).await,
+            Command::Agent(args) => agent::run(args, &context).await,
             Command::User(args) => user::run(args, &context).await,
             Command::Connection(args) => connection::run(args, &context).await,
             Command::Import(args) => import::run(args, &context).await,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use switchhook_engine::adapter::Secret;
 use switchhook_engine::connections::Defaults;
-use switchhook_engine::seal::resolve;
+use switchhook_engine::references::follow;
 
 use super::{Environment, Fault};
 
@@ -103,7 +103,7 @@ impl Reader<'_> {
             Some((name, value.trim()))
         });
         let (name, value) = set.next()?;
-        match resolve(&Secret::new(value)) {
+        match follow(&Secret::new(value)) {
             Ok(value) => Some(value),
             Err(error) => {
                 self.faults.push(Fault {

@@ -15,18 +15,23 @@ use switchhook_domain::phone::NumberPlan;
 use switchhook_engine::adapter::Secret;
 use switchhook_engine::openconnector::Nextcloud;
 use switchhook_engine::outbound::Policy;
-use switchhook_engine::seal::{MasterKey, resolve};
+use switchhook_engine::references::{References, follow};
+use switchhook_engine::seal::MasterKey;
 
 use crate::tls::TlsFiles;
 
+mod database;
 mod inherited;
 mod limits;
 pub mod mappings;
+mod own;
 pub mod people;
 mod source;
 
+pub use database::Pool;
 pub use inherited::Inherited;
 pub use limits::MaxConnections;
+pub use own::Own;
 pub use source::{Environment, read_file};
 
 /// The default file, with every key explained.
@@ -61,12 +66,18 @@ pub struct Config {
     pub frame_ancestors: String,
     /// `sqlite://…` or `postgres://…`; may hold a password.
     pub database_url: Secret,
+    /// Connections to PostgreSQL.
+    pub pool: Pool,
     /// The operators' bearer secret.
     pub internal_api_secret: Option<Secret>,
     /// The master key, unless it is in a file beside the database.
     pub master_key: Option<MasterKey>,
     /// Master keys used before: what is sealed under them still opens.
     pub previous_master_keys: Vec<MasterKey>,
+    /// What secrets of connections may refer to.
+    pub secret_files: References,
+    /// What they may not, wherever it lies.
+    pub own: Own,
     /// Where secrets of connections may be kept beside here.
     pub openconnector: Option<Nextcloud>,
     /// How people sign in.
@@ -105,9 +116,12 @@ impl Default for Config {
             cors_origins: Vec::new(),
             frame_ancestors: "'self'".to_owned(),
             database_url: Secret::new("sqlite://switchhook.db"),
+            pool: Pool::default(),
             internal_api_secret: None,
             master_key: None,
             previous_master_keys: Vec::new(),
+            secret_files: References::default(),
+            own: Own::default(),
             openconnector: None,
             people: people::PeopleConfig::default(),
             country: "NL".to_owned(),
@@ -147,7 +161,7 @@ pub struct Raw {
 }
 
 /// Every key there is, as `section.key`.
-pub const KEYS: [&str; 48] = [
+pub const KEYS: [&str; 52] = [
     "server.listen",
     "server.public_url",
     "server.environment",
@@ -170,9 +184,13 @@ pub const KEYS: [&str; 48] = [
     "tls.certificate",
     "tls.key",
     "database.url",
+    "database.max_connections",
+    "database.min_connections",
+    "database.idle_timeout",
     "security.internal_api_secret",
     "security.master_key",
     "security.previous_master_keys",
+    "security.secret_files",
     "openconnector.url",
     "openconnector.username",
     "openconnector.password",
@@ -242,8 +260,10 @@ impl Config {
             }
         }
         let config = Self::check(&values.raw, faults)?;
+        let own = Own::read(&values.raw, &config, overrides.file.as_deref(), environment);
         Ok(Self {
             inherited,
+            own,
             ..config
         })
     }
@@ -311,6 +331,7 @@ impl Config {
                 default.frame_ancestors,
                 limits::frames,
             ),
+            pool: Pool::read(&mut reader),
             database_url: reader.read("database.url", default.database_url, database_url),
             internal_api_secret: reader.read("security.internal_api_secret", None, long_secret),
             master_key: reader.read("security.master_key", None, master_key),
@@ -319,6 +340,12 @@ impl Config {
                 Vec::new(),
                 master_keys,
             ),
+            secret_files: reader.read(
+                "security.secret_files",
+                default.secret_files,
+                References::parse,
+            ),
+            own: default.own,
             people: reader.people(),
             openconnector: reader.openconnector(),
             country: reader.read("numbers.country", default.country, |text| {
@@ -355,6 +382,9 @@ impl Config {
             reader.faults.extend(faults);
         }
         let postgres = config.database_url.expose().starts_with("postgres");
+        if postgres {
+            config.pool.check(&mut reader);
+        }
         if postgres && config.master_key.is_none() && reader.faults.is_empty() {
             reader.faults.push(Fault {
                 place: "security.master_key".to_owned(),
@@ -492,7 +522,7 @@ fn days(text: &str) -> Result<u32, String> {
 }
 
 fn database_url(text: &str) -> Result<Secret, String> {
-    let url = resolve(&Secret::new(text)).map_err(|error| error.to_string())?;
+    let url = follow(&Secret::new(text)).map_err(|error| error.to_string())?;
     let known = ["sqlite:", "postgres://", "postgresql://"];
     if known.iter().any(|scheme| url.expose().starts_with(scheme)) {
         Ok(url)
@@ -505,7 +535,7 @@ fn secret(text: &str) -> Result<Option<Secret>, String> {
     if text.is_empty() {
         return Ok(None);
     }
-    resolve(&Secret::new(text))
+    follow(&Secret::new(text))
         .map(Some)
         .map_err(|error| error.to_string())
 }
@@ -514,7 +544,7 @@ fn secret(text: &str) -> Result<Option<Secret>, String> {
 fn master_keys(text: &str) -> Result<Vec<MasterKey>, String> {
     let keys = text.split(',').map(str::trim).filter(|key| !key.is_empty());
     keys.map(|key| {
-        let key = resolve(&Secret::new(key)).map_err(|error| error.to_string())?;
+        let key = follow(&Secret::new(key)).map_err(|error| error.to_string())?;
         MasterKey::parse(key.expose()).map_err(|error| error.to_string())
     })
     .collect()
@@ -544,6 +574,10 @@ mod tests {
             ..Overrides::default()
         };
         let from_file = Config::load(&overrides, &Environment::default()).unwrap();
+        let from_file = Config {
+            own: Own::default(),
+            ..from_file
+        };
         assert_eq!(format!("{from_file:?}"), format!("{:?}", Config::default()));
         for key in KEYS {
             let (_, name) = key.split_once('.').unwrap();
@@ -681,10 +715,6 @@ mod tests {
             ("JWT_SECRET", "x"),
             ("LOG_TRANSPORT", "console"),
             ("WEBSOCKET_HEARTBEAT_INTERVAL", "30000"),
-            ("DB_MAX_CLIENTS", "10"),
-            ("DB_IDLE_TIMEOUT", "30000"),
-            ("DB_POOL_MIN", "2"),
-            ("DB_POOL_MAX", "10"),
             ("LOG_LEVEL", "warn"),
             ("PORT", "4100"),
         ])
@@ -692,6 +722,7 @@ mod tests {
         assert_eq!(config.log_level, "warn");
         assert_eq!(config.listen.port(), 4100);
         let rest = Config {
+            own: Own::default(),
             log_level: "info".to_owned(),
             listen: Config::default().listen,
             ..config

@@ -8,6 +8,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Fault, KEYS, Raw};
 
+/// The variable that names the file.
+const VARIABLE: &str = "SWITCHHOOK_CONFIG";
+
 /// Raw values by key, and what was wrong with the file.
 #[derive(Debug, Default)]
 pub struct Values {
@@ -94,6 +97,7 @@ impl Environment {
                 put(key, name, text);
             }
         }
+        self.pool(&mut put);
         if self.get("JSON_LOGS") == Some("true") {
             put("log.format", "JSON_LOGS", "json".to_owned());
         }
@@ -107,6 +111,24 @@ impl Environment {
             }
         }
         values
+    }
+
+    /// How many connections, and how long an idle one stays: milliseconds there, seconds here.
+    fn pool(&self, put: &mut impl FnMut(&str, &str, String)) {
+        let same = [
+            (&["DB_MAX_CLIENTS", "DB_POOL_MAX"][..], "max_connections"),
+            (&["DB_POOL_MIN"], "min_connections"),
+        ];
+        for (names, key) in same {
+            if let Some((name, text)) = self.first(names) {
+                put(&format!("database.{key}"), name, text.to_owned());
+            }
+        }
+        if let Some(text) = self.get("DB_IDLE_TIMEOUT") {
+            let seconds = text.trim().parse::<u64>().map(|ms| ms.div_ceil(1000));
+            let text = seconds.map_or_else(|_| text.to_owned(), |seconds| seconds.to_string());
+            put("database.idle_timeout", "DB_IDLE_TIMEOUT", text);
+        }
     }
 
     /// `DB_HOST`, `DB_USER` and so on, or their `PG…` forms, as one URL.
@@ -185,13 +207,19 @@ fn encode(text: &str) -> String {
         .collect()
 }
 
+/// The file that was named, or the one that is looked for.
+pub(super) fn path<'a>(named: Option<&'a Path>, environment: &'a Environment) -> &'a Path {
+    let named = named.or_else(|| environment.get(VARIABLE).map(Path::new));
+    named.unwrap_or(Path::new("switchhook.toml"))
+}
+
 /// Reads the file that was named, or `switchhook.toml` where there is one.
 ///
 /// # Errors
 /// When the file cannot be read or is no TOML.
 pub fn read_file(named: Option<&Path>, environment: &Environment) -> Result<Values, Vec<Fault>> {
-    let named = named.or_else(|| environment.get("SWITCHHOOK_CONFIG").map(Path::new));
-    let path = named.unwrap_or(Path::new("switchhook.toml"));
+    let named = named.or_else(|| environment.get(VARIABLE).map(Path::new));
+    let path = path(named, environment);
     if named.is_none() && !path.exists() {
         return Ok(Values::default());
     }

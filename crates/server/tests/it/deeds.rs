@@ -35,6 +35,10 @@ const CHANGE_NOTHING: &[(&str, &str)] = &[
     ("connection list", "reads"),
     ("connection platforms", "lists what this build speaks"),
     (
+        "agent match",
+        "has a test of its own, beside a platform that lists its users: agents.rs",
+    ),
+    (
         "import dialpad-cti-server",
         "has a test of its own, beside a database to import: import/",
     ),

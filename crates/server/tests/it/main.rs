@@ -10,6 +10,7 @@
     reason = "a test may stop at the first surprise and says so on the terminal"
 )]
 
+mod agents;
 mod audit;
 mod bed;
 mod connections;
@@ -23,11 +24,14 @@ mod leaks;
 mod mappings;
 mod openconnector;
 mod people;
+mod pool;
 mod program;
 mod real_dial;
 mod real_dial_api;
 mod real_oidc;
 mod real_pbx;
 mod real_sqs;
+mod ringcentral_socket;
+mod secret_files;
 mod secrets;
 mod tls;

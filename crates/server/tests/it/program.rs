@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -26,6 +27,8 @@ pub struct Server {
     pub url: String,
     folder: PathBuf,
     client: reqwest::Client,
+    /// What it has printed so far.
+    said: Arc<Mutex<String>>,
 }
 
 /// An app of the server.
@@ -68,21 +71,29 @@ impl Server {
             .stderr(log)
             .spawn()
             .expect("the program starts");
+        let said = Arc::new(Mutex::new(String::new()));
+        let heard = said.clone();
         let output = BufReader::new(child.stdout.take().unwrap());
-        let url = output
-            .lines()
-            .map_while(Result::ok)
+        let mut lines = output.lines().map_while(Result::ok).inspect(move |line| {
+            let mut heard = heard.lock().unwrap();
+            heard.push_str(line);
+            heard.push('\n');
+        });
+        let url = lines
+            .by_ref()
             .find_map(|line| {
                 line.split_once(" on ")
                     .map(|(_, url)| url.trim().to_owned())
             })
             .expect("it says where it listens");
+        std::thread::spawn(move || lines.for_each(drop));
         let client = client();
         Self {
             child: Some(child),
             url,
             folder: folder.to_owned(),
             client,
+            said,
         }
     }
 
@@ -104,6 +115,7 @@ impl Server {
             url,
             folder: folder.to_owned(),
             client: client(),
+            said: Arc::default(),
         };
         (server, parts)
     }
@@ -130,6 +142,11 @@ impl Server {
 
     pub fn client(&self) -> &reqwest::Client {
         &self.client
+    }
+
+    /// What it has printed so far.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
     }
 
     pub async fn app(&self, name: &str) -> App {

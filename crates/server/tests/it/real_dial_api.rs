@@ -335,6 +335,46 @@ async fn a_click_dials_and_what_ari_lacks_is_said_beforehand() {
     assert_eq!(channels(&pbx), set(&[]), "nothing goes on");
 }
 
+/// The PBX's endpoints, matched to agents: those of the settings only, made once, found again.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_endpoints_of_a_real_pbx_become_agents() {
+    let Some(_pbx) = Pbx::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let desk = Desk::new(&server, by_ari()).await;
+    let own = server.get(&desk.app, "/api/connections").await;
+    let id = own["data"][0]["id"].as_str().unwrap().to_owned();
+    let anna = json!({ "name": "Anna", "identities": [
+        { "kind": "extension", "value": "100", "connection_id": id }] });
+    let anna = desk.post("/api/agents", None, &anna).await;
+    let anna = anna.data(StatusCode::CREATED)["id"].clone();
+    let path = format!("/api/connections/{id}/users");
+    let users = server.get(&desk.app, &path).await["data"]["users"].clone();
+    let users: Vec<&Value> = users.as_array().unwrap().iter().collect();
+    let of = |extension: &str| users.iter().find(|user| user["extension"] == extension);
+    let hers = of("100").unwrap();
+    assert_eq!(
+        (&hers["outcome"], &hers["agent"]["id"]),
+        (&json!("already"), &anna)
+    );
+    assert_eq!(hers["device"], "PJSIP/100");
+    assert_eq!(
+        (&hers["email"], &hers["platform_user_id"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(of(SWITCHED_OFF).unwrap()["state"], "offline");
+    assert_eq!(of(SWITCHED_OFF).unwrap()["outcome"], "no_email");
+    assert!(of("trunk").is_none(), "{users:#?}");
+    let body = json!({ "connection_id": id, "create_missing": true, "create_without_email": true });
+    let made = desk.post("/api/agents/match", None, &body).await;
+    let counts = made.data(StatusCode::OK)["counts"].clone();
+    assert_eq!(counts["created"], users.len() - 1, "{counts}");
+    let again = desk.post("/api/agents/match", None, &body).await;
+    assert_eq!(again.data(StatusCode::OK)["counts"]["already"], users.len());
+    let agents = server.get(&desk.app, "/api/agents").await;
+    assert_eq!(agents["pagination"]["total"], users.len());
+}
+
 /// A phone that is not there, and numbers that may not be dialled.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_to_nothing_is_told_with_its_cause() {

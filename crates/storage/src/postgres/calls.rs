@@ -8,207 +8,74 @@
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::{AppId, CallId, ConnectionId};
 use switchhook_engine::store::{
-    COUNT_LIMIT, CallCursor, CallPage, CallQuery, CallSort, DueCall, SNAPSHOT_LIMIT, Snapshot,
-    StoreError, StoreResult,
+    COUNT_LIMIT, CallCursor, CallPage, CallQuery, DueCall, SNAPSHOT_LIMIT, Snapshot, StoreError,
+    StoreResult,
 };
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
 
 use super::reader::{Readers, Transaction};
 use super::session::{At, column, column_count, column_time};
-use crate::columns::{clean, direction_name, key, open_statuses};
+use crate::call_filter::{Dialect, Filter};
+use crate::columns::{key, open_statuses};
 
-type Value = (Box<dyn ToSql + Sync + Send>, Type);
+/// How PostgreSQL writes a filter. Which index it walks is the planner's choice.
+struct Postgres;
 
-/// A `WHERE` being put together.
-pub(super) struct Filter {
-    /// Conditions that narrow the walk along the index.
-    indexed: String,
-    /// Conditions tested row by row.
-    tested: String,
-    sort: CallSort,
-    values: Vec<Value>,
-}
+impl Dialect for Postgres {
+    type Value = (Box<dyn ToSql + Sync + Send>, Type);
+    const MARK: char = '$';
+    const SHOWN: &'static str = "app_id = $1 AND visible";
+    const OPEN: &'static str = "open";
+    const KEEPS_ORDER: bool = false;
+    const BODY: &'static str = "app_id";
 
-impl Filter {
-    pub(super) fn new(app: AppId, query: &CallQuery) -> Self {
-        let mut filter = Self {
-            indexed: "app_id = $1 AND visible".to_owned(),
-            tested: String::new(),
-            sort: query.sort,
-            values: vec![(Box::new(app.0), Type::UUID)],
-        };
-        filter.choose_index(query);
-        filter.range(query);
-        filter.test(query);
-        filter
+    fn id(id: Uuid) -> Self::Value {
+        (Box::new(id), Type::UUID)
     }
 
-    fn bind(&mut self, value: impl ToSql + Sync + Send + 'static, kind: Type) -> usize {
-        self.values.push((Box::new(value), kind));
-        self.values.len()
+    fn text(text: &str) -> Self::Value {
+        (Box::new(text.to_owned()), Type::TEXT)
     }
 
-    fn bind_text(&mut self, text: &str) -> usize {
-        self.bind(text.to_owned(), Type::TEXT)
+    fn time(at: Timestamp) -> Self::Value {
+        (Box::new(At::from(at)), Type::TIMESTAMPTZ)
     }
 
-    fn choose_index(&mut self, query: &CallQuery) {
-        let from = query
-            .from_number
-            .as_deref()
-            .map(|number| self.bind_text(&key(number)));
-        let to = query
-            .to_number
-            .as_deref()
-            .map(|number| self.bind_text(&key(number)));
-        let from = from.map(|n| format!(" AND from_number = ${n}"));
-        let to = to.map(|n| format!(" AND to_number = ${n}"));
-        if let Some(keys) = &query.keys {
-            let connections: Vec<_> = keys.iter().map(|(connection, _)| connection.0).collect();
-            let names: Vec<String> = keys.iter().map(|(_, name)| key(name).into()).collect();
-            let connections = self.bind(connections, Type::UUID_ARRAY);
-            let names = self.bind(names, Type::TEXT_ARRAY);
-            self.indexed.push_str(&format!(
-                " AND id IN (SELECT k.call_id FROM unnest(${connections}, ${names}) \
-                 AS q (connection_id, key) JOIN call_keys k \
-                 ON k.connection_id = q.connection_id AND k.key = q.key)"
-            ));
-            self.tested.extend([from, to].into_iter().flatten());
-            if query.open_only {
-                let statuses = open_statuses().join("', '");
-                self.tested
-                    .push_str(&format!(" AND open AND status IN ('{statuses}')"));
-            }
-        } else if query.open_only {
-            let statuses = open_statuses().join("', '");
-            self.indexed
-                .push_str(&format!(" AND open AND status IN ('{statuses}')"));
-            self.tested.extend([from, to].into_iter().flatten());
-        } else if let Some(from) = from {
-            self.indexed.push_str(&from);
-            self.tested.extend(to);
-        } else if let Some(to) = to {
-            self.indexed.push_str(&to);
-        }
+    fn number(number: i64) -> Self::Value {
+        (Box::new(number), Type::INT8)
     }
 
-    fn range(&mut self, query: &CallQuery) {
-        if let Some(since) = query.since {
-            let n = self.bind(At::from(since), Type::TIMESTAMPTZ);
-            self.indexed.push_str(&format!(" AND sort_at >= ${n}"));
-        }
-        if let Some(until) = query.until {
-            let n = self.bind(At::from(until), Type::TIMESTAMPTZ);
-            self.indexed.push_str(&format!(" AND sort_at < ${n}"));
-        }
+    fn along(_: &str) -> String {
+        "calls".to_owned()
     }
 
-    fn test(&mut self, query: &CallQuery) {
-        if !query.statuses.is_empty() {
-            let names: Vec<&str> = query.statuses.iter().map(|s| s.as_str()).collect();
-            self.tested
-                .push_str(&format!(" AND status IN ('{}')", names.join("', '")));
-        }
-        if let Some(direction) = query.direction {
-            self.tested
-                .push_str(&format!(" AND direction = '{}'", direction_name(direction)));
-        }
-        if let Some(platform) = &query.platform {
-            let n = self.bind_text(&clean(platform));
-            self.tested.push_str(&format!(" AND platform = ${n}"));
-        }
-        if let Some(connection) = query.connection_id {
-            let n = self.bind(connection.0, Type::UUID);
-            self.tested.push_str(&format!(" AND connection_id = ${n}"));
-        }
-        if let Some(agent) = &query.agent {
-            let n = self.bind_text(&clean(agent));
-            self.tested.push_str(&format!(
-                " AND (agent_extension = ${n} OR agent_user = ${n})"
-            ));
-        }
-        for (limit, comparison) in [(query.min_duration, ">="), (query.max_duration, "<=")] {
-            if let Some(seconds) = limit {
-                let n = self.bind(seconds, Type::INT8);
-                self.tested
-                    .push_str(&format!(" AND duration_seconds {comparison} ${n}"));
-            }
-        }
-    }
-
-    pub(super) fn go_on_after(&mut self, cursor: CallCursor) {
-        let at = self.bind(At::from(cursor.sort_at), Type::TIMESTAMPTZ);
-        let id = self.bind(cursor.id.0, Type::UUID);
-        let further = if self.sort == CallSort::Oldest {
-            ">"
-        } else {
-            "<"
-        };
-        self.indexed
-            .push_str(&format!(" AND (sort_at, id) {further} (${at}, ${id})"));
-    }
-
-    /// The order of the walk.
-    fn walk(&self) -> &'static str {
-        match self.sort {
-            CallSort::Oldest => "ORDER BY sort_at, id",
-            CallSort::Newest | CallSort::Longest | CallSort::Shortest => {
-                "ORDER BY sort_at DESC, id DESC"
-            }
-        }
-    }
-
-    /// The order of the page, of columns with this prefix.
-    fn order(&self, of: &str) -> String {
-        match self.sort {
-            CallSort::Newest => format!("ORDER BY {of}sort_at DESC, {of}id DESC"),
-            CallSort::Oldest => format!("ORDER BY {of}sort_at, {of}id"),
-            CallSort::Longest | CallSort::Shortest => {
-                let way = if self.sort == CallSort::Longest {
-                    " DESC"
-                } else {
-                    ""
-                };
-                format!(
-                    "ORDER BY {of}duration_seconds{way} NULLS LAST, {of}sort_at DESC, {of}id DESC"
-                )
-            }
-        }
-    }
-
-    /// The rows that match, in order; no more than `scan_limit` are looked at.
-    fn matching(&self, columns: &str, scan_limit: u32) -> String {
-        let Self {
-            indexed, tested, ..
-        } = self;
-        let (walk, order) = (self.walk(), self.order(""));
-        if tested.is_empty() && self.sort.has_positions() {
-            return format!("SELECT {columns} FROM calls WHERE {indexed} {order}");
-        }
+    fn known(filter: &mut Filter<Self>, keys: &[(ConnectionId, String)]) -> String {
+        let connections: Vec<_> = keys.iter().map(|(connection, _)| connection.0).collect();
+        let names: Vec<String> = keys.iter().map(|(_, name)| key(name).into()).collect();
+        let connections = filter.bind((Box::new(connections), Type::UUID_ARRAY));
+        let names = filter.bind((Box::new(names), Type::TEXT_ARRAY));
         format!(
-            "SELECT {columns} FROM (SELECT * FROM calls WHERE {indexed} {walk} \
-             LIMIT {scan_limit}) walked WHERE true{tested} {order}"
+            " AND id IN (SELECT k.call_id FROM unnest({connections}, {names}) \
+             AS q (connection_id, key) JOIN call_keys k \
+             ON k.connection_id = q.connection_id AND k.key = q.key)"
         )
     }
+}
 
+impl Filter<Postgres> {
     /// The statement that gives a page.
-    pub(super) fn page(&self, limit: u32, offset: u32, scan_limit: u32) -> String {
+    fn page(&self, limit: u32, offset: u32, scan_limit: u32) -> String {
         let matching = self.matching("app_id, sort_at, id, duration_seconds", scan_limit);
         let order = self.order("m.");
         format!(
             "SELECT m.sort_at, m.id, b.record FROM ({matching} LIMIT {limit} OFFSET {offset}) m \
-             JOIN call_bodies b ON b.app_id = m.app_id AND b.id = m.id \
-             {order}"
+             JOIN call_bodies b ON b.app_id = m.app_id AND b.id = m.id {order}"
         )
     }
 
-    /// The statement that counts.
-    pub(super) fn count(&self, scan_limit: u32) -> String {
-        let matching = self.matching("1", scan_limit);
-        format!("SELECT count(*) AS total FROM ({matching} LIMIT {COUNT_LIMIT}) n")
-    }
-
+    /// Runs a statement of this filter with its values.
     async fn run(&self, reads: &Transaction, sql: &str) -> StoreResult<Vec<Row>> {
         let params: Vec<(&(dyn ToSql + Sync), Type)> = self
             .values
@@ -237,13 +104,15 @@ async fn read_page(
     query: &CallQuery,
     scan_limit: u32,
 ) -> StoreResult<CallPage> {
-    let mut filter = Filter::new(app, query);
-    let counted = filter.run(reads, &filter.count(scan_limit)).await?;
-    let total = counted
-        .first()
-        .map_or(Ok(0), |row| column_count(row, "total"))?;
+    let mut filter = Filter::<Postgres>::new(app, query);
+    let counted = filter.run(reads, &filter.counting(scan_limit)).await?;
+    let number = |name| counted.first().map_or(Ok(0), |row| column_count(row, name));
+    let (total, walked): (u64, u64) = (number("total")?, number("walked")?);
+    let total = total.min(COUNT_LIMIT);
     if let Some(cursor) = query.after {
         filter.go_on_after(cursor);
+    } else if filter.is_scan() && total == 0 && walked < u64::from(scan_limit) {
+        return Ok(CallPage::default());
     }
     let limit = query.limit.clamp(1, 100);
     let rows = filter
@@ -260,6 +129,8 @@ async fn read_page(
         None
     } else if rows.len() > shown.len() {
         last
+    } else if query.after.is_none() && walked < u64::from(scan_limit) {
+        None
     } else {
         match end_of_scan(reads, &filter, scan_limit).await? {
             Some(_) if full => last,
@@ -279,24 +150,14 @@ fn cursor(row: &Row) -> StoreResult<CallCursor> {
 /// The last row looked at, when there were as many as may be.
 async fn end_of_scan(
     reads: &Transaction,
-    filter: &Filter,
+    filter: &Filter<Postgres>,
     scan_limit: u32,
 ) -> StoreResult<Option<CallCursor>> {
-    if filter.tested.is_empty() {
+    if !filter.leaves_out() {
         return Ok(None);
     }
-    let sql = format!(
-        "SELECT sort_at, id FROM calls WHERE {} {} LIMIT 1 OFFSET {}",
-        filter.indexed,
-        filter.walk(),
-        scan_limit.saturating_sub(1)
-    );
-    filter
-        .run(reads, &sql)
-        .await?
-        .first()
-        .map(cursor)
-        .transpose()
+    let rows = filter.run(reads, &filter.end_of_scan(scan_limit)).await?;
+    rows.first().map(cursor).transpose()
 }
 
 pub(super) async fn one(db: &Readers, app: AppId, id: CallId) -> StoreResult<Option<String>> {
@@ -358,7 +219,6 @@ mod tests {
     use crate::postgres::scope::{Mode, Scope};
     use crate::postgres::session::Target;
     use switchhook_domain::call::Status;
-    use uuid::Uuid;
 
     const FILL: &str = "INSERT INTO calls SELECT '00000000-0000-0000-0000-000000000000', \
         gen_random_uuid(), gen_random_uuid(), 'dialpad', true, n % 500 = 0, 'ended', 'inbound', \
@@ -368,7 +228,7 @@ mod tests {
         FROM calls; \
         ANALYZE calls; ANALYZE call_bodies";
 
-    async fn plan(client: &tokio_postgres::Client, sql: &str, filter: &Filter) -> String {
+    async fn plan(client: &tokio_postgres::Client, sql: &str, filter: &Filter<Postgres>) -> String {
         let params: Vec<(&(dyn ToSql + Sync), Type)> = filter
             .values
             .iter()
@@ -447,7 +307,7 @@ mod tests {
                 "calls_to",
             ),
         ] {
-            let mut filter = Filter::new(AppId(Uuid::nil()), &query);
+            let mut filter = Filter::<Postgres>::new(AppId(Uuid::nil()), &query);
             let sort_at: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
             let first = plan(&client, &filter.page(21, 0, 500), &filter).await;
             filter.go_on_after(CallCursor {

@@ -27,20 +27,22 @@ const DELETED_BODIES: &str = "DELETE FROM call_bodies c \
 /// Rows that stay as they are are left alone.
 const CALLS: &str = "INSERT INTO calls AS c (app_id, id, connection_id, platform, visible, open, \
     status, direction, from_number, to_number, agent_extension, agent_user, sort_at, \
-    duration_seconds) \
+    duration_seconds, agent_id, agent_crm) \
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bool[], $6::bool[], \
     $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], \
-    $13::timestamptz[], $14::bigint[]) \
+    $13::timestamptz[], $14::bigint[], $15::uuid[], $16::text[]) \
     ON CONFLICT (app_id, id) DO UPDATE SET visible = excluded.visible, open = excluded.open, \
     status = excluded.status, direction = excluded.direction, \
     from_number = excluded.from_number, to_number = excluded.to_number, \
     agent_extension = excluded.agent_extension, agent_user = excluded.agent_user, \
-    sort_at = excluded.sort_at, duration_seconds = excluded.duration_seconds \
+    sort_at = excluded.sort_at, duration_seconds = excluded.duration_seconds, \
+    agent_id = excluded.agent_id, agent_crm = excluded.agent_crm \
     WHERE (c.visible, c.open, c.status, c.direction, c.from_number, c.to_number, \
-    c.agent_extension, c.agent_user, c.sort_at, c.duration_seconds) IS DISTINCT FROM \
+    c.agent_extension, c.agent_user, c.sort_at, c.duration_seconds, c.agent_id, c.agent_crm) \
+    IS DISTINCT FROM \
     (excluded.visible, excluded.open, excluded.status, excluded.direction, excluded.from_number, \
     excluded.to_number, excluded.agent_extension, excluded.agent_user, excluded.sort_at, \
-    excluded.duration_seconds)";
+    excluded.duration_seconds, excluded.agent_id, excluded.agent_crm)";
 
 const BODIES: &str = "INSERT INTO call_bodies (app_id, id, due_at, state, record) \
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[]) \
@@ -133,6 +135,8 @@ struct CallColumns {
     to: Vec<Option<String>>,
     extension: Vec<Option<String>>,
     user: Vec<Option<String>>,
+    agent: Vec<Option<Uuid>>,
+    crm: Vec<Option<String>>,
     sort_at: Vec<At>,
     duration: Vec<Option<i64>>,
     due_at: Vec<Option<At>>,
@@ -245,7 +249,7 @@ impl NotificationColumns<'_> {
 
 impl CallColumns {
     fn step(&self) -> Step<'_> {
-        let params: [&(dyn ToSql + Sync); 14] = [
+        let params: [&(dyn ToSql + Sync); 16] = [
             &self.app,
             &self.id,
             &self.connection,
@@ -260,6 +264,8 @@ impl CallColumns {
             &self.user,
             &self.sort_at,
             &self.duration,
+            &self.agent,
+            &self.crm,
         ];
         Step::when(!self.id.is_empty(), CALLS, params)
     }
@@ -394,6 +400,8 @@ fn calls(set: &WorkingSet) -> StoreResult<CallColumns> {
         columns.to.push(row.to_number);
         columns.extension.push(row.agent_extension);
         columns.user.push(row.agent_user);
+        columns.agent.push(row.agent_id.map(|id| id.0));
+        columns.crm.push(row.agent_crm);
         columns.sort_at.push(At(row.sort_at));
         columns.duration.push(row.duration_seconds);
         columns.due_at.push(row.due_at.map(At));

@@ -46,7 +46,7 @@ impl Listener {
 
     async fn listen(&mut self) -> StoreResult<()> {
         let (texts, mut heard) = mpsc::channel(1024);
-        let client = in_time(CONNECT, self.connect(texts)).await?;
+        let client = in_time(self.target.patience, self.connect(texts)).await?;
         in_time(CONNECT, async {
             client
                 // The heads of all logs; this connection does nothing else.

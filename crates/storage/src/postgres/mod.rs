@@ -16,8 +16,8 @@ use switchhook_domain::event::{Event, EventType};
 use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, NotificationId};
 use switchhook_engine::store::{
     App, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery, DueCall, Grant,
-    LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult,
-    StoredMessage, Wake,
+    LoadStore, LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreLoad,
+    StoreResult, StoredMessage, Wake,
 };
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -27,6 +27,7 @@ use crate::OpenOptions;
 use crate::migrate::{self, MigrationStatus};
 use crate::queue::{MAX_WAIT, closed};
 use crate::shares::Shares;
+use crate::tally::Tally;
 use crate::working::Work;
 
 mod accounts;
@@ -39,6 +40,7 @@ mod contacts;
 mod dials;
 mod events;
 mod flush;
+mod idempotency;
 mod imports;
 mod installation;
 mod keys;
@@ -48,6 +50,7 @@ mod media;
 mod messages;
 mod notifications;
 mod people;
+mod pool;
 mod prune;
 mod reader;
 pub(crate) mod role;
@@ -60,20 +63,22 @@ mod walls;
 mod writer;
 
 use listen::Listener;
+use pool::Split;
 use reader::Readers;
 use session::Target;
-use writer::{Job, Writer};
+use writer::{Desk, Job, Writer};
 
 /// Wake-ups a receiver may fall behind before it has to read the log.
 const WAKES: usize = 4096;
-/// Pooled connections per reader asked for: here a reader waits for the network, not for a core.
-const POOL_PER_READER: usize = 4;
 
 /// The store.
 pub(crate) struct PostgresStore {
     writers: Vec<mpsc::Sender<Job>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     listener: JoinHandle<()>,
+    sweeper: JoinHandle<()>,
+    desks: Vec<Arc<Desk>>,
+    queued: Tally,
     closing: watch::Sender<bool>,
     readers: Readers,
     wakes: broadcast::Sender<Wake>,
@@ -81,10 +86,13 @@ pub(crate) struct PostgresStore {
     /// Of the pooled connections, and of the places in a writer's queue.
     reading: Shares,
     writing: Shares,
+    /// Of lists that no index serves: each app has one at a time.
+    scanning: Shares,
 }
 
 /// Opens the database.
 pub(crate) async fn open(url: &str, options: OpenOptions) -> StoreResult<PostgresStore> {
+    let split = Split::of(&options)?;
     let target = Target::parse(url)?;
     if options.migrate {
         let mut client = target.connect().await?;
@@ -97,10 +105,11 @@ pub(crate) async fn open(url: &str, options: OpenOptions) -> StoreResult<Postgre
     let (wakes, _) = broadcast::channel(WAKES);
     let (closing, _) = watch::channel(false);
     let node: Arc<str> = format!("{:016x}", RandomState::new().build_hasher().finish()).into();
-    let count = options.writers.max(1);
+    let count = split.writers;
+    let desks: Vec<Arc<Desk>> = (0..count).map(|_| Arc::default()).collect();
     let mut writers = Vec::with_capacity(count);
     let mut tasks = Vec::with_capacity(count);
-    for _ in 0..count {
+    for desk in &desks {
         let (jobs, queue) = mpsc::channel((options.queue / count).max(1));
         writers.push(jobs);
         let writer = Writer {
@@ -110,10 +119,13 @@ pub(crate) async fn open(url: &str, options: OpenOptions) -> StoreResult<Postgre
             wakes: wakes.clone(),
             node: Arc::clone(&node),
             session: None,
+            desk: Arc::clone(desk),
+            meter: options.meter.clone(),
         };
         tasks.push(tokio::spawn(writer.run()));
     }
-    let readers = Readers::new(&target, options.readers.max(1) * POOL_PER_READER)?;
+    let readers = Readers::new(&target, split.readers)?;
+    let sweeper = pool::sweeper(readers.clone(), split.kept, options.idle_timeout);
     let heads = HashMap::new();
     let listener = Listener {
         target,
@@ -125,12 +137,16 @@ pub(crate) async fn open(url: &str, options: OpenOptions) -> StoreResult<Postgre
         writers,
         tasks: Mutex::new(tasks),
         listener: tokio::spawn(listener.run()),
+        sweeper: tokio::spawn(sweeper),
+        desks,
+        queued: Tally::default(),
         closing,
         readers,
         wakes,
         scan_limit: options.scan_limit.max(1),
-        reading: Shares::of(options.readers.max(1) * POOL_PER_READER / 2),
+        reading: Shares::of(split.readers / 2),
         writing: Shares::of(options.queue / count / 4),
+        scanning: Shares::of(1),
     };
     store.ping().await?;
     store.warn_without_second_wall().await;
@@ -142,6 +158,18 @@ pub(crate) async fn migration_status(url: &str) -> StoreResult<MigrationStatus> 
     let client = Target::parse(url)?.connect().await?;
     let applied = migrate::postgres_applied(&client).await?;
     Ok(migrate::status(&migrate::postgres(), applied))
+}
+
+/// Statistics and the visibility map of our tables, now instead of at some minute later.
+pub(crate) async fn look_over(url: &str) -> StoreResult<()> {
+    let client = Target::parse(url)?.connect().await?;
+    let sql = "SELECT string_agg(quote_ident(relname), ', ') AS names FROM pg_class \
+               WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace";
+    let row = client.query_one(sql, &[]).await.map_err(session::fault)?;
+    let names: Option<String> = session::column(&row, "names")?;
+    let Some(names) = names else { return Ok(()) };
+    let sql = format!("VACUUM (ANALYZE) {names}");
+    client.batch_execute(&sql).await.map_err(session::fault)
 }
 
 impl PostgresStore {
@@ -167,12 +195,27 @@ impl PostgresStore {
 impl Drop for PostgresStore {
     fn drop(&mut self) {
         self.listener.abort();
+        self.sweeper.abort();
+    }
+}
+
+impl LoadStore for PostgresStore {
+    fn load(&self) -> StoreLoad {
+        let mut load = StoreLoad {
+            queued: self.queued.now(),
+            ..self.readers.load()
+        };
+        for desk in &self.desks {
+            desk.count(&mut load);
+        }
+        load
     }
 }
 
 #[async_trait]
 impl Store for PostgresStore {
     async fn commit(&self, changeset: Changeset) -> StoreResult<Committed> {
+        let _queued = self.queued.one();
         let (reply, answer) = oneshot::channel();
         let writer = self.writer(changeset.app_id);
         let _place = self.writing.turn(changeset.app_id).await?;
@@ -219,6 +262,11 @@ impl Store for PostgresStore {
     }
 
     async fn calls(&self, app: AppId, query: &CallQuery) -> StoreResult<CallPage> {
+        let _scan = if query.is_scan() {
+            Some(self.scanning.turn(app).await?)
+        } else {
+            None
+        };
         let _turn = self.reading.turn(app).await?;
         calls::list(&self.readers, app, query, self.scan_limit).await
     }
@@ -354,6 +402,7 @@ impl Store for PostgresStore {
             drop(task.await);
         }
         self.listener.abort();
+        self.sweeper.abort();
         self.readers.close();
     }
 }

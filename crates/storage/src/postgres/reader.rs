@@ -3,15 +3,17 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts,
+};
 use futures_util::FutureExt;
 use switchhook_domain::id::AppId;
-use switchhook_engine::store::{StoreError, StoreResult};
+use switchhook_engine::store::{StoreError, StoreLoad, StoreResult};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{NoTls, Row};
 
 use super::scope::{Mode, Scope};
-use super::session::{CONNECT, Target, column, fault, pool_fault};
+use super::session::{Target, column, fault, pool_fault};
 
 /// How long a caller waits for a connection.
 const WAIT: Duration = Duration::from_secs(5);
@@ -32,12 +34,14 @@ impl Readers {
         };
         let timeouts = Timeouts {
             wait: Some(WAIT),
-            create: Some(CONNECT),
-            recycle: Some(CONNECT),
+            create: Some(target.patience),
+            recycle: Some(target.patience),
         };
         Pool::builder(manager)
             .max_size(size)
             .timeouts(timeouts)
+            // The last one back goes out first, so that those not needed get old.
+            .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .build()
             .map(Self)
@@ -76,6 +80,28 @@ impl Readers {
 
     fn within(&self, scope: Scope) -> Scoped<'_> {
         Scoped { db: self, scope }
+    }
+
+    /// Closes those that were not used for so long, but keeps at least this many open.
+    pub(super) fn close_idle(&self, unused: Duration, keep: usize) {
+        let mut open = self.0.status().size;
+        self.0.retain(|_, metrics| {
+            let stays = open <= keep || metrics.last_used() < unused;
+            open -= usize::from(!stays);
+            stays
+        });
+    }
+
+    /// How many there are and how many wait for one.
+    pub(super) fn load(&self) -> StoreLoad {
+        let status = self.0.status();
+        let idle = status.available;
+        StoreLoad {
+            idle,
+            active: status.size.saturating_sub(idle),
+            waiting: status.waiting,
+            queued: 0,
+        }
     }
 
     /// A connection as it comes out of the pool, without a scope.

@@ -17,8 +17,12 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::columns::{damaged, micros, time};
 
-/// How long making a connection may take.
+/// How long making a connection may take, where the address does not say. Also how long a short
+/// question to the server may.
 pub(super) const CONNECT: Duration = Duration::from_secs(4);
+/// What of an address's `connect_timeout` makes sense.
+const LEAST_PATIENCE: Duration = Duration::from_secs(1);
+const MOST_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a server may leave what was sent to it unconfirmed.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -28,6 +32,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Target {
     pub(crate) config: Config,
     pub(super) tls: Option<MakeRustlsConnect>,
+    /// How long making a connection may take: `connect_timeout` of the address.
+    pub(super) patience: Duration,
 }
 
 impl Target {
@@ -56,14 +62,20 @@ impl Target {
         let mut config: Config = format!("{base}?{}", kept.join("&"))
             .parse()
             .map_err(|_| StoreError::Unusable("its address cannot be read".to_owned()))?;
-        config.connect_timeout(CONNECT);
+        let patience = config.get_connect_timeout().copied().unwrap_or(CONNECT);
+        let patience = patience.clamp(LEAST_PATIENCE, MOST_PATIENCE);
+        config.connect_timeout(patience);
         // A server that is gone without a word is noticed in bounded time.
         config.keepalives_idle(SILENCE).tcp_user_timeout(SILENCE);
         if config.get_application_name().is_none() {
             config.application_name("switchhook");
         }
         let tls = verified.then(|| tls(roots.as_deref())).transpose()?;
-        Ok(Self { config, tls })
+        Ok(Self {
+            config,
+            tls,
+            patience,
+        })
     }
 
     /// A connection of one's own. The task that drives it ends with the client.
@@ -83,7 +95,7 @@ impl Target {
                 }
             }
         };
-        in_time(CONNECT, Box::pin(connecting)).await
+        in_time(self.patience, Box::pin(connecting)).await
     }
 }
 
@@ -265,6 +277,14 @@ mod tests {
         ] {
             assert_eq!(Target::parse(url).unwrap().tls.is_some(), tls, "{url}");
         }
+    }
+
+    #[test]
+    fn the_address_says_how_long_connecting_may_take() {
+        let patience = |url: &str| Target::parse(url).unwrap().patience.as_secs();
+        assert_eq!(patience("postgres://u@h/d"), 4);
+        assert_eq!(patience("postgres://u@h/d?connect_timeout=9"), 9);
+        assert_eq!(patience("postgres://u@h/d?connect_timeout=86400"), 60);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,8 @@ use futures_util::FutureExt;
 use futures_util::future::{maybe_done, poll_fn, try_join_all};
 use switchhook_domain::event::Event;
 use switchhook_domain::id::AppId;
-use switchhook_engine::store::{Committed, StoreError, StoreResult, Wake};
+use switchhook_engine::metrics::CommitMeter;
+use switchhook_engine::store::{Committed, StoreError, StoreLoad, StoreResult, Wake};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
@@ -175,6 +177,26 @@ pub(super) struct Writer {
     /// The name of this node in notifications.
     pub(super) node: Arc<str>,
     pub(super) session: Option<Session>,
+    pub(super) desk: Arc<Desk>,
+    pub(super) meter: CommitMeter,
+}
+
+/// What can be seen of a writer from outside.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    open: AtomicBool,
+    busy: AtomicBool,
+}
+
+impl Desk {
+    /// Adds the writer's connection, if it has one.
+    pub(super) fn count(&self, load: &mut StoreLoad) {
+        if self.busy.load(Ordering::Relaxed) {
+            load.active += 1;
+        } else if self.open.load(Ordering::Relaxed) {
+            load.idle += 1;
+        }
+    }
 }
 
 impl Writer {
@@ -201,8 +223,12 @@ impl Writer {
                 waiting.push(Some(job.work.changeset.app_id), job);
             }
             let weight = |job: &Job| job.work.weight();
+            self.desk.busy.store(true, Ordering::Relaxed);
             self.batch(waiting.take(BATCH, EACH, BATCH_BYTES, weight))
                 .await;
+            let open = self.session.is_some();
+            self.desk.open.store(open, Ordering::Relaxed);
+            self.desk.busy.store(false, Ordering::Relaxed);
         }
     }
 
@@ -215,8 +241,12 @@ impl Writer {
             if jobs.is_empty() {
                 return;
             }
+            let started = Instant::now();
             match self.attempt(&jobs).await {
-                Ok(outcomes) => return self.answer(jobs, outcomes),
+                Ok(outcomes) => {
+                    self.meter.committed(jobs.len(), started.elapsed());
+                    return self.answer(jobs, outcomes);
+                }
                 Err(error @ StoreError::Unavailable(_)) => {
                     tracing::warn!(%error, jobs = jobs.len(), "a batch of writes is tried again");
                     why = error;

@@ -2,8 +2,7 @@
 //!
 //! A list walks one index in its order. What has an index (open, numbers, start) narrows the
 //! walk; everything else is tested row by row on at most `scan_limit` rows (see
-//! [`switchhook_engine::store::SCAN_LIMIT`]). `INDEXED BY` makes a plan that would scan or sort
-//! the table an error instead of a slow answer.
+//! [`switchhook_engine::store::SCAN_LIMIT`]).
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
@@ -13,215 +12,63 @@ use switchhook_engine::store::{
     COUNT_LIMIT, CallCursor, CallPage, CallQuery, CallSort, DueCall, SNAPSHOT_LIMIT, Snapshot,
     StoreError, StoreResult,
 };
+use uuid::Uuid;
 
 use super::events::head;
 use super::session::{blob, fault, optional, uuid};
-use crate::columns::{clean, direction_name, key, micros, open_statuses, time};
+use crate::call_filter::{Dialect, Filter};
+use crate::columns::{key, micros, open_statuses, time};
 
 /// The number of the app whose id is the first value.
 const APP: &str = "(SELECT no FROM apps WHERE id = ?1)";
 
-/// A `WHERE` being put together.
-struct Filter {
-    index: &'static str,
-    sort: CallSort,
-    /// Conditions that narrow the walk along the index.
-    indexed: String,
-    /// Conditions tested row by row.
-    tested: String,
-    values: Vec<Value>,
-}
+/// How SQLite writes a filter. `INDEXED BY` makes a plan that would scan or sort the table an
+/// error instead of a slow answer.
+struct Sqlite;
 
-impl Filter {
-    fn new(app: AppId, query: &CallQuery) -> Self {
-        let mut filter = Self {
-            index: "calls_list",
-            sort: query.sort,
-            indexed: format!("app = {APP} AND visible = 1"),
-            tested: String::new(),
-            values: vec![Value::Blob(blob(&app.0).to_vec())],
-        };
-        filter.choose_index(query);
-        filter.range(query);
-        filter.test(query);
-        filter
+impl Dialect for Sqlite {
+    type Value = Value;
+    const MARK: char = '?';
+    const SHOWN: &'static str = "app = (SELECT no FROM apps WHERE id = ?1) AND visible = 1";
+    const OPEN: &'static str = "open = 1";
+    const KEEPS_ORDER: bool = true;
+    const BODY: &'static str = "row";
+
+    fn id(id: Uuid) -> Value {
+        Value::Blob(blob(&id).to_vec())
     }
 
-    fn bind(&mut self, value: Value) -> usize {
-        self.values.push(value);
-        self.values.len()
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
     }
 
-    fn bind_text(&mut self, text: &str) -> usize {
-        self.bind(Value::Text(text.to_owned()))
+    fn time(at: Timestamp) -> Value {
+        Value::Integer(micros(at))
     }
 
-    fn choose_index(&mut self, query: &CallQuery) {
-        let from = query
-            .from_number
-            .as_deref()
-            .map(|number| self.bind_text(&key(number)));
-        let to = query
-            .to_number
-            .as_deref()
-            .map(|number| self.bind_text(&key(number)));
-        let from = from.map(|n| format!(" AND from_number = ?{n}"));
-        let to = to.map(|n| format!(" AND to_number = ?{n}"));
-        if let Some(keys) = &query.keys {
-            self.index = "calls_id";
-            let places: Vec<String> = keys
-                .iter()
-                .map(|(connection, name)| {
-                    let connection = self.bind(Value::Blob(blob(&connection.0).to_vec()));
-                    let name = self.bind_text(&key(name));
-                    format!("(?{connection}, ?{name})")
-                })
-                .collect();
-            // An empty list of values is no SQL.
-            let known = match places.as_slice() {
-                [] => " AND 1 = 0".to_owned(),
-                places => format!(
-                    " AND id IN (SELECT call_id FROM call_keys \
-                     WHERE (connection_id, key) IN (VALUES {}))",
-                    places.join(", ")
-                ),
-            };
-            self.indexed.push_str(&known);
-            self.tested.extend([from, to].into_iter().flatten());
-            if query.open_only {
-                let statuses = open_statuses().join("', '");
-                self.tested
-                    .push_str(&format!(" AND open = 1 AND status IN ('{statuses}')"));
-            }
-        } else if query.open_only {
-            self.index = "calls_open";
-            let statuses = open_statuses().join("', '");
-            self.indexed
-                .push_str(&format!(" AND open = 1 AND status IN ('{statuses}')"));
-            self.tested.extend([from, to].into_iter().flatten());
-        } else if let Some(from) = from {
-            self.index = "calls_from";
-            self.indexed.push_str(&from);
-            self.tested.extend(to);
-        } else if let Some(to) = to {
-            self.index = "calls_to";
-            self.indexed.push_str(&to);
-        }
+    fn number(number: i64) -> Value {
+        Value::Integer(number)
     }
 
-    fn range(&mut self, query: &CallQuery) {
-        if let Some(since) = query.since {
-            let n = self.bind(Value::Integer(micros(since)));
-            self.indexed.push_str(&format!(" AND sort_at >= ?{n}"));
-        }
-        if let Some(until) = query.until {
-            let n = self.bind(Value::Integer(micros(until)));
-            self.indexed.push_str(&format!(" AND sort_at < ?{n}"));
-        }
+    fn along(index: &str) -> String {
+        format!("calls INDEXED BY {index}")
     }
 
-    fn test(&mut self, query: &CallQuery) {
-        if !query.statuses.is_empty() {
-            let names: Vec<&str> = query.statuses.iter().map(|s| s.as_str()).collect();
-            self.tested
-                .push_str(&format!(" AND status IN ('{}')", names.join("', '")));
+    fn known(filter: &mut Filter<Self>, keys: &[(ConnectionId, String)]) -> String {
+        let mut places = Vec::with_capacity(keys.len());
+        for (connection, name) in keys {
+            let connection = filter.bind(Self::id(connection.0));
+            let name = filter.bind(Self::text(&key(name)));
+            places.push(format!("({connection}, {name})"));
         }
-        if let Some(direction) = query.direction {
-            self.tested
-                .push_str(&format!(" AND direction = '{}'", direction_name(direction)));
-        }
-        if let Some(platform) = &query.platform {
-            let n = self.bind_text(&clean(platform));
-            self.tested.push_str(&format!(" AND platform = ?{n}"));
-        }
-        if let Some(connection) = query.connection_id {
-            let n = self.bind(Value::Blob(blob(&connection.0).to_vec()));
-            self.tested.push_str(&format!(" AND connection_id = ?{n}"));
-        }
-        if let Some(agent) = &query.agent {
-            let n = self.bind_text(&clean(agent));
-            self.tested.push_str(&format!(
-                " AND (agent_extension = ?{n} OR agent_user = ?{n})"
-            ));
-        }
-        for (limit, comparison) in [(query.min_duration, ">="), (query.max_duration, "<=")] {
-            if let Some(seconds) = limit {
-                let n = self.bind(Value::Integer(seconds));
-                self.tested
-                    .push_str(&format!(" AND duration_seconds {comparison} ?{n}"));
-            }
-        }
-    }
-
-    fn go_on_after(&mut self, cursor: CallCursor) {
-        let at = self.bind(Value::Integer(micros(cursor.sort_at)));
-        let id = self.bind(Value::Blob(blob(&cursor.id.0).to_vec()));
-        let further = if self.sort == CallSort::Oldest {
-            ">"
-        } else {
-            "<"
-        };
-        self.indexed
-            .push_str(&format!(" AND (sort_at, id) {further} (?{at}, ?{id})"));
-    }
-
-    /// The order of the walk.
-    fn walk(&self) -> &'static str {
-        match self.sort {
-            CallSort::Oldest => "ORDER BY sort_at, id",
-            CallSort::Newest | CallSort::Longest | CallSort::Shortest => {
-                "ORDER BY sort_at DESC, id DESC"
-            }
-        }
-    }
-
-    /// The order of the page, of columns with this prefix.
-    fn order(&self, of: &str) -> String {
-        match self.sort {
-            CallSort::Newest => format!("ORDER BY {of}sort_at DESC, {of}id DESC"),
-            CallSort::Oldest => format!("ORDER BY {of}sort_at, {of}id"),
-            CallSort::Longest | CallSort::Shortest => {
-                let way = if self.sort == CallSort::Longest {
-                    " DESC"
-                } else {
-                    ""
-                };
-                format!(
-                    "ORDER BY {of}duration_seconds{way} NULLS LAST, {of}sort_at DESC, {of}id DESC"
-                )
-            }
-        }
-    }
-
-    /// True when rows are looked at that may not be shown, or not in this order.
-    fn is_scan(&self) -> bool {
-        !self.tested.is_empty() || !self.sort.has_positions()
-    }
-
-    /// The rows that match, in order; no more than `scan_limit` are looked at.
-    fn matching(&self, columns: &str, scan_limit: u32) -> String {
-        let Self {
-            index,
-            indexed,
-            tested,
-            ..
-        } = self;
-        let order = self.walk();
-        if !self.is_scan() {
-            return format!(
-                "SELECT {columns} FROM calls INDEXED BY {index} WHERE {indexed} {order}"
-            );
+        // An empty list of values is no SQL.
+        if places.is_empty() {
+            return " AND 1 = 0".to_owned();
         }
         format!(
-            "SELECT {columns} FROM (SELECT row, id, connection_id, platform, status, direction, \
-             to_number, from_number, agent_extension, agent_user, sort_at, duration_seconds, \
-             open FROM calls INDEXED BY {index} WHERE {indexed} {order} LIMIT {scan_limit}) \
-             WHERE 1 = 1{tested}{}",
-            if self.sort.has_positions() {
-                String::new()
-            } else {
-                format!(" {}", self.order(""))
-            }
+            " AND id IN (SELECT call_id FROM call_keys \
+             WHERE (connection_id, key) IN (VALUES {}))",
+            places.join(", ")
         )
     }
 }
@@ -232,10 +79,13 @@ pub(super) fn list(
     query: &CallQuery,
     scan_limit: u32,
 ) -> StoreResult<CallPage> {
-    let mut filter = Filter::new(app, query);
-    let total = count(conn, &filter, scan_limit)?;
+    let mut filter = Filter::<Sqlite>::new(app, query);
+    let (total, walked) = count(conn, &filter, scan_limit)?;
+    let whole = query.after.is_none() && walked < scan_limit;
     if let Some(cursor) = query.after {
         filter.go_on_after(cursor);
+    } else if filter.is_scan() && total == 0 && whole {
+        return Ok(CallPage::default());
     }
     let limit = query.limit.clamp(1, 100);
     let sql = format!(
@@ -271,40 +121,41 @@ pub(super) fn list(
         });
         page.calls.push(row.get(2).map_err(fault)?);
     }
-    page.next = end_of_scan(conn, &filter, scan_limit)?;
+    if whole {
+        return Ok(page);
+    }
+    page.next = end_of_scan(conn, &filter, query.sort, scan_limit)?;
     if page.calls.len() == limit as usize && page.next.is_some() {
         page.next = last;
     }
     Ok(page)
 }
 
-fn count(conn: &Connection, filter: &Filter, scan_limit: u32) -> StoreResult<u64> {
-    let matching = filter.matching("1", scan_limit);
-    let sql = format!("SELECT count(*) FROM ({matching} LIMIT {COUNT_LIMIT})");
-    let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
-    let total: i64 = statement
-        .query_row(params_from_iter(&filter.values), |row| row.get(0))
+/// How many match, and how many rows a scan looks at, in one walk.
+fn count(conn: &Connection, filter: &Filter<Sqlite>, scan_limit: u32) -> StoreResult<(u64, u32)> {
+    let mut statement = conn
+        .prepare_cached(&filter.counting(scan_limit))
         .map_err(fault)?;
-    Ok(u64::try_from(total).unwrap_or(0))
+    let (total, walked): (i64, u32) = statement
+        .query_row(params_from_iter(&filter.values), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .map_err(fault)?;
+    let total = u64::try_from(total).unwrap_or(0).min(COUNT_LIMIT);
+    Ok((total, walked))
 }
 
 /// The last row looked at, when there were as many as may be.
 fn end_of_scan(
     conn: &Connection,
-    filter: &Filter,
+    filter: &Filter<Sqlite>,
+    sort: CallSort,
     scan_limit: u32,
 ) -> StoreResult<Option<CallCursor>> {
-    if filter.tested.is_empty() || !filter.sort.has_positions() {
+    if !filter.leaves_out() || !sort.has_positions() {
         return Ok(None);
     }
-    let sql = format!(
-        "SELECT sort_at, id FROM calls INDEXED BY {} WHERE {} \
-         {} LIMIT 1 OFFSET {}",
-        filter.index,
-        filter.indexed,
-        filter.walk(),
-        scan_limit.saturating_sub(1)
-    );
+    let sql = filter.end_of_scan(scan_limit);
     let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
     // Only the values of the conditions that are in this statement count.
     let used = statement.parameter_count();
@@ -370,7 +221,6 @@ pub(super) fn due(conn: &Connection, now: Timestamp, limit: u32) -> StoreResult<
 mod tests {
     use super::*;
     use switchhook_domain::call::Status;
-    use uuid::Uuid;
 
     fn plan(conn: &Connection, sql: &str, values: &[Value]) -> String {
         let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
@@ -441,7 +291,7 @@ mod tests {
                 "calls_list (app=? AND sort_at>?)",
             ),
         ] {
-            let mut filter = Filter::new(AppId(Uuid::nil()), &query);
+            let mut filter = Filter::<Sqlite>::new(AppId(Uuid::nil()), &query);
             let counted = plan(&conn, &filter.matching("1", 10), &filter.values);
             assert!(
                 counted.contains(&format!("INDEX {index}")),

@@ -138,8 +138,9 @@ fn write_call(conn: &Connection, set: &mut WorkingSet, place: &(AppId, CallId)) 
 fn insert_call(conn: &Connection, no: i64, call: &CallRow) -> StoreResult<()> {
     let sql = "INSERT INTO calls (app, id, connection_id, platform, visible, open, status, \
                direction, from_number, to_number, agent_extension, agent_user, sort_at, due_at, \
-               duration_seconds) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+               duration_seconds, agent_id, agent_crm) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, \
+               ?17)";
     let written = prepare(conn, sql)?.execute(params![
         no,
         blob(&call.id.0),
@@ -156,6 +157,8 @@ fn insert_call(conn: &Connection, no: i64, call: &CallRow) -> StoreResult<()> {
         call.sort_at,
         call.due_at,
         call.duration_seconds,
+        call.agent_id.as_ref().map(|id| blob(&id.0)),
+        call.agent_crm,
     ]);
     written.map(drop).map_err(conflict("call"))
 }
@@ -164,7 +167,8 @@ fn insert_call(conn: &Connection, no: i64, call: &CallRow) -> StoreResult<()> {
 fn move_call(conn: &Connection, row: i64, call: &CallRow) -> StoreResult<()> {
     let sql = "UPDATE calls SET visible = ?2, open = ?3, status = ?4, direction = ?5, \
                from_number = ?6, to_number = ?7, agent_extension = ?8, agent_user = ?9, \
-               sort_at = ?10, due_at = ?11, duration_seconds = ?12 WHERE row = ?1";
+               sort_at = ?10, due_at = ?11, duration_seconds = ?12, agent_id = ?13, \
+               agent_crm = ?14 WHERE row = ?1";
     let written = prepare(conn, sql)?.execute(params![
         row,
         call.visible,
@@ -178,6 +182,8 @@ fn move_call(conn: &Connection, row: i64, call: &CallRow) -> StoreResult<()> {
         call.sort_at,
         call.due_at,
         call.duration_seconds,
+        call.agent_id.as_ref().map(|id| blob(&id.0)),
+        call.agent_crm,
     ]);
     written.map(drop).map_err(fault)
 }
@@ -185,7 +191,8 @@ fn move_call(conn: &Connection, row: i64, call: &CallRow) -> StoreResult<()> {
 /// What changes with most notifications of a call.
 fn update_call(conn: &Connection, row: i64, call: &CallRow) -> StoreResult<()> {
     let sql = "UPDATE calls SET status = ?2, direction = ?3, agent_extension = ?4, \
-               agent_user = ?5, due_at = ?6, duration_seconds = ?7 WHERE row = ?1";
+               agent_user = ?5, due_at = ?6, duration_seconds = ?7, agent_id = ?8, \
+               agent_crm = ?9 WHERE row = ?1";
     let written = prepare(conn, sql)?.execute(params![
         row,
         call.status,
@@ -194,6 +201,8 @@ fn update_call(conn: &Connection, row: i64, call: &CallRow) -> StoreResult<()> {
         call.agent_user,
         call.due_at,
         call.duration_seconds,
+        call.agent_id.as_ref().map(|id| blob(&id.0)),
+        call.agent_crm,
     ]);
     written.map(drop).map_err(fault)
 }

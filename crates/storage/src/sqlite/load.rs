@@ -5,12 +5,12 @@ use std::cell::RefCell;
 use rusqlite::{Connection, Row, params};
 use switchhook_domain::contact::{Matches, judge};
 use switchhook_domain::fold::Directory;
-use switchhook_domain::id::{AppId, CallId, ConnectionId};
+use switchhook_domain::id::{AgentId, AppId, CallId, ConnectionId};
 use switchhook_domain::phone::PhoneNumber;
 use switchhook_engine::store::{StoreError, StoreResult};
 
 use super::contacts;
-use super::session::{blob, fault, optional, text, uuid};
+use super::session::{blob, fault, optional, text, uuid, uuid_opt};
 use crate::columns::{from_json, key};
 use crate::working::{CallRow, Entry, Head, Stored, Work, WorkingSet};
 
@@ -122,7 +122,7 @@ fn load_call(
     }
     let sql = "SELECT c.row, c.connection_id, c.platform, c.visible, c.open, c.status, \
                c.direction, c.from_number, c.to_number, c.agent_extension, c.agent_user, \
-               c.sort_at, c.due_at, c.duration_seconds, b.state \
+               c.sort_at, c.due_at, c.duration_seconds, c.agent_id, c.agent_crm, b.state \
                FROM calls c JOIN call_bodies b ON b.row = c.row \
                WHERE c.app = ?1 AND c.id = ?2";
     let mut statement = conn.prepare_cached(sql).map_err(fault)?;
@@ -131,7 +131,7 @@ fn load_call(
         return Ok(());
     };
     let columns = call_row(row, app, id).map_err(fault)?;
-    let state = from_json(text(row, 14).map_err(fault)?, "call_bodies", "state")?;
+    let state = from_json(text(row, 16).map_err(fault)?, "call_bodies", "state")?;
     let stored = Stored {
         row: row.get(0).map_err(fault)?,
         columns: Some(columns),
@@ -166,6 +166,8 @@ fn call_row(row: &Row<'_>, app_id: AppId, id: CallId) -> rusqlite::Result<CallRo
         sort_at: row.get(11)?,
         due_at: row.get(12)?,
         duration_seconds: row.get(13)?,
+        agent_id: uuid_opt(row, 14)?.map(AgentId),
+        agent_crm: row.get(15)?,
     })
 }
 

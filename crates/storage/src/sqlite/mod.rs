@@ -13,14 +13,15 @@ use switchhook_domain::event::{Event, EventType};
 use switchhook_domain::id::{AppId, CallId, ConnectionId, ContactId, NotificationId};
 use switchhook_engine::store::{
     App, CallPage, CallQuery, Changeset, Committed, Connection, ContactQuery, DueCall, Grant,
-    LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreResult,
-    StoredMessage, Wake,
+    LoadStore, LogPosition, MessageQuery, Notification, Snapshot, Store, StoreError, StoreLoad,
+    StoreResult, StoredMessage, Wake,
 };
 use tokio::sync::{broadcast, oneshot};
 
 use crate::migrate::{self, MigrationStatus};
 use crate::queue::{Queue, closed};
 use crate::shares::Shares;
+use crate::tally::Tally;
 use crate::working::{Work, WorkingSet};
 use crate::{Durability, OpenOptions};
 
@@ -35,6 +36,7 @@ mod contacts;
 mod dials;
 mod events;
 mod flush;
+mod idempotency;
 mod imports;
 mod installation;
 mod keys;
@@ -61,12 +63,16 @@ const WAKES: usize = 4096;
 pub(crate) struct SqliteStore {
     queue: Arc<Queue<Job>>,
     readers: Readers,
+    queued: Tally,
+    busy: Arc<Tally>,
     wakes: broadcast::Sender<Wake>,
     writer: Mutex<Option<JoinHandle<()>>>,
     scan_limit: u32,
     /// Of the readers, and of the places in the writer's queue.
     reading: Shares,
     writing: Shares,
+    /// Of lists that no index serves: each app has one at a time.
+    scanning: Shares,
 }
 
 /// Opens the file, making it when it is not there.
@@ -124,6 +130,7 @@ fn start(
     }
     let queue = Arc::new(Queue::new(options.queue));
     let (wakes, _) = broadcast::channel(WAKES);
+    let busy = Arc::<Tally>::default();
     let writer = Writer {
         queue: Arc::clone(&queue),
         wakes: wakes.clone(),
@@ -131,6 +138,8 @@ fn start(
         set: WorkingSet::default(),
         version: session::single(&conn, "PRAGMA data_version")?,
         conn,
+        busy: Arc::clone(&busy),
+        meter: options.meter.clone(),
     };
     let readers = Readers::start(path, options.readers)?;
     let writer = std::thread::Builder::new()
@@ -144,11 +153,14 @@ fn start(
     Ok(SqliteStore {
         queue,
         readers,
+        queued: Tally::default(),
+        busy,
         wakes,
         writer: Mutex::new(Some(writer)),
         scan_limit,
         reading: Shares::of(options.readers / 2),
         writing: Shares::of(options.queue / 4),
+        scanning: Shares::of(1),
     })
 }
 
@@ -172,6 +184,7 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnMut(&Sql) -> StoreResult<T> + Send + 'static,
     {
+        let _queued = self.queued.one();
         let (task, answer) = Task::new(write);
         self.queue.push(Job::Write(Box::new(task))).await?;
         answer.await.unwrap_or_else(|_| Err(closed()))
@@ -185,9 +198,23 @@ impl Drop for SqliteStore {
     }
 }
 
+impl LoadStore for SqliteStore {
+    fn load(&self) -> StoreLoad {
+        let mut load = StoreLoad {
+            queued: self.queued.now(),
+            ..self.readers.load()
+        };
+        let writing = self.busy.now();
+        load.active += writing;
+        load.idle += 1_usize.saturating_sub(writing);
+        load
+    }
+}
+
 #[async_trait]
 impl Store for SqliteStore {
     async fn commit(&self, changeset: Changeset) -> StoreResult<Committed> {
+        let _queued = self.queued.one();
         let (reply, answer) = oneshot::channel();
         let app = changeset.app_id;
         let work = Arc::new(Work::new(changeset));
@@ -247,6 +274,11 @@ impl Store for SqliteStore {
     }
 
     async fn calls(&self, app: AppId, query: &CallQuery) -> StoreResult<CallPage> {
+        let _scan = if query.is_scan() {
+            Some(self.scanning.turn(app).await?)
+        } else {
+            None
+        };
         let _turn = self.reading.turn(app).await?;
         let (query, scan_limit) = (query.clone(), self.scan_limit);
         self.readers

@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::{Connection, TransactionBehavior};
-use switchhook_engine::store::StoreResult;
+use switchhook_engine::store::{StoreLoad, StoreResult};
 use tokio::sync::oneshot;
 
 use super::session::{fault, open_reader};
 use crate::queue::{Queue, closed};
+use crate::tally::Tally;
 
 /// How many reads may wait.
 const PLACES: usize = 1024;
@@ -19,6 +20,8 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 /// The readers' queue.
 pub(super) struct Readers {
     queue: Arc<Queue<Job>>,
+    threads: usize,
+    busy: Arc<Tally>,
 }
 
 impl Readers {
@@ -26,14 +29,18 @@ impl Readers {
     pub(super) fn start(path: &Path, count: usize) -> StoreResult<Self> {
         let readers = Self {
             queue: Arc::new(Queue::new(PLACES)),
+            threads: count.max(1),
+            busy: Arc::default(),
         };
-        for number in 0..count.max(1) {
+        for number in 0..readers.threads {
             let mut conn = open_reader(path)?;
             let queue = Arc::clone(&readers.queue);
+            let busy = Arc::clone(&readers.busy);
             std::thread::Builder::new()
                 .name(format!("sqlite-read-{number}"))
                 .spawn(move || {
                     while let Some(job) = queue.take_one() {
+                        let _busy = busy.one();
                         job(&mut conn);
                     }
                 })
@@ -75,6 +82,17 @@ impl Readers {
         };
         self.queue.push(Box::new(job)).await?;
         answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// How many threads are at work, and what waits for one.
+    pub(super) fn load(&self) -> StoreLoad {
+        let active = self.busy.now();
+        StoreLoad {
+            idle: self.threads.saturating_sub(active),
+            active,
+            waiting: self.queue.len(),
+            queued: 0,
+        }
     }
 
     /// Ends the threads after what waits has been read.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use switchhook_domain::event::Event;
 use switchhook_domain::id::AppId;
+use switchhook_engine::metrics::CommitMeter;
 use switchhook_engine::store::{Committed, StoreError, StoreResult, Wake};
 use tokio::sync::{broadcast, oneshot};
 
@@ -19,6 +20,7 @@ use super::load::{OwnDirectory, load};
 use super::session::{fault, single};
 use crate::queue::{MAX_WAIT, Queue};
 use crate::shares::EACH;
+use crate::tally::Tally;
 use crate::working::{Work, WorkingSet};
 
 /// The most jobs in one group.
@@ -110,6 +112,9 @@ pub(super) struct Writer {
     pub(super) set: WorkingSet,
     /// Changes when another process has written.
     pub(super) version: i64,
+    /// Counts one while a group is made.
+    pub(super) busy: Arc<Tally>,
+    pub(super) meter: CommitMeter,
 }
 
 impl Writer {
@@ -117,7 +122,9 @@ impl Writer {
     pub(super) fn run(mut self) {
         // Should this thread die, whoever waits must not wait for ever.
         let _guard = Abandon(Arc::clone(&self.queue));
+        let busy = Arc::clone(&self.busy);
         while let Some(jobs) = self.queue.take(GROUP, EACH, GROUP_BYTES, Job::weight) {
+            let _busy = busy.one();
             let jobs = refuse_old(jobs);
             if !jobs.is_empty() {
                 self.group(jobs);
@@ -129,8 +136,12 @@ impl Writer {
 
     /// Commits the jobs together, or one by one when something about them is wrong.
     fn group(&mut self, mut jobs: Vec<Job>) {
+        let started = Instant::now();
         match self.attempt(&mut jobs) {
-            Ok(()) => self.answer(jobs),
+            Ok(()) => {
+                self.meter.committed(jobs.len(), started.elapsed());
+                self.answer(jobs);
+            }
             Err(StoreError::Unavailable(why)) => {
                 tracing::warn!(error = %why, jobs = jobs.len(), "a group of writes was not stored");
                 refuse(jobs, &StoreError::Unavailable(why));

@@ -1,7 +1,7 @@
 //! The columns of a call that lists filter and sort by.
 
 use switchhook_domain::call::Call;
-use switchhook_domain::id::{AppId, CallId, ConnectionId};
+use switchhook_domain::id::{AgentId, AppId, CallId, ConnectionId};
 
 use super::{Changed, Entry};
 use crate::columns::{clean, direction_name, key, micros};
@@ -21,6 +21,8 @@ pub(crate) struct CallRow {
     pub(crate) to_number: Option<String>,
     pub(crate) agent_extension: Option<String>,
     pub(crate) agent_user: Option<String>,
+    pub(crate) agent_id: Option<AgentId>,
+    pub(crate) agent_crm: Option<String>,
     pub(crate) duration_seconds: Option<i64>,
     pub(crate) sort_at: i64,
     pub(crate) due_at: Option<i64>,
@@ -48,6 +50,10 @@ impl CallRow {
             agent_user: agent
                 .and_then(|a| a.user_id.as_deref())
                 .map(|a| clean(a).into()),
+            agent_id: agent.and_then(|a| a.id),
+            agent_crm: agent
+                .and_then(|a| a.crm_user_id.as_deref())
+                .map(|id| clean(id).into()),
             duration_seconds: call.duration_seconds,
             sort_at: sort_at(call),
             due_at: changed.due_at.map(micros),

@@ -161,6 +161,8 @@ fn query() -> impl Strategy<Value = CallQuery> {
                     platform: platform.map(|p| if p { "dialpad" } else { "asterisk" }.to_owned()),
                     connection_id: None,
                     agent: agent.map(|n| EXTENSIONS[n].to_owned()),
+                    agent_id: None,
+                    crm_user_id: None,
                     since: range.0.map(|s| at(s * 1_000)),
                     until: range.1.map(|s| at(s * 1_000)),
                     keys: None,

@@ -90,11 +90,11 @@ async fn postgres_runs_once_and_refuses_the_future() {
     place.clean().await;
 }
 
-mod sqlite_files {
+pub(crate) mod sqlite_files {
     refinery::embed_migrations!("../../migrations/sqlite");
 }
 
-mod postgres_files {
+pub(crate) mod postgres_files {
     refinery::embed_migrations!("../../migrations/postgres");
 }
 
@@ -223,4 +223,26 @@ async fn nonsense_is_unusable() {
             "{refused}"
         );
     }
+}
+
+/// Every table has statistics after it, and none before.
+#[tokio::test]
+async fn a_database_looks_over_all_its_tables() {
+    let Some(place) = backends::empty_postgres().await else {
+        return;
+    };
+    place.open().await.close().await;
+    let client = backends::connect(&place.url).await;
+    let sql = "SELECT count(*) FILTER (WHERE reltuples < 0), count(*) FROM pg_class \
+               WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace";
+    let counts = async || {
+        let row = client.query_one(sql, &[]).await.unwrap();
+        (row.get::<_, i64>(0), row.get::<_, i64>(1))
+    };
+    let (without, tables) = counts().await;
+    assert!(without > 10 && tables > 20, "{without} of {tables}");
+    switchhook_storage::look_over(&place.url).await.unwrap();
+    assert_eq!(counts().await, (0, tables));
+    drop(client);
+    place.clean().await;
 }

@@ -19,10 +19,12 @@ pub mod accounts;
 pub mod agents;
 pub mod audit;
 pub mod calls;
+pub mod calls_of_agents;
 pub mod connections;
 pub mod contacts;
 pub mod dials;
 pub mod folding;
+pub mod idempotency;
 pub mod imports;
 pub mod installation;
 pub mod isolation;
@@ -51,6 +53,7 @@ macro_rules! for_each_area {
             log::notifications_are_kept_with_their_verdict,
             calls::lists_page_both_ways,
             calls::filters_select,
+            calls_of_agents::calls_are_found_by_their_agent,
             orders::lists_go_by_start_and_by_length,
             orders::a_call_is_found_by_its_names,
             calls::a_scan_is_bounded_and_can_go_on,
@@ -107,6 +110,10 @@ macro_rules! for_each_area {
             media::recordings_come_due,
             media::voicemails_come_and_go,
             prune::the_log_loses_its_beginning_only,
+            idempotency::a_request_is_claimed_once,
+            idempotency::an_answer_is_kept_for_its_app_and_time,
+            idempotency::a_claim_is_its_owners,
+            idempotency::requests_are_forgotten,
             imports::an_import_remembers_its_position,
             imports::history_is_kept_and_not_told,
             isolation::a_foreign_id_is_an_unknown_id,

@@ -1,6 +1,7 @@
 //! Lists of the reference store: collect, sort, cut.
 
 use jiff::Timestamp;
+use switchhook_domain::call::AgentView;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::id::AppId;
 use switchhook_domain::media::Message;
@@ -67,6 +68,7 @@ impl StoredCall {
                     .any(|id| id == wanted)
             })
         };
+        let own = |is: &dyn Fn(&AgentView) -> bool| call.agent.as_ref().is_some_and(is);
         (query.from_number.is_none() || query.from_number == call.from_number)
             && (query.to_number.is_none() || query.to_number == call.to_number)
             && (query.statuses.is_empty() || query.statuses.contains(&call.status))
@@ -79,6 +81,11 @@ impl StoredCall {
                 .connection_id
                 .is_none_or(|id| id == call.connection_id)
             && query.agent.as_ref().is_none_or(agent)
+            && query.agent_id.is_none_or(|id| own(&|a| a.id == Some(id)))
+            && query
+                .crm_user_id
+                .as_ref()
+                .is_none_or(|id| own(&|a| a.crm_user_id.as_ref() == Some(id)))
             && query
                 .min_duration
                 .is_none_or(|least| call.duration_seconds >= Some(least))
@@ -86,23 +93,6 @@ impl StoredCall {
                 .max_duration
                 .is_none_or(|most| call.duration_seconds.is_some_and(|d| d <= most))
     }
-}
-
-/// True when some condition has to be tested call by call.
-fn is_scan(query: &CallQuery) -> bool {
-    let numbers = [&query.from_number, &query.to_number]
-        .into_iter()
-        .flatten()
-        .count();
-    !query.statuses.is_empty()
-        || query.direction.is_some()
-        || query.platform.is_some()
-        || query.connection_id.is_some()
-        || query.agent.is_some()
-        || query.min_duration.is_some()
-        || query.max_duration.is_some()
-        || !query.sort.has_positions()
-        || numbers > usize::from(!query.open_only)
 }
 
 impl All {
@@ -137,7 +127,7 @@ impl All {
                 }
             });
         }
-        if is_scan(query) {
+        if query.is_scan() {
             walked.truncate(scan_limit as usize);
         }
         walked
@@ -172,7 +162,7 @@ impl All {
         let total = self.matching(app, &all, scan_limit).len() as u64;
         let limit = query.limit.clamp(1, 100) as usize;
         let walked = self.walked(app, query, scan_limit);
-        let full = is_scan(query) && walked.len() == scan_limit as usize;
+        let full = query.is_scan() && walked.len() == scan_limit as usize;
         let mut page = self.matching(app, query, scan_limit);
         page.drain(..page.len().min(query.offset as usize));
         let more = page.len() > limit;

@@ -16,10 +16,10 @@ use switchhook_domain::id::{
 };
 use switchhook_engine::store::{
     AgentToken, ApiKey, App, AuditEntry, BegunDeed, CallPage, CallQuery, Changeset, Committed,
-    Connection, ContactQuery, Dial, DialPolicy, DueCall, Grant, LogPosition, MessageQuery,
-    Notification, OAuthStart, OneTime, Person, PersonSession, SCAN_LIMIT, SNAPSHOT_LIMIT, Snapshot,
-    Store, StoreError, StoreResult, StoredMapping, StoredMessage, StoredRecording, StoredRoster,
-    StoredSubscription, StoredTokens, Wake,
+    Connection, ContactQuery, Dial, DialPolicy, DueCall, Grant, LoadStore, LogPosition,
+    MessageQuery, Notification, OAuthStart, OneTime, Person, PersonSession, SCAN_LIMIT,
+    SNAPSHOT_LIMIT, Snapshot, Store, StoreError, StoreLoad, StoreResult, StoredMapping,
+    StoredMessage, StoredRecording, StoredRoster, StoredSubscription, StoredTokens, Wake,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -29,6 +29,7 @@ mod agents;
 mod audit;
 mod commit;
 mod dials;
+mod idempotency;
 mod imports;
 mod installation;
 mod keys;
@@ -73,6 +74,7 @@ struct All {
     /// What people see of their sessions, beside `sessions`.
     person_sessions: BTreeMap<[u8; 32], PersonSession>,
     imports: BTreeMap<(String, String), String>,
+    keyed_requests: BTreeMap<(AppId, [u8; 32]), idempotency::Known>,
     audit: BTreeMap<(Option<AppId>, u64), AuditEntry>,
     begun: BTreeMap<Uuid, BegunDeed>,
     dials: BTreeMap<DialId, Dial>,
@@ -135,6 +137,13 @@ impl All {
             head,
             oldest,
         })
+    }
+}
+
+/// Nothing ever waits here.
+impl LoadStore for MemoryStore {
+    fn load(&self) -> StoreLoad {
+        StoreLoad::default()
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Wildix {
     pub has_call_control: bool,
     /// Its extensions.
     pub users: Vec<String>,
+    /// Extensions of people of whom more is known: name and e-mail address.
+    pub people: Vec<(String, String, String)>,
     /// Now, in seconds since 1970; tokens are looked at by it.
     pub now: i64,
     calls: Mutex<Vec<Listed>>,
@@ -100,6 +102,7 @@ impl Wildix {
             sign_in,
             has_call_control: true,
             users: users.iter().map(|user| (*user).to_owned()).collect(),
+            people: Vec::new(),
             now: 0,
             calls: Mutex::default(),
         }
@@ -194,13 +197,37 @@ impl Wildix {
             && claims["sign"]["hash"] == digest
     }
 
+    /// The list with its window; a PBX gives no more than a hundred at a time.
     fn colleagues(&self, asked: &Asked) -> Answered {
-        let count = asked.query("count").and_then(|n| n.parse().ok());
-        let shown = self.users.iter().take(count.unwrap_or(100));
-        let records: Vec<Value> = shown
-            .map(|user| json!({ "id": user, "extension": user, "name": format!("User {user}") }))
-            .collect();
-        result(&json!({ "records": records, "total": self.users.len() }))
+        let known = [
+            "count",
+            "start",
+            "fields",
+            "fields[]",
+            "search",
+            "searchFields",
+        ];
+        let strange = |name: &str| !known.contains(&name);
+        if asked.query.iter().any(|(name, _)| strange(name)) {
+            return refused(400, "Bad Request");
+        }
+        let number = |name: &str, default: usize| match asked.query(name) {
+            None => Some(default),
+            Some(text) => text.parse().ok(),
+        };
+        let Some((start, count)) = number("start", 0).zip(number("count", 100)) else {
+            return refused(400, "Bad Request");
+        };
+        let plain = self.users.iter().map(|user| {
+            json!({ "id": format!("7{user}"), "extension": user, "name": format!("User {user}") })
+        });
+        let people = self.people.iter().map(|(extension, name, email)| {
+            json!({ "id": format!("7{extension}"), "extension": extension, "name": name,
+                "email": email, "mobilePhone": "", "officePhone": "" })
+        });
+        let total = self.users.len() + self.people.len();
+        let shown = plain.chain(people).skip(start).take(count.min(100));
+        result(&json!({ "records": shown.collect::<Vec<_>>(), "total": total }))
     }
 
     fn originate(&self, asked: &Asked) -> Answered {

@@ -138,6 +138,7 @@ pub(super) async fn head(stream: &mut TcpStream) -> String {
 pub(super) struct FakeAri {
     pub(super) status: u16,
     pub(super) channels: &'static str,
+    pub(super) endpoints: &'static str,
     /// How long the list of channels takes.
     pub(super) slow: Duration,
 }
@@ -147,6 +148,7 @@ impl Default for FakeAri {
         Self {
             status: 200,
             channels: "[]",
+            endpoints: "[]",
             slow: Duration::ZERO,
         }
     }
@@ -216,7 +218,8 @@ impl FakeAri {
                     tokio::time::sleep(self.slow).await;
                     (200, self.channels)
                 }
-                "/pbx/ari/bridges" | "/pbx/ari/endpoints" => (200, "[]"),
+                "/pbx/ari/bridges" => (200, "[]"),
+                "/pbx/ari/endpoints" => (200, self.endpoints),
                 _ => (403, r#"{"message":"Write access denied"}"#),
             };
             let length = content_length(&head);

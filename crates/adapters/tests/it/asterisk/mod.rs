@@ -7,3 +7,4 @@ mod live;
 mod records;
 mod relay;
 mod settings;
+mod users;

@@ -124,6 +124,7 @@ fn what_the_settings_do_not_allow_is_told_with_what_to_enter() {
         Capability::Originate,
         Capability::ControlHangUp,
         Capability::ControlReject,
+        Capability::ListUsers,
     ];
     assert_eq!(can(&ari), basic);
     assert_eq!(can(&json!({"transport": "ari_outbound"})), basic);

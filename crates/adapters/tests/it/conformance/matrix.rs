@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use switchhook_adapters::registry;
-use switchhook_engine::adapter::{Adapter, Capability};
+use switchhook_engine::adapter::{Adapter, Capability, Transport};
 
 use super::coverage::lacking;
 use super::story::{self, Story};
@@ -48,6 +48,20 @@ fn page_text() -> String {
         Capability::ALL,
         word,
         |adapter, capability| adapter.spec().capabilities.contains(&capability),
+    );
+    text.push_str("\n## How their events arrive\n\n");
+    table(
+        &mut text,
+        "way",
+        &heads,
+        [
+            Transport::Webhook,
+            Transport::Socket,
+            Transport::InboundSocket,
+            Transport::Queue,
+        ],
+        way,
+        |adapter, way| adapter.spec().transports.contains(&way),
     );
     text.push_str("\n## What they tell\n\nEach ✓ is a recorded call in `fixtures/`.\n\n");
     let shown: BTreeMap<&str, _> = all
@@ -99,6 +113,16 @@ fn table<T: Copy>(
             .collect();
         let _ = writeln!(text, "| {} | {} |", name(row), cells.join(" | "));
     }
+}
+
+fn way(transport: Transport) -> String {
+    let way = match transport {
+        Transport::Webhook => "webhook: the platform posts to us",
+        Transport::Socket => "socket of ours: no public address is needed",
+        Transport::InboundSocket => "socket the platform opens to us",
+        Transport::Queue => "queue that we read: no public address is needed",
+    };
+    way.to_owned()
 }
 
 fn word(capability: Capability) -> String {

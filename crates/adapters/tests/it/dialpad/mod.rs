@@ -6,4 +6,5 @@ mod decode;
 mod records;
 mod stand;
 mod subscriptions;
+mod users;
 mod verify;

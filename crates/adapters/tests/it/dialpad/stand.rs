@@ -52,7 +52,15 @@ impl Desk {
     }
 
     pub(super) async fn with(config: &Value, credentials: &[(&str, &str)]) -> Self {
-        let vendor = vendor().await;
+        Self::of(vendor().await, config, credentials).await
+    }
+
+    /// At another Dialpad.
+    pub(super) async fn of(
+        vendor: StandIn<Vendor>,
+        config: &Value,
+        credentials: &[(&str, &str)],
+    ) -> Self {
         let store = Arc::new(MemoryStore::default());
         let clock = Arc::new(TestClock::default());
         let key = MasterKey::new([3; 32]);

@@ -2,8 +2,12 @@
 
 mod asked;
 mod decode;
+mod live;
 mod records;
 mod signed_in;
+mod socket;
+mod socket_ends;
 mod subscribed;
+mod users;
 mod verify;
 mod world;

@@ -79,6 +79,18 @@ impl World {
         }
     }
 
+    /// The same connection with events over a socket.
+    pub(super) fn by_socket(&self) -> Session {
+        let mut context = (*self.session.connection).clone();
+        context
+            .config
+            .insert("transport".to_owned(), json!("websocket"));
+        Session {
+            connection: Arc::new(context),
+            ..self.session.clone()
+        }
+    }
+
     /// A live call of Ada's whose party is in that state, as a command sees it.
     pub(super) fn call(&self, code: &str) -> (CallHandle, String, String) {
         let (session, party) = self.vendor.vendor().session(ADA, code);

@@ -3,4 +3,5 @@
 
 mod control;
 mod records;
+mod users;
 mod verify;

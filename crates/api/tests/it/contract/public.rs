@@ -1,5 +1,6 @@
 //! §1.1 and §1.3: what needs no key, and the addresses of the sign-in.
 
+use jiff::SignedDuration;
 use reqwest::Method;
 use serde_json::json;
 
@@ -44,7 +45,40 @@ async fn metrics_are_the_documents_json() {
     assert!(body["total_requests"].as_u64() >= Some(3), "{body}");
     assert_eq!(body["error_rate"], 0.0);
     assert!(body["avg_response_time_ms"].as_f64() > Some(0.0), "{body}");
+    let pool = &body["database_connection_pool"];
+    for member in ["idle", "active", "waiting"] {
+        assert!(pool[member].is_u64(), "{member}: {body}");
+    }
+    let processor = &body["event_processor"];
+    for member in ["processed_last_minute", "queue_length", "error_count"] {
+        assert_eq!(processor[member], 0, "{member}: {body}");
+    }
+    assert_eq!(processor["avg_processing_time_ms"], 0.0);
     socket.say("x").await;
+}
+
+/// As the owner's guide lists them, with the figures of what was taken in.
+#[tokio::test]
+async fn the_event_processor_is_measured() {
+    let bench = Bench::new().await;
+    let ring = json!({"event_type": "call.ring", "call": {"id": 999_888_777,
+        "direction": "inbound", "from": "+31612345678", "to": "+31201234567", "user_id": 12345}});
+    assert_eq!(bench.post(&ring).await.status, 200);
+    assert_eq!(bench.post(&json!({"no": "event"})).await.status, 200);
+    let processor = async || {
+        let metrics = bench.operate(Method::GET, "/metrics", None).await;
+        metrics.body["event_processor"].clone()
+    };
+    let measured = processor().await;
+    assert_eq!(measured["processed_last_minute"], 1, "{measured}");
+    assert_eq!(measured["error_count"], 1, "{measured}");
+    assert_eq!(measured["queue_length"], 0, "{measured}");
+    let average = measured["avg_processing_time_ms"].as_f64();
+    assert!(average > Some(0.0), "{measured}");
+    bench.world.clock.advance(SignedDuration::from_secs(61));
+    let later = processor().await;
+    assert_eq!(later["processed_last_minute"], 0, "{later}");
+    assert_eq!(later["avg_processing_time_ms"].as_f64(), average);
 }
 
 #[tokio::test]

@@ -68,6 +68,14 @@ impl Server {
         Self::start(&SERVE, folder, self.database_url.take(), limits).await
     }
 
+    /// Has the database look at what was put in.
+    pub(super) async fn look_over(&self) -> anyhow::Result<()> {
+        match &self.database_url {
+            Some(url) => Ok(switchhook_storage::look_over(url).await?),
+            None => Ok(()),
+        }
+    }
+
     async fn start(
         arguments: &[&str],
         folder: PathBuf,

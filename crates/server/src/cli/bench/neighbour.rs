@@ -69,6 +69,8 @@ pub(super) async fn measure(
     let about = usize::try_from(CALLS * 4)?;
     let requests = tokio::task::spawn_blocking(move || accept::calls(&maker, about)).await?;
     super::lists::fill(&server.address, &requests).await?;
+    // What a database does about a filling, it would do in the midst of one half or the other.
+    server.look_over().await?;
     let requests = Arc::new(requests);
     let mut probe = Connection::open(&server.address).await?;
     let status = probe.request(&get(LIST, &noisy.key)).await?;

@@ -62,10 +62,18 @@ fn zone(name: &str) -> Result<TimeZone, String> {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Outcome {
-    let parts = Parts::build(context.config()?).await?;
+    let config = context.config()?;
+    let database = config.database_url.clone();
+    let parts = Parts::build(config).await?;
     let outcome = match &args.source {
         Source::DialpadCtiServer(args) => cti_server::run(&parts, args).await,
     };
     parts.store.close().await;
+    if outcome.is_ok()
+        && let Err(error) = switchhook_storage::look_over(database.expose()).await
+    {
+        // It will do so by itself, a little later.
+        tracing::warn!(%error, "the database did not look over what was taken over");
+    }
     outcome.map_err(Failure::Failed)
 }

@@ -12,7 +12,7 @@ use switchhook_engine::admin::NewConnection;
 use switchhook_engine::audit::OnRecord;
 use switchhook_engine::connections::ReadyConnection;
 use switchhook_engine::oauth::Granted;
-use switchhook_engine::seal::resolve;
+use switchhook_engine::references::follow;
 use switchhook_engine::store::{App, StoreError};
 use switchhook_storage::predecessor::Row;
 use uuid::Uuid;
@@ -187,7 +187,7 @@ async fn note(
 
 /// A setting given by value or by reference.
 pub(super) fn opened(given: &str) -> anyhow::Result<Secret> {
-    Ok(resolve(&Secret::new(given))?)
+    Ok(follow(&Secret::new(given))?)
 }
 
 /// The app of a connection, for those who read rows of several.

@@ -177,6 +177,11 @@ pub(super) const CALL_LIST: &[&str] = &[
     "target_type",
 ];
 
+/// The parameters of `users.list`; `limit` is given up, and answered with 400 now and then.
+pub(super) const USER_LIST: &[&str] = &["company_admin", "cursor", "email", "number", "state"];
+/// The words of its `state`, beside `all`.
+pub(super) const USER_STATES: &[&str] = &["active", "cancelled", "deleted", "pending", "suspended"];
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// "Rate limit: … per minute" of each operation's description; the limit of placing calls is for

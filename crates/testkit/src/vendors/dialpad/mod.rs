@@ -6,6 +6,7 @@
 mod facts;
 mod oauth;
 mod subscriptions;
+mod users;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -251,10 +252,7 @@ fn api(books: &mut Books, asked: &Asked) -> Result<Answered> {
         }
         ("POST", ["call", id, "transfer"]) => transfer(books, id, asked),
         ("PATCH", ["users", id, "activecall"]) => active_call(books, id, asked),
-        ("GET", ["users"]) => {
-            let items: Vec<_> = books.users.values().cloned().collect();
-            page(asked, &items)
-        }
+        ("GET", ["users"]) => users::list(books, asked),
         ("GET", ["company"]) => {
             may(true, None)?;
             let company = json!({ "id": COMPANY, "name": "Acme BV", "state": "active" });

@@ -1,13 +1,16 @@
 //! A stand-in for RingCentral's REST API, from its published OpenAPI document and developer
 //! guides: tokens, subscriptions that really call the webhook, telephony sessions with state,
-//! RingOut and CallOut, devices, presence, call log and recordings. Strict about sign-in, bodies
-//! and rate limits. Here: what it remembers, and which request goes where.
+//! RingOut and CallOut, devices, presence, call log and recordings; and for its WebSocket gateway.
+//! Strict about sign-in, bodies and rate limits. Here: what it remembers, and which request goes
+//! where.
 
+mod gateway;
 mod limits;
 mod log;
 mod oauth;
 mod subscriptions;
 mod telephony;
+mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +22,7 @@ use switchhook_engine::ports::Clock;
 use super::{Answered, Asked, Field, Vendor, check};
 use limits::Groups;
 
+pub use gateway::{Gateway, Terms};
 pub use limits::Group;
 
 /// The account behind the token.
@@ -29,7 +33,7 @@ pub const ACCOUNT: &str = "400100100";
 pub struct RingCentral {
     client_id: String,
     client_secret: Option<String>,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 /// An extension of the account.
@@ -39,6 +43,8 @@ struct Extension {
     number: String,
     devices: Vec<Value>,
     active_calls: Vec<Value>,
+    /// What the list of extensions shows besides.
+    person: users::Person,
 }
 
 #[derive(Debug)]
@@ -53,6 +59,7 @@ struct State {
     subscriptions: Vec<subscriptions::Subscription>,
     call_log: Vec<Value>,
     recordings: BTreeMap<String, Value>,
+    sockets: gateway::Sockets,
     /// Counts ids up.
     last_id: u64,
 }
@@ -83,6 +90,7 @@ impl RingCentral {
                 json!({ "id": device, "type": "HardPhone", "status": "Online" }),
             ],
             active_calls: Vec::new(),
+            person: users::Person::of(number),
         };
         let state = State {
             extensions: vec![
@@ -97,12 +105,13 @@ impl RingCentral {
             subscriptions: Vec::new(),
             call_log: Vec::new(),
             recordings: BTreeMap::new(),
+            sockets: gateway::Sockets::default(),
             last_id: 0,
         };
         Self {
             client_id: client_id.to_owned(),
             client_secret: client_secret.map(str::to_owned),
-            state: Mutex::new(state),
+            state: Arc::new(Mutex::new(state)),
         }
     }
 
@@ -116,7 +125,8 @@ impl RingCentral {
     }
 
     /// Takes a permission away: `CallControl`, `ReadPresence`, `ReadMessages`, `ReadCallLog`,
-    /// `ReadCallRecording`, `RingOut` or, for the company's log, `FullCompanyCallLog`.
+    /// `ReadCallRecording`, `ReadAccounts`, `RingOut`, `WebSocketsSubscription` or, for the
+    /// company's log, `FullCompanyCallLog`.
     pub fn deny(&self, permission: &'static str) {
         self.state().denied.insert(permission);
     }
@@ -164,15 +174,7 @@ fn account_route(state: &mut State, asked: &Asked, rest: &[&str]) -> Answered {
         ("GET", ["extension", "~", "call-log"]) => log::own(state, asked),
         ("GET", ["recording", id]) => log::recording(state, id),
         ("POST", ["extension", id, "ring-out"]) => telephony::ring_out(state, asked, id),
-        ("GET", ["extension"]) => {
-            if let Some(refused) = limits::take(state, Group::Medium) {
-                return refused;
-            }
-            let wanted = asked.query("extensionNumber");
-            let fits = |e: &&Extension| wanted.is_none_or(|number| e.number == number);
-            let records = state.extensions.iter().filter(fits).map(shown);
-            Answered::json(200, json!({ "records": records.collect::<Vec<_>>() }))
-        }
+        ("GET", ["extension"]) => users::list(state, asked),
         ("GET", ["extension", id, rest @ ..]) => {
             if let Some(refused) = limits::take(state, Group::Light) {
                 return refused;
@@ -185,7 +187,7 @@ fn account_route(state: &mut State, asked: &Asked, rest: &[&str]) -> Answered {
                 );
             };
             match rest {
-                [] => Answered::json(200, shown(extension)),
+                [] => Answered::json(200, users::shown(extension)),
                 ["device"] => Answered::json(200, json!({ "records": extension.devices })),
                 ["presence"] => presence(state, extension, asked),
                 _ => error(404, "CMN-102", "Resource is not found"),
@@ -193,12 +195,6 @@ fn account_route(state: &mut State, asked: &Asked, rest: &[&str]) -> Answered {
         }
         _ => error(404, "CMN-102", "Resource is not found"),
     }
-}
-
-/// Ids are whole numbers in these answers.
-fn shown(extension: &Extension) -> Value {
-    json!({ "id": extension.id.parse::<u64>().ok(), "extensionNumber": extension.number,
-        "type": "User", "status": "Enabled" })
 }
 
 fn presence(state: &State, extension: &Extension, asked: &Asked) -> Answered {
@@ -216,12 +212,16 @@ fn presence(state: &State, extension: &Extension, asked: &Asked) -> Answered {
 #[async_trait]
 impl Vendor for RingCentral {
     async fn answer(&self, asked: &Asked) -> Answered {
-        if let Some(rest) = asked.path.strip_prefix("/restapi/oauth/") {
+        let socket = asked.path == "/restapi/oauth/wstoken";
+        if let (false, Some(rest)) = (socket, asked.path.strip_prefix("/restapi/oauth/")) {
             return self.oauth(asked, rest);
         }
         let token = asked.bearer().unwrap_or_default();
-        if !self.state().tokens.is_good(token) {
+        let Some(sign_in) = self.state().tokens.sign_in(token) else {
             return error(401, "OAU-213", "Token not found");
+        };
+        if socket {
+            return gateway::ticket(&mut self.state(), asked, sign_in);
         }
         let has_body = !asked.body.is_empty();
         let json = asked

@@ -23,13 +23,20 @@ pub(super) struct Tokens {
     /// The one access token that works, and the refresh token that belongs to it.
     access: Option<String>,
     refresh: Option<String>,
-    /// For tests that do not sign in.
+    /// The sign-in they are of: it stays when they are refreshed.
+    sign_in: u64,
+    /// For tests that do not sign in: all of one sign-in.
     given: BTreeSet<String>,
+    given_sign_in: u64,
 }
 
 impl Tokens {
-    pub(super) fn is_good(&self, token: &str) -> bool {
-        self.access.as_deref() == Some(token) || self.given.contains(token)
+    /// The sign-in of an access token that works.
+    pub(super) fn sign_in(&self, token: &str) -> Option<u64> {
+        if self.access.as_deref() == Some(token) {
+            return Some(self.sign_in);
+        }
+        self.given.contains(token).then_some(self.given_sign_in)
     }
 }
 
@@ -41,6 +48,13 @@ impl RingCentral {
         let token = format!("given-{}", state.next_id());
         state.tokens.given.insert(token.clone());
         token
+    }
+
+    /// Tokens handed out from now on are of another sign-in.
+    pub fn sign_in_anew(&self) {
+        let mut state = self.state();
+        let id = state.next_id();
+        state.tokens.given_sign_in = id;
     }
 
     /// Every access token stops working; refresh tokens go on.
@@ -130,6 +144,9 @@ impl RingCentral {
         }
         let id = state.next_id();
         let (access, refresh) = (format!("access-{id}"), format!("refresh-{id}"));
+        if get("grant_type") != "refresh_token" {
+            state.tokens.sign_in = id;
+        }
         state.tokens.access = Some(access.clone());
         state.tokens.refresh = Some(refresh.clone());
         Answered::json(

@@ -20,6 +20,14 @@ const MAX_LIFE: i64 = 315_360_000;
 /// The most subscriptions of one user and app.
 const MOST: usize = 20;
 
+/// A subscription over a socket, which is told nothing but what it wants to hear of.
+pub(super) const BY_SOCKET: &[Field] = &[
+    required("eventFilters", Kind::Texts),
+    required(
+        "deliveryMode",
+        Kind::Object(&[required("transportType", Kind::Word(&["WebSocket"]))]),
+    ),
+];
 const DELIVERY: &[Field] = &[
     required("transportType", Kind::Word(&["WebHook"])),
     required("address", Kind::Text),
@@ -90,7 +98,7 @@ fn permission(filter: &str) -> Option<&'static str> {
 }
 
 /// Filters as they stand afterwards, `~` resolved, and those that are left out.
-fn resolved(state: &State, body: &Value) -> (Vec<String>, Vec<Value>) {
+pub(super) fn resolved(state: &State, body: &Value) -> (Vec<String>, Vec<Value>) {
     let wanted = body["eventFilters"].as_array().cloned().unwrap_or_default();
     let (mut filters, mut disabled) = (Vec::new(), Vec::new());
     for filter in wanted.iter().filter_map(Value::as_str) {

@@ -10,6 +10,10 @@ use switchhook_domain::id::{AgentId, ConnectionId, IdMint, IdentityId, UserId};
 
 use crate::store::{RosterChange, StoreError};
 
+mod matching;
+
+pub use matching::{Matched, Missing, Outcome, on_record};
+
 /// The most agents of one app.
 pub const MAX_AGENTS: usize = 10_000;
 /// The most identities of one agent.
