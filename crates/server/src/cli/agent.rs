@@ -14,9 +14,6 @@ use super::deeds::{self, Done};
 use super::{Context, Failure, Outcome, app, output};
 use crate::wire::Parts;
 
-/// What it is called in the audit log.
-const ACTION: &str = "agent match";
-
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -75,31 +72,31 @@ async fn matched(parts: &Parts, named: Option<&str>, asked: &Matching) -> Outcom
         connection: connection.row.id,
     };
     let (agents, users) = (parts.intake.agents(), &listed.users);
-    let (matched, after) = if asked.dry_run {
+    let before = agents.latest(app).await?;
+    let matched = if asked.dry_run {
         let would = agents.preview(app, |edit| edit.match_users(place, users, missing));
-        (would.await?, agents.latest(app).await?)
+        would.await?
     } else {
-        let target = format!("connection {}", connection.row.id);
-        let work = async {
-            let before = agents.latest(app).await?;
-            let done = agents.change(app, |edit| edit.match_users(place, users, missing));
-            let matched = done.await?;
-            let after = agents.latest(app).await?;
-            let (were, are, left_out) = on_record(&matched, &before, &after);
+        let (action, target) = ("agent match", format!("connection {}", connection.row.id));
+        let change = async {
+            let matched = agents.change(app, |edit| edit.match_users(place, users, missing));
+            let matched = matched.await?;
+            let (were, are, left_out) = on_record(&matched, &before, &*agents.latest(app).await?);
             let counts = counts(&matched);
             let done = Done {
                 app: Some(app),
-                action: ACTION,
+                action,
                 target: target.clone(),
                 before: Some(json!({ "agents": were })),
-                after: Some(
-                    json!({ "agents": are, "agents_left_out": left_out, "counts": counts }),
-                ),
+                after: Some(json!({
+                    "agents": are, "agents_left_out": left_out, "counts": counts,
+                })),
             };
-            Ok((done, (matched, after)))
+            Ok((done, matched))
         };
-        deeds::record(parts, Some(app), (ACTION, &target), work).await?
+        deeds::record(parts, Some(app), (action, &target), change).await?
     };
+    let after = agents.latest(app).await?;
     show(&connection, &listed, &matched, &after);
     if asked.dry_run {
         output::remark("Nothing was changed.");

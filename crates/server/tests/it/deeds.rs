@@ -35,12 +35,12 @@ const CHANGE_NOTHING: &[(&str, &str)] = &[
     ("connection list", "reads"),
     ("connection platforms", "lists what this build speaks"),
     (
-        "import dialpad-cti-server",
-        "has a test of its own, beside a database to import: import/",
+        "agent match",
+        "has a test of its own, beside a platform that lists its users: agents.rs",
     ),
     (
-        "agent match",
-        "has a test of its own, beside a platform that can be asked: agents.rs",
+        "import dialpad-cti-server",
+        "has a test of its own, beside a database to import: import/",
     ),
     ("audit verify", "reads"),
     ("secrets status", "reads"),
