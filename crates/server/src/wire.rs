@@ -151,19 +151,7 @@ impl Parts {
             .await
             .context("cannot open the database")?;
         let keys = KeyRing::unlock(&*store, current, previous, &*entropy).await?;
-        let outbound = Guard::new(config.outbound.clone());
-        let platforms = platforms_of(&config)?;
-        let connections = Connections::new(store.clone(), platforms, keys.clone());
-        let connections = connections.with_defaults(config.inherited.defaults.clone());
-        let connections = connections.with_sources(Sources::new(config.openconnector.clone()));
-        let (references, own) = (config.secret_files.clone(), config.own.clone());
-        let references = references.without(own.files, own.variables);
-        let connections = connections.with_references(references);
-        let connections = Arc::new(connections.with_outbound(outbound));
-        connections
-            .refresh()
-            .await
-            .context("cannot read the connections")?;
+        let connections = connections(&config, &store, &keys).await?;
         let intake = Intake::new(
             store.clone(),
             connections.clone(),
@@ -452,6 +440,25 @@ struct Asking {
     sessions: Sessions,
     keeper: Keeper,
     doctor: Doctor,
+}
+
+/// The connections as they stand in the store, with what they fall back on and may refer to.
+async fn connections(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    keys: &KeyRing,
+) -> anyhow::Result<Arc<Connections>> {
+    let own = config.own.clone();
+    let references = config.secret_files.clone();
+    let references = references.without(own.files, own.variables);
+    let connections = Connections::new(store.clone(), platforms_of(config)?, keys.clone())
+        .with_defaults(config.inherited.defaults.clone())
+        .with_sources(Sources::new(config.openconnector.clone()))
+        .with_references(references)
+        .with_outbound(Guard::new(config.outbound.clone()));
+    let refreshed = connections.refresh().await;
+    refreshed.context("cannot read the connections")?;
+    Ok(Arc::new(connections))
 }
 
 /// How platforms are signed in at and asked.

@@ -378,25 +378,30 @@ impl Config {
             }),
             inherited: default.inherited,
         };
-        if let Some(Err(faults)) = config.mappings.as_deref().map(mappings::read) {
+        config.check_together(&mut reader);
+        if reader.faults.is_empty() {
+            Ok(config)
+        } else {
+            Err(reader.faults)
+        }
+    }
+
+    /// What no setting shows alone.
+    fn check_together(&self, reader: &mut Reader<'_>) {
+        if let Some(Err(faults)) = self.mappings.as_deref().map(mappings::read) {
             reader.faults.extend(faults);
         }
-        let postgres = config.database_url.expose().starts_with("postgres");
-        if postgres {
-            config.pool.check(&mut reader);
+        if !self.database_url.expose().starts_with("postgres") {
+            return;
         }
-        if postgres && config.master_key.is_none() && reader.faults.is_empty() {
+        self.pool.check(reader);
+        if self.master_key.is_none() && reader.faults.is_empty() {
             reader.faults.push(Fault {
                 place: "security.master_key".to_owned(),
                 problem: "must be set with PostgreSQL, the same on every node; make one with \
                           `switchhook secrets new-key` or `openssl rand -base64 32`"
                     .to_owned(),
             });
-        }
-        if reader.faults.is_empty() {
-            Ok(config)
-        } else {
-            Err(reader.faults)
         }
     }
 }

@@ -95,7 +95,7 @@ impl Matched {
 }
 
 /// What stands in the audit log of a list that was matched: the names of each agent that changed,
-/// as they were and as they are, of at most [`MAX_TOLD`] agents, and how many were left out.
+/// as they were and as they are, of at most 200 agents, and how many were left out.
 #[must_use]
 pub fn on_record(
     matched: &[Matched],
