@@ -47,6 +47,9 @@ static SPEC: AdapterSpec = AdapterSpec {
     bad_signature_status: 401,
 };
 
+/// The sign-in a run of the link found, and what the run before it left.
+type Found = (Result<String, Fault>, Option<String>);
+
 /// What a subscription at the platform does next, and what it was asked.
 #[derive(Default)]
 pub(crate) struct Vendor {
@@ -63,7 +66,7 @@ pub(crate) struct Vendor {
     /// True for a platform with a link.
     pub(crate) is_live: Mutex<bool>,
     /// What each run found: the sign-in and what the one before it left.
-    pub(crate) found: Mutex<Vec<(Result<String, Fault>, Option<String>)>>,
+    pub(crate) found: Mutex<Vec<Found>>,
     /// Told when the next subscription is asked for, and waited for before it is answered.
     pause: Mutex<Option<(Arc<Notify>, Arc<Notify>)>>,
 }
