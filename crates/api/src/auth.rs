@@ -76,8 +76,8 @@ impl Caller {
             }
             By::Token(_) if Role::Agent.scopes().names().contains(&scope) => {
                 let detail = format!(
-                    "The key that minted this token lacks the scope {scope}. Mint the token with \
-                     a key that has it."
+                    "Whoever minted this token lacks the scope {scope}. Mint the token with a key \
+                     that has it, or as somebody who has."
                 );
                 Problem::new(Code::ScopeMissing, detail).with("scope", scope)
             }

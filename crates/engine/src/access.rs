@@ -25,7 +25,7 @@ use crate::people::{SESSION_IDLE, SESSION_MOST};
 use crate::ports::{Clock, Entropy};
 use crate::rights::Scopes;
 use crate::seal::{digest, random_text};
-use crate::store::{ApiKey, App, Grant, KeyClaim, KeyProof, Role, Store, StoreResult};
+use crate::store::{AgentToken, ApiKey, App, Grant, KeyClaim, KeyProof, Role, Store, StoreResult};
 use tokio_util::sync::CancellationToken;
 
 /// How long a sign-in link works.
@@ -281,7 +281,7 @@ impl Gate {
         let Some(app) = self.store.app(token.app_id).await? else {
             return Ok(Err(AccessError::Invalid));
         };
-        let Some(most) = self.scopes_of_minter(token.app_id, token.key_id).await? else {
+        let Some(most) = self.most_of_token(&token).await? else {
             return Ok(Err(AccessError::Invalid));
         };
         if !app.active {
@@ -439,6 +439,18 @@ impl Gate {
             role: grant.role,
             scopes: grant.role.scopes().and(most),
         }))
+    }
+
+    /// What a panel's token may do at most: what whoever minted it may. `None` when they no longer
+    /// may anything, and the token with them.
+    async fn most_of_token(&self, token: &AgentToken) -> StoreResult<Option<Scopes>> {
+        let Some(id) = token.user_id else {
+            return self.scopes_of_minter(token.app_id, token.key_id).await;
+        };
+        let person = self.store.person(token.app_id, id).await?;
+        Ok(person
+            .filter(|person| person.active)
+            .map(|person| person.role.scopes()))
     }
 
     /// What the holder may do at most: what the key may that minted the token. `None` when that

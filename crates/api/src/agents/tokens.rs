@@ -79,8 +79,8 @@ errors!(DeleteErrors: CALLER [InvalidId, CrossSiteRequest, AgentTokenNotFound]);
 /// It works like a key in `x-app-api-key`, as `Authorization: Bearer`, and on `/ws`, for what both
 /// an agent and the key that minted it may do, and only as that agent: calls are placed from their
 /// own extension, and only calls they are on are steered. It ends with its time, with the key that
-/// minted it (revoked or expired), with its app, and when the agent is switched off or deleted; its
-/// sockets are closed within a second.
+/// minted it (revoked or expired) or the person (shut out), with its app, and when the agent is
+/// switched off or deleted; its sockets are closed within a second.
 #[utoipa::path(
     post, path = "/api/agent-tokens", tag = "Agents", operation_id = "create_agent_token",
     request_body(content = TokenRequest,
@@ -110,8 +110,8 @@ pub(crate) async fn create(
     let agents = shared.intake.agents();
     let roster = agents.latest(caller.app()).await?;
     let agent = whose(&shared, &caller, &roster, &asked)?;
-    let key = caller.access.key_id;
-    let token = agents.mint(caller.app(), agent.id, key, life).await?;
+    let by = (caller.access.key_id, caller.access.user_id);
+    let token = agents.mint(caller.app(), agent.id, by, life).await?;
     let created = TokenCreated {
         id: token.row.id,
         token: token.text,

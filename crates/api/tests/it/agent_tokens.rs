@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use switchhook_engine::ports::Clock;
 
 use crate::client::Answer;
+use crate::people::join;
 use crate::world::{Tenant, World};
 
 /// A token for the agent of an app: the tenant with the token in place of its key.
@@ -336,4 +337,46 @@ async fn a_token_and_its_sockets_end_when_the_key_expires_or_the_app_is_switched
     assert_eq!(socket.closed().await, 4403);
     assert!(started.elapsed() < Duration::from_secs(1));
     assert_eq!(world.get(&panel, "/api/me").await.problem(), "app_inactive");
+}
+
+#[tokio::test]
+async fn a_token_and_its_sockets_end_when_who_minted_it_is_shut_out() {
+    let world = World::new().await;
+    let us = world.tenant("us").await;
+    anna(&world, &us).await;
+    // An app keeps an administrator.
+    join(&world, &us, "chief@example.nl", "admin").await;
+    let boss = join(&world, &us, "boss@example.nl", "admin").await;
+    let asked = json!({"email": "anna@example.nl"});
+    let mut panels = Vec::new();
+    for _ in 0..2 {
+        let made = boss.send(Method::POST, "/api/agent-tokens", &asked).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        let key = made.body["data"]["token"].as_str().unwrap().to_owned();
+        let tenant = us.clone();
+        panels.push(Tenant { key, ..tenant });
+    }
+    let dial = json!({"to": "+31201234567"});
+    let person = format!("/api/people/{}", boss.id());
+    // What its minter may no longer do, it may not either.
+    let patch = async |change: Value| {
+        let request = world
+            .ask(Method::PATCH, &person)
+            .header("x-api-key", &us.key);
+        let answer = Answer::of(request.json(&change).send().await.unwrap()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    };
+    patch(json!({"role": "read_only"})).await;
+    let refused = world.post(&panels[0], "/api/calls", &dial).await;
+    assert_eq!(refused.problem(), "scope_missing", "{}", refused.text);
+    assert_eq!(world.get(&panels[0], "/api/calls").await.status, 200);
+
+    let (mut socket, ..) = world.listen(&panels[1]).await;
+    let started = Instant::now();
+    patch(json!({"active": false})).await;
+    assert_eq!(socket.closed().await, 4401);
+    assert!(started.elapsed() < Duration::from_secs(1));
+    for panel in &panels {
+        assert_eq!(world.get(panel, "/api/me").await.problem(), "key_invalid");
+    }
 }

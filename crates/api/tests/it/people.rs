@@ -48,7 +48,7 @@ impl<'w> Browser<'w> {
         Answer::of(self.ask(Method::DELETE, path).send().await.unwrap()).await
     }
 
-    fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         let id = &self.answer.body["data"]["user"]["id"];
         id.as_str().unwrap().to_owned()
     }

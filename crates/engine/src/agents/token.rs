@@ -4,7 +4,7 @@
 //! it may do, only as that agent, and ends with its time, its agent or that key.
 
 use jiff::SignedDuration;
-use switchhook_domain::id::{AgentId, AgentTokenId, AppId, IdMint, KeyId};
+use switchhook_domain::id::{AgentId, AgentTokenId, AppId, IdMint, KeyId, UserId};
 
 use super::Agents;
 use crate::seal::{digest, random_text};
@@ -39,7 +39,7 @@ pub fn is_token(text: &str) -> bool {
 }
 
 impl Agents {
-    /// Mints a token.
+    /// Mints a token, which ends with whoever it was minted by.
     ///
     /// # Errors
     /// When the database is away.
@@ -47,7 +47,7 @@ impl Agents {
         &self,
         app_id: AppId,
         agent_id: AgentId,
-        key_id: Option<KeyId>,
+        (key_id, user_id): (Option<KeyId>, Option<UserId>),
         life: SignedDuration,
     ) -> StoreResult<NewToken> {
         let inner = &self.inner;
@@ -58,6 +58,7 @@ impl Agents {
             app_id,
             agent_id,
             key_id,
+            user_id,
             token_hash: digest(text.as_bytes()),
             created_at: now,
             expires_at: now.checked_add(life).unwrap_or(now),

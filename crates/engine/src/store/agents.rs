@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 use switchhook_domain::Timestamp;
 use switchhook_domain::agent::Agent;
-use switchhook_domain::id::{AgentId, AgentTokenId, AppId, KeyId};
+use switchhook_domain::id::{AgentId, AgentTokenId, AppId, KeyId, UserId};
 
 use super::StoreResult;
 
@@ -38,6 +38,8 @@ pub struct AgentToken {
     pub agent_id: AgentId,
     /// The key that minted it; it ends with the key. `None` when a person did.
     pub key_id: Option<KeyId>,
+    /// The person who minted it; it ends when they are shut out. `None` when a key did.
+    pub user_id: Option<UserId>,
     /// SHA-256 of the token.
     pub token_hash: [u8; 32],
     /// When it was minted.
@@ -67,8 +69,8 @@ pub trait AgentStore: Send + Sync {
     /// Stores a token, and sweeps out those of the app whose time is over.
     async fn put_agent_token(&self, token: &AgentToken, now: Timestamp) -> StoreResult<()>;
 
-    /// The token of that hash, unless its time is over, its agent is gone or not active, or the
-    /// key that minted it is revoked or expired.
+    /// The token of that hash, unless its time is over, its agent is gone or not active, the key
+    /// that minted it is revoked or expired, or the person who did is gone or shut out.
     async fn agent_token(&self, hash: &[u8; 32], now: Timestamp)
     -> StoreResult<Option<AgentToken>>;
 

@@ -18,7 +18,7 @@ use crate::columns::{bytes32, clean, from_json, to_json};
 const TABLE: &str = "agents";
 const COLUMNS: &str =
     "app_id, id, name, email, crm_user_id, user_id, active, identities, created_at, updated_at";
-const TOKEN: &str = "token_hash, app_id, id, agent_id, key_id, created_at, expires_at";
+const TOKEN: &str = "token_hash, app_id, id, agent_id, key_id, created_at, expires_at, user_id";
 
 #[async_trait]
 impl AgentStore for PostgresStore {
@@ -64,13 +64,14 @@ impl AgentStore for PostgresStore {
         let sql = format!(
             "INSERT INTO agent_tokens ({TOKEN}) \
              SELECT $1::bytea, $2::uuid, $3::uuid, $4::uuid, $5::uuid, $6::timestamptz, \
-             $7::timestamptz \
+             $7::timestamptz, $8::uuid \
              WHERE EXISTS (SELECT 1 FROM agents WHERE app_id = $2 AND id = $4)"
         );
         let hash = token.token_hash.as_slice();
         let key = token.key_id.map(|id| id.0);
+        let user = token.user_id.map(|id| id.0);
         let times = [token.created_at, token.expires_at].map(At::from);
-        let params: [&(dyn ToSql + Sync); 7] = [
+        let params: [&(dyn ToSql + Sync); 8] = [
             &hash,
             &token.app_id.0,
             &token.id.0,
@@ -78,6 +79,7 @@ impl AgentStore for PostgresStore {
             &key,
             &times[0],
             &times[1],
+            &user,
         ];
         if db.execute(&sql, &params).await? == 0 {
             return Err(StoreError::NotFound("agent"));
@@ -91,10 +93,12 @@ impl AgentStore for PostgresStore {
         now: Timestamp,
     ) -> StoreResult<Option<AgentToken>> {
         let sql = "SELECT t.token_hash, t.app_id, t.id, t.agent_id, t.key_id, t.created_at, \
-                   t.expires_at FROM agent_tokens t \
+                   t.expires_at, t.user_id FROM agent_tokens t \
                    JOIN agents a ON a.app_id = t.app_id AND a.id = t.agent_id \
                    LEFT JOIN api_keys k ON k.id = t.key_id AND k.app_id = t.app_id \
+                   LEFT JOIN people p ON p.id = t.user_id AND p.app_id = t.app_id \
                    WHERE t.token_hash = $1 AND t.expires_at > $2 AND a.active \
+                   AND (t.user_id IS NULL OR p.active) \
                    AND (t.key_id IS NULL OR (k.id IS NOT NULL AND k.revoked_at IS NULL \
                    AND (k.expires_at IS NULL OR k.expires_at > $2)))";
         let params: [&(dyn ToSql + Sync); 2] = [&hash.as_slice(), &At::from(now)];
@@ -195,6 +199,7 @@ fn token_from_row(row: &Row) -> StoreResult<AgentToken> {
         id: AgentTokenId(column(row, "id")?),
         agent_id: AgentId(column(row, "agent_id")?),
         key_id: column::<Option<Uuid>>(row, "key_id")?.map(KeyId),
+        user_id: column::<Option<Uuid>>(row, "user_id")?.map(UserId),
         created_at: column_time(row, "created_at")?,
         expires_at: column_time(row, "expires_at")?,
     })

@@ -17,7 +17,7 @@ use crate::columns::{clean, from_json, micros, time, to_json};
 const TABLE: &str = "agents";
 const COLUMNS: &str =
     "app_id, id, name, email, crm_user_id, user_id, active, identities, created_at, updated_at";
-const TOKEN: &str = "token_hash, app_id, id, agent_id, key_id, created_at, expires_at";
+const TOKEN: &str = "token_hash, app_id, id, agent_id, key_id, created_at, expires_at, user_id";
 
 #[async_trait]
 impl AgentStore for SqliteStore {
@@ -68,10 +68,12 @@ impl AgentStore for SqliteStore {
         let hash = *hash;
         self.read(move |c| {
             let sql = "SELECT t.token_hash, t.app_id, t.id, t.agent_id, t.key_id, t.created_at, \
-                       t.expires_at FROM agent_tokens t \
+                       t.expires_at, t.user_id FROM agent_tokens t \
                        JOIN agents a ON a.app_id = t.app_id AND a.id = t.agent_id \
                        LEFT JOIN api_keys k ON k.id = t.key_id AND k.app_id = t.app_id \
+                       LEFT JOIN people p ON p.id = t.user_id AND p.app_id = t.app_id \
                        WHERE t.token_hash = ?1 AND t.expires_at > ?2 AND a.active <> 0 \
+                       AND (t.user_id IS NULL OR p.active <> 0) \
                        AND (t.key_id IS NULL OR (k.id IS NOT NULL AND k.revoked_at IS NULL \
                        AND (k.expires_at IS NULL OR k.expires_at > ?2)))";
             let mut statement = c.prepare_cached(sql).map_err(fault)?;
@@ -155,7 +157,7 @@ fn put_token(conn: &Sql, token: &AgentToken, now: Timestamp) -> StoreResult<()> 
         .and_then(|mut statement| statement.execute(params![blob(&token.app_id.0), micros(now)]))
         .map_err(fault)?;
     let sql = format!(
-        "INSERT INTO agent_tokens ({TOKEN}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 \
+        "INSERT INTO agent_tokens ({TOKEN}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 \
          WHERE EXISTS (SELECT 1 FROM agents WHERE app_id = ?2 AND id = ?4)"
     );
     let mut statement = conn.prepare_cached(&sql).map_err(fault)?;
@@ -168,6 +170,7 @@ fn put_token(conn: &Sql, token: &AgentToken, now: Timestamp) -> StoreResult<()> 
             token.key_id.as_ref().map(|id| blob(&id.0)),
             micros(token.created_at),
             micros(token.expires_at),
+            token.user_id.as_ref().map(|id| blob(&id.0)),
         ])
         .map_err(fault)?;
     if put == 0 {
@@ -200,5 +203,6 @@ fn token_from_row(row: &Row<'_>) -> rusqlite::Result<AgentToken> {
         key_id: uuid_opt(row, 4)?.map(KeyId),
         created_at: time(row.get(5)?),
         expires_at: time(row.get(6)?),
+        user_id: uuid_opt(row, 7)?.map(UserId),
     })
 }

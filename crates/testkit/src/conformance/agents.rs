@@ -7,7 +7,7 @@ use switchhook_domain::id::{AgentId, AgentTokenId, AppId, IdMint, IdentityId, Ke
 use switchhook_engine::ports::Entropy;
 use switchhook_engine::rights::Scopes;
 use switchhook_engine::store::{
-    AgentToken, ApiKey, KeyProof, RosterChange, Store, StoreError, StoredRoster,
+    AgentToken, ApiKey, KeyProof, Person, Role, RosterChange, Store, StoreError, StoredRoster,
 };
 use uuid::Uuid;
 
@@ -112,16 +112,64 @@ pub async fn a_roster_is_replaced_by_whoever_saw_the_last(store: Arc<dyn Store>)
     assert_eq!(refused, Err(StoreError::NotFound("app")));
 }
 
+/// Who mints tokens by hand.
+const BOSS: UserId = UserId(Uuid::from_u128(77));
+
+fn boss(world: &World) -> Person {
+    Person {
+        id: BOSS,
+        app_id: world.app.id,
+        email: "boss@example.nl".to_owned(),
+        name: "Boss".to_owned(),
+        role: Role::Supervisor,
+        active: true,
+        password: None,
+        identity: None,
+        created_at: at(0),
+        joined_at: Some(at(0)),
+        last_sign_in_at: None,
+    }
+}
+
 fn token(n: u8, world: &World, agent: &Agent, key: Option<KeyId>) -> AgentToken {
     AgentToken {
         id: AgentTokenId(Uuid::from_u128(n.into())),
         app_id: world.app.id,
         agent_id: agent.id,
         key_id: key,
+        user_id: key.is_none().then_some(BOSS),
         token_hash: [n; 32],
         created_at: at(0),
         expires_at: at(60_000 + i64::from(n)),
     }
+}
+
+/// A token ends when the person who minted it is shut out or gone, and is none of another app's.
+pub async fn a_token_ends_with_the_person_who_minted_it(store: Arc<dyn Store>) {
+    let (world, other) = (World::new(&store, 1).await, World::new(&store, 2).await);
+    let (us, anna) = (world.app.id, agent(&world, "anna"));
+    assert!(store.change_roster(us, 0, &put(&[&anna])).await.unwrap());
+    let (minted, boss) = (token(1, &world, &anna, None), boss(&world));
+    store.put_agent_token(&minted, at(0)).await.unwrap();
+    let found = async || store.agent_token(&minted.token_hash, at(1)).await.unwrap();
+    assert_eq!(found().await, None, "nobody of that id");
+    let foreign = Person {
+        app_id: other.app.id,
+        ..boss.clone()
+    };
+    store.create_person(&foreign).await.unwrap();
+    assert_eq!(found().await, None, "somebody of another app");
+    store.delete_person(other.app.id, BOSS).await.unwrap();
+    store.create_person(&boss).await.unwrap();
+    assert_eq!(found().await.as_ref(), Some(&minted));
+    store.delete_person(us, BOSS).await.unwrap();
+    assert_eq!(found().await, None, "gone");
+    let out = Person {
+        active: false,
+        ..boss
+    };
+    store.create_person(&out).await.unwrap();
+    assert_eq!(found().await, None, "shut out");
 }
 
 /// A token is good until its time, while its agent takes calls and its key works.
@@ -147,6 +195,7 @@ pub async fn a_token_ends_with_its_time_its_agent_and_its_key(store: Arc<dyn Sto
         replaces: None,
     };
     store.create_key(&key).await.unwrap();
+    store.create_person(&boss(&world)).await.unwrap();
     let by_key = token(1, &world, &anna, Some(key.id));
     let by_person = token(2, &world, &anna, None);
     let of_bram = token(3, &world, &bram, None);

@@ -87,6 +87,7 @@ macro_rules! for_each_area {
             states::presence_is_read_back,
             agents::a_roster_is_replaced_by_whoever_saw_the_last,
             agents::a_token_ends_with_its_time_its_agent_and_its_key,
+            agents::a_token_ends_with_the_person_who_minted_it,
             agents::a_call_says_whose_it_is,
             audit::entries_are_appended_and_found,
             audit::of_several_with_one_number_one_is_kept,

@@ -85,7 +85,11 @@ impl AgentStore for MemoryStore {
                 key.id == id && key.app_id == token.app_id && good
             })
         });
-        Ok((agent && key).then(|| token.clone()))
+        let person = token.user_id.is_none_or(|id| {
+            let known = all.people.get(&id);
+            known.is_some_and(|person| person.app_id == token.app_id && person.active)
+        });
+        Ok((agent && key && person).then(|| token.clone()))
     }
 
     async fn delete_agent_token(&self, app: AppId, id: AgentTokenId) -> StoreResult<bool> {
