@@ -136,7 +136,8 @@ async fn in_a_postgres_database() {
         .await
         .unwrap();
     let scope = format!(
-        "INSERT INTO apps (id, name, country, active, epoch, created_at) \
+        "SET switchhook.apps = '{APP}'; \
+         INSERT INTO apps (id, name, country, active, epoch, created_at) \
          VALUES ('{APP}', 'Old', 'NL', true, '{APP}', now()); \
          INSERT INTO rosters VALUES ('{APP}', 1)"
     );
