@@ -191,8 +191,8 @@ async fn place(
 /// A problem with the members and the status the predecessor's clients know.
 fn inherited_form(problem: Problem, platform: Option<String>) -> Problem {
     let status = match problem.code() {
-        Code::DialRefused => Some(StatusCode::BAD_REQUEST),
-        Code::NotSupported => Some(StatusCode::BAD_GATEWAY),
+        // Dialling is not set up, or not allowed. 409 meant one thing to them: on another call.
+        Code::DialRefused | Code::NotSupported => Some(StatusCode::BAD_REQUEST),
         _ => None,
     };
     let detail = problem.detail().to_owned();

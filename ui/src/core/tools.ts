@@ -29,7 +29,8 @@ const RINGING: readonly Tool[] = ["answer", "reject"];
 const DIALLING: readonly Tool[] = ["hangup"];
 const TALKING: readonly Tool[] = ["hold", "resume", "transfer", "dtmf", "mute", "unmute", "park", "recording", "hangup"];
 
-function wanted(call: Call, done: Done): Tool[] {
+/** The controls that make sense for a call in its state, whatever its platform can do. */
+export function wanted(call: Call, done: Done): Tool[] {
   if (!isLive(call)) return [];
   if (call.status === "ringing") return [...(call.direction === "outbound" ? DIALLING : RINGING)];
   return TALKING.filter((tool) => {
@@ -69,11 +70,16 @@ export function canTransfer(kind: "blind" | "attended", actions: readonly Action
   return own?.possible === true && (own.kinds === undefined || own.kinds.includes(kind));
 }
 
-/** The call a function key is for: the one that is shown, else the only one the key could mean. */
-export function keyCall(tool: Tool, shown: Call | null, calls: readonly Call[], can: (call: Call) => boolean): Call | null {
+/**
+ * The call a function key is for: the one that is shown, else the only one the key could mean.
+ * `can` says null as long as it is not known: such a call could be meant as well.
+ */
+export function keyCall(tool: Tool, shown: Call | null, calls: readonly Call[], can: (call: Call) => boolean | null): Call | null {
   if (shown && isLive(shown) && can(shown)) return shown;
-  const fitting = calls.filter((call) => isLive(call) && can(call));
+  const live = calls.filter(isLive);
+  const fitting = live.filter((call) => can(call));
   // Answering takes the first that rings; anything else must not guess.
   if (tool === "answer") return fitting.at(-1) ?? null;
-  return fitting.length === 1 ? (fitting[0] ?? null) : null;
+  const meant = live.filter((call) => can(call) !== false);
+  return meant.length === 1 ? (fitting[0] ?? null) : null;
 }

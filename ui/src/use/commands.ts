@@ -4,7 +4,7 @@
 import { ref, shallowRef } from "vue";
 import { getActions, postAction, type Refusal } from "../core/api";
 import { isLive } from "../core/state";
-import { keyCall, nothingDone, toolsOf, type Done, type Tool, type ToolState } from "../core/tools";
+import { keyCall, nothingDone, toolsOf, wanted, type Done, type Tool, type ToolState } from "../core/tools";
 import type { ActionState, Call } from "../core/types";
 import { say } from "./announce";
 import { refusalText } from "./refusals";
@@ -92,7 +92,9 @@ export async function command(call: Call, action: string, body: object = {}): Pr
 
 // ---- keys --------------------------------------------------------------------------
 
-const can = (tool: Tool) => (call: Call): boolean => toolsFor(call).some((t) => t.tool === tool && t.possible);
+/** Null while the server has not yet said what can be done to the call. */
+const can = (tool: Tool) => (call: Call): boolean | null =>
+  call.id in known.value ? toolsFor(call).some((t) => t.tool === tool && t.possible) : wanted(call, doneTo(call)).includes(tool) ? null : false;
 
 /** Does the first of these that fits a call; false when there is none. */
 export function byKey(...tools: Tool[]): boolean {

@@ -131,6 +131,13 @@ async fn what_does_not_work_has_the_old_statuses() {
         );
         assert_eq!(refused.body["platform"], "scripted");
         says_no(&refused);
+        let refusal = CommandError::new(Fault::NotSupported, "Scripted only listens.");
+        desk.script.then(Reply::Fail(refusal));
+        let body = json!({ "targetNumber": TARGET, "extension": "102" });
+        let cannot = click(&desk, path, &body).await;
+        assert_eq!((cannot.status, cannot.problem()), (400, "not_supported"));
+        assert_eq!(cannot.body["error"], "Scripted only listens.");
+        says_no(&cannot);
     }
 }
 
