@@ -3,7 +3,6 @@
 //! can forget it; which operations it is for stands in [`OPERATIONS`]. Not here: placing a call,
 //! whose key lasts as long as the call (`dials`), and how answers are kept (the engine).
 
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -13,7 +12,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::FutureExt;
 use serde_json::json;
 use switchhook_domain::id::AppId;
 use switchhook_engine::dial::MAX_IDEMPOTENCY_KEY;
@@ -29,6 +27,7 @@ use crate::body;
 use crate::dials::idempotency_key;
 use crate::inherited::Inherited;
 use crate::openapi::problems;
+use crate::outer;
 use crate::problem::{Code, Problem};
 use crate::state::{Inner, Shared};
 
@@ -226,18 +225,7 @@ fn content(request: &Request, body: &[u8]) -> Vec<u8> {
 }
 
 async fn carry_out(shared: &Inner, ticket: Ticket, request: Request, next: Next) -> Response {
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let response = match tokio::time::timeout(CLAIM.unsigned_abs(), answer).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(_panic)) => {
-            tracing::error!("a handler panicked; the request was answered 500");
-            Problem::internal().into_response()
-        }
-        Err(_) => {
-            let detail = "The server could not finish in time. Read the state, then try again.";
-            Problem::new(Code::TimedOut, detail).into_response()
-        }
-    };
+    let response = outer::bounded(CLAIM.unsigned_abs(), request, next).await;
     if !response.status().is_success() {
         // Nothing was done, or nobody knows: the same key may try again.
         if let Err(error) = shared.idempotency.release(ticket).await {

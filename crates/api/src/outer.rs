@@ -2,7 +2,7 @@
 //! errors are written, so that a framework's rejection looks like every other answer.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -51,7 +51,7 @@ pub(crate) async fn outer(
         .or_else(|| pass.at_the_door(&shared.limits));
     let mut response = match refused {
         Some(problem) => problem.into_response(),
-        None => run(&shared, request, next).await,
+        None => bounded(shared.config.timeout, request, next).await,
     };
     pass.note(&shared.limits, &response);
     response = witness.record(&shared, response).await;
@@ -85,9 +85,10 @@ pub(crate) async fn outer(
     response
 }
 
-async fn run(shared: &Inner, request: Request, next: Next) -> Response {
+/// The answer of what comes further in, or one of our own when that panics or takes longer.
+pub(crate) async fn bounded(limit: Duration, request: Request, next: Next) -> Response {
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(shared.config.timeout, answer).await {
+    match tokio::time::timeout(limit, answer).await {
         Ok(Ok(response)) => response,
         Ok(Err(_panic)) => {
             tracing::error!("a handler panicked; the request was answered 500");
