@@ -37,6 +37,7 @@ TMP="$(mktemp -d "${TMPDIR:-/tmp}/switchhook-test.XXXXXX")"
 STARTED=$SECONDS
 PASSED=0 FAILED=0 SKIPPED=0 PROBLEMS=0
 REPORT=()
+BROKEN=()
 STOP=() # commands that undo what was started, the last one first
 
 usage() { sed -n '2,/^set -/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }
@@ -79,6 +80,12 @@ count() {
     END { print passed + 0, failed + 0, skipped + 0 }' "$1")
 }
 
+# broken LOG: the tests that failed by this log, as their runners name them
+broken() {
+  sed -nE -e 's/^ +(FAIL|TIMEOUT|SIGABRT|LEAK-FAIL) +\[[^]]*\] +(\([^)]*\) +)?//p' \
+    -e 's/^ +(✘) +[0-9]+ /\1 /p' -e 's/^test (.*) \.\.\. FAILED$/\1/p' "$1" | sort -u
+}
+
 # part NAME COMMAND...: runs a part, shows what it says, notes how it went
 part() {
   local name="$1" began=$SECONDS log="$TMP/$1.log" result=ok
@@ -91,7 +98,10 @@ part() {
   count "$log"
   # a part can fail without a failed test, when something does not build
   if [ "$result" = FAILED ] && [ "$F" = 0 ]; then F=1; fi
-  if [ "$result" = FAILED ]; then PROBLEMS=$((PROBLEMS + 1)); fi
+  if [ "$result" = FAILED ]; then
+    PROBLEMS=$((PROBLEMS + 1))
+    mapfile -t -O "${#BROKEN[@]}" BROKEN < <(broken "$log" | sed "s/^/$name: /")
+  fi
   PASSED=$((PASSED + P)) FAILED=$((FAILED + F)) SKIPPED=$((SKIPPED + S))
   note "$name" "$result" $((SECONDS - began)) "$P" "$F" "$S"
 }
@@ -311,6 +321,8 @@ clean_up
 
 headline "total $(((SECONDS - STARTED) / 60)) min $(((SECONDS - STARTED) % 60)) s"
 printf '%s\n' "${REPORT[@]}"
+# the names once more where the eye falls, and where a shortened log still has them
+if [ "${#BROKEN[@]}" -gt 0 ]; then printf '\nfailed\n' && printf '  %s\n' "${BROKEN[@]}"; fi
 if [ "$PROBLEMS" -gt 0 ] && [ "$FAILED" = 0 ]; then FAILED=1; fi # left out in CI
 printf '\n%d passed, %d failed, %d skipped\n' "$PASSED" "$FAILED" "$SKIPPED"
 [ "$PROBLEMS" = 0 ]
