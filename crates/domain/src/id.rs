@@ -68,6 +68,8 @@ ids! {
     UserId;
     /// One call that somebody asked us to place.
     DialId;
+    /// Something left to do after a call.
+    TaskId;
     /// A recording of a call, named by its platform.
     RecordingId;
     /// A voicemail, named by its platform.

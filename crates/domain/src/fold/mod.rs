@@ -21,8 +21,11 @@ use crate::event::{EventDraft, EventType};
 use crate::facts::Facts;
 use crate::id::{CallId, ConnectionId, IdMint};
 use crate::media::{Message, MessageDirection, MessageStatus, Presence, PresenceReport};
+use crate::moment::{CallDeed, Deed, DeedError};
 use crate::phone::PhoneNumber;
 use crate::signal::{CallFact, Direction, Fact, LegFact, LegKind, Signal};
+
+use emit::MOMENT_MARK;
 
 mod emit;
 mod state;
@@ -268,6 +271,28 @@ impl<'a> Fold<'a> {
         self.touched.insert(id);
     }
 
+    /// Does what somebody did to the contact moment of a loaded call.
+    ///
+    /// # Errors
+    /// When there is no such call, or somebody was faster; nothing has changed then.
+    pub fn deed(&mut self, deed: &CallDeed) -> Result<(), DeedError> {
+        let entry = self.entries.get_mut(&deed.call);
+        let state = &mut entry.ok_or(DeedError::NotFound)?.state;
+        if state.merged_into.is_some() {
+            return Err(DeedError::NotFound);
+        }
+        let mut moment = state.moment.clone().unwrap_or_default();
+        moment.apply(deed, self.context.now)?;
+        if state.moment.as_ref() != Some(&moment) {
+            state.moment = Some(moment);
+            if let Deed::Contact(contact) = &deed.deed {
+                state.contact.clone_from(contact);
+            }
+            self.touched.insert(deed.call);
+        }
+        Ok(())
+    }
+
     /// Ends the fold: derives the touched calls and works out their events.
     #[must_use]
     pub fn finish(mut self) -> Folded {
@@ -338,11 +363,16 @@ impl<'a> Fold<'a> {
             };
             let entry = self.entries.get_mut(&survivor)?;
             entry.state.facts.merge(lost.state.facts.clone());
-            entry
-                .state
-                .told
-                .marks
-                .extend(lost.state.told.marks.iter().cloned());
+            // That the other had a contact moment says nothing of this one's.
+            let marks = lost.state.told.marks.iter();
+            let marks = marks.filter(|mark| !mark.starts_with(MOMENT_MARK));
+            entry.state.told.marks.extend(marks.cloned());
+            if let Some(moment) = lost.state.moment.take() {
+                if moment.contact_chosen {
+                    entry.state.contact = lost.state.contact.clone();
+                }
+                entry.state.moment.get_or_insert_default().merge(moment);
+            }
             for key in &lost.state.facts.keys {
                 self.by_key.insert(key.clone(), survivor);
                 self.out.keys.push((key.clone(), survivor));
@@ -366,7 +396,8 @@ impl<'a> Fold<'a> {
             entry.state.find_agents(roster);
         }
         let mut after = entry.state.derive(context.country);
-        if self.look_up_contact(&mut entry.state, &after) {
+        let opened = self.open_moment(&mut entry, &after);
+        if self.look_up_contact(&mut entry.state, &after) || opened {
             after = entry.state.derive(self.context.country);
         }
         let events = emit::events(&mut entry.state, entry.before.as_ref(), &after);
@@ -394,6 +425,23 @@ impl<'a> Fold<'a> {
         });
     }
 
+    /// Opens the contact moment of a conversation, once. Calls that were over before there were
+    /// contact moments have none unless somebody has something to say of them, and what another
+    /// system recorded is done with.
+    fn open_moment(&self, entry: &mut Entry, after: &Derived) -> bool {
+        let was_over = entry
+            .before
+            .as_ref()
+            .is_some_and(|b| b.call.status.is_terminal());
+        let state = &mut entry.state;
+        let due = after.visible && state.merged_into.is_none() && state.moment.is_none();
+        if !due || was_over || self.history {
+            return false;
+        }
+        state.moment = Some(crate::moment::Moment::default());
+        true
+    }
+
     /// Asks the directory once per number of the outside party. Returns whether it was asked.
     fn look_up_contact(&self, state: &mut CallState, after: &Derived) -> bool {
         if !after.visible || state.merged_into.is_some() {
@@ -408,7 +456,8 @@ impl<'a> Fold<'a> {
         let Some(e164) = outside.filter(|number| number.starts_with('+')) else {
             return false;
         };
-        if state.matched.as_ref() == Some(e164) {
+        let chosen = state.moment.as_ref().is_some_and(|m| m.contact_chosen);
+        if chosen || state.matched.as_ref() == Some(e164) {
             return false;
         }
         let number = PhoneNumber {

@@ -68,6 +68,7 @@ impl World {
             random: self.entropy.random(),
             notification: None,
             fold: None,
+            tasks: Vec::new(),
             events: Vec::new(),
             link: None,
         }
@@ -89,6 +90,7 @@ impl World {
             country: self.app.country.as_str().into(),
             signals,
             settle: Vec::new(),
+            deeds: Vec::new(),
             roster: None,
             history: false,
         }

@@ -5,6 +5,7 @@ use switchhook_domain::call::AgentView;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::id::AppId;
 use switchhook_domain::media::Message;
+use switchhook_domain::moment::{MomentStatus, MomentView};
 use switchhook_domain::phone::PhoneNumber;
 use switchhook_engine::store::{
     COUNT_LIMIT, CallCursor, CallPage, CallQuery, CallSort, ContactQuery, DueCall, MessageQuery,
@@ -54,7 +55,14 @@ impl StoredCall {
             || query.from_number.is_some()
             || query.to_number.is_none()
             || query.to_number == call.to_number;
-        self.visible && open && since && until && from && to
+        let moment = query.moment != Some(MomentStatus::DispositionPending) || self.awaits();
+        self.visible && open && since && until && from && to && moment
+    }
+
+    /// True when the contact moment waits for its disposition.
+    fn awaits(&self) -> bool {
+        let moment = self.call.contact_moment.as_ref();
+        moment.is_some_and(|moment| moment.status == MomentStatus::DispositionPending)
     }
 
     /// The other conditions, tested call by call.
@@ -68,6 +76,7 @@ impl StoredCall {
                     .any(|id| id == wanted)
             })
         };
+        let said = |is: &dyn Fn(&MomentView) -> bool| call.contact_moment.as_ref().is_some_and(is);
         let own = |is: &dyn Fn(&AgentView) -> bool| call.agent.as_ref().is_some_and(is);
         (query.from_number.is_none() || query.from_number == call.from_number)
             && (query.to_number.is_none() || query.to_number == call.to_number)
@@ -86,6 +95,18 @@ impl StoredCall {
                 .crm_user_id
                 .as_ref()
                 .is_none_or(|id| own(&|a| a.crm_user_id.as_ref() == Some(id)))
+            && query
+                .moment
+                .is_none_or(|wanted| said(&|moment| moment.status == wanted))
+            && query
+                .outcome
+                .as_ref()
+                .is_none_or(|wanted| said(&|moment| moment.outcome.as_ref() == Some(wanted)))
+            && query.contact_id.is_none_or(|id| {
+                call.contact
+                    .as_ref()
+                    .is_some_and(|contact| contact.id == id)
+            })
             && query
                 .min_duration
                 .is_none_or(|least| call.duration_seconds >= Some(least))
