@@ -44,3 +44,4 @@ pub mod rights;
 pub mod seal;
 pub mod session;
 pub mod store;
+pub mod tasks;

@@ -1,12 +1,27 @@
 //! Tasks: what is left to do after a call, for an agent or a queue. The kinds, the states and what
-//! may follow what; the words on the wire are the predecessor's. Not here: business hours (that is
-//! [`crate::hours`]), storage, and who may do what.
+//! may follow what ([`life`]); the words on the wire are the predecessor's. Not here: business
+//! hours (that is [`crate::hours`]), storage, and who may do what.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::id::{AgentId, CallId, ContactId, TaskId};
 use crate::moment::Author;
+
+pub mod life;
+
+pub use life::{CallbackNumber, NewTask, Refusal, Step, TaskEdit};
+
+/// The most characters of a subject.
+pub const MAX_SUBJECT: usize = 255;
+/// The most characters of a description, of the notes of a try and of a result.
+pub const MAX_TEXT: usize = 10_000;
+/// The most characters of a queue's name.
+pub const MAX_QUEUE: usize = 255;
+/// The most tries one task keeps.
+pub const MAX_ATTEMPTS: usize = 100;
+/// After so many tries in vain, one after the other, it is suggested to give up.
+pub const VAIN_ATTEMPTS: usize = 3;
 
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal,)+ })+) => {$(
