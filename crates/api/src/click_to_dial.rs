@@ -179,6 +179,7 @@ async fn place(
             ..AgentDevice::default()
         },
         own: acting_as(shared, caller).await?,
+        click: true,
         target,
         caller_id: None,
         idempotency_key: idempotency_key(headers)?,
