@@ -32,13 +32,15 @@ use crate::problem::{Code, Problem};
 use crate::state::{Inner, Shared};
 
 /// The paths whose `POST` takes a key.
-pub(crate) const OPERATIONS: [&str; 26] = [
+pub(crate) const OPERATIONS: [&str; 28] = [
     "/api/agent-tokens",
     "/api/agents",
     "/api/agents/batch",
     "/api/agents/match",
     "/api/agents/{id}/identities",
     "/api/calls/{id}/{action}",
+    "/api/contact-moments/{id}/contact",
+    "/api/contact-moments/{id}/disposition",
     "/api/contacts",
     "/api/contacts/import",
     "/api/keys",

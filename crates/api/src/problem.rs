@@ -126,6 +126,7 @@ codes! {
     AgentBusy = "agent_busy", CONFLICT, "Agent is busy";
     CallOver = "call_over", CONFLICT, "Call is over";
     WrongState = "wrong_state", CONFLICT, "Call is in no state for this";
+    Conflict = "conflict", CONFLICT, "Conflicts with how it stands now";
     NotSupported = "not_supported", CONFLICT, "Not supported";
     IdempotencyConflict = "idempotency_conflict", CONFLICT, "Idempotency key is taken";
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT,

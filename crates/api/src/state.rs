@@ -22,6 +22,7 @@ use switchhook_engine::intake::Intake;
 use switchhook_engine::keeper::Keeper;
 use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
+use switchhook_engine::moments::Moments;
 use switchhook_engine::oauth::Tokens;
 use switchhook_engine::people::People;
 use switchhook_engine::ports::Clock;
@@ -206,6 +207,7 @@ pub(crate) struct Inner {
     pub(crate) watch: Watch,
     pub(crate) counts: Sockets,
     pub(crate) audit: Audit,
+    pub(crate) moments: Moments,
     pub(crate) idempotency: Idempotency,
     pub(crate) refusals: Refusals,
     pub(crate) requests: Requests,
@@ -229,11 +231,13 @@ impl Inner {
             api.intake.entropy().clone(),
         );
         let audit = Audit::new(api.store.clone(), api.clock.clone(), keys);
+        let moments = Moments::new(api.store.clone(), api.intake.clone());
         Arc::new(Self {
             api,
             watch,
             counts,
             audit,
+            moments,
             idempotency,
             refusals: Refusals::default(),
             requests: Requests::default(),

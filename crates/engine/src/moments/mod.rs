@@ -25,6 +25,7 @@ use crate::store::{
 
 mod caller;
 mod dispose;
+mod recording;
 mod wrap_up;
 
 pub use caller::NewCaller;
