@@ -112,7 +112,7 @@ impl Office {
 /// The types of events, in order.
 pub(crate) fn kinds(log: &[Value]) -> Vec<&str> {
     log.iter()
-        .map(|one| one["type"].as_str().unwrap())
+        .map(|one| one["event"].as_str().unwrap())
         .collect()
 }
 
