@@ -11,7 +11,7 @@ use crate::{
     agents, apps, audit, audit_export, calls, click_to_dial, connections, contacts, control,
     diagnosis, dial_policy, dials, docs, events, guard, health, idempotency, inherited,
     inherited_keys, keys, mappings, me, messages, metrics, notifications, oauth, openapi, outer,
-    own_connections, own_keys, page, pbx_socket, people, presence, recordings, sign_in,
+    own_connections, own_keys, page, pbx_socket, people, presence, recordings, sign_in, tasks,
     transcripts, voicemails, webhooks, ws,
 };
 
@@ -29,6 +29,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(messages::list))
         .routes(routes!(presence::list))
         .routes(routes!(recordings::list))
+        .routes(routes!(tasks::list, tasks::create))
         .routes(routes!(transcripts::get))
         .routes(routes!(voicemails::list))
         .routes(routes!(page::page))
@@ -42,6 +43,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .merge(people())
         .merge(agents())
         .merge(keys())
+        .merge(tasks())
         .merge(inherited_ones())
         .routes(routes!(calls::get))
         .routes(routes!(dials::create))
@@ -149,6 +151,23 @@ fn keys() -> OpenApiRouter<Shared> {
         .routes(routes!(own_keys::list, own_keys::create))
         .routes(routes!(own_keys::rename, own_keys::revoke))
         .routes(routes!(own_keys::rotate))
+}
+
+/// Follow-up tasks, and the same as the predecessor's call-backs.
+fn tasks() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(tasks::get, tasks::update))
+        .routes(routes!(tasks::steps::claim))
+        .routes(routes!(tasks::steps::release))
+        .routes(routes!(tasks::steps::assign))
+        .routes(routes!(tasks::steps::attempt))
+        .routes(routes!(tasks::steps::complete))
+        .routes(routes!(tasks::steps::reopen))
+        .routes(routes!(tasks::steps::assign_many))
+        .routes(routes!(tasks::callbacks::attempt))
+        .routes(routes!(tasks::callbacks::claim))
+        .routes(routes!(tasks::callbacks::complete))
+        .routes(routes!(tasks::callbacks::reassign))
 }
 
 /// What only the predecessor's clients ask for.

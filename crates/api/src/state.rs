@@ -26,6 +26,7 @@ use switchhook_engine::oauth::Tokens;
 use switchhook_engine::people::People;
 use switchhook_engine::ports::Clock;
 use switchhook_engine::store::Store;
+use switchhook_engine::tasks::Tasks;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -207,6 +208,7 @@ pub(crate) struct Inner {
     pub(crate) counts: Sockets,
     pub(crate) audit: Audit,
     pub(crate) idempotency: Idempotency,
+    pub(crate) tasks: Tasks,
     pub(crate) refusals: Refusals,
     pub(crate) requests: Requests,
     pub(crate) sightings: Sightings,
@@ -228,6 +230,7 @@ impl Inner {
             api.clock.clone(),
             api.intake.entropy().clone(),
         );
+        let tasks = Tasks::new(api.store.clone(), api.intake.clone());
         let audit = Audit::new(api.store.clone(), api.clock.clone(), keys);
         Arc::new(Self {
             api,
@@ -235,6 +238,7 @@ impl Inner {
             counts,
             audit,
             idempotency,
+            tasks,
             refusals: Refusals::default(),
             requests: Requests::default(),
             sightings: Sightings::default(),

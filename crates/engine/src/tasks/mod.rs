@@ -119,11 +119,7 @@ impl Tasks {
     /// # Errors
     /// When there is none of that id in the app, or the database is away.
     pub async fn get(&self, app: AppId, id: TaskId) -> Result<Task, TaskFault> {
-        self.store
-            .0
-            .task(app, id)
-            .await?
-            .ok_or(TaskFault::NotFound)
+        self.store.0.task(app, id).await?.ok_or(TaskFault::NotFound)
     }
 
     /// A list of tasks, and the capped total.
