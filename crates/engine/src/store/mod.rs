@@ -372,6 +372,12 @@ pub struct CallQuery {
 }
 
 impl CallQuery {
+    /// True when only what waits for its disposition is wanted, which has an index of its own.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.moment == Some(MomentStatus::DispositionPending)
+    }
+
     /// True when some condition or the order has no index, so that calls are looked at that may
     /// not be shown; see [`SCAN_LIMIT`].
     #[must_use]
@@ -385,15 +391,14 @@ impl CallQuery {
             || self.agent.is_some()
             || self.agent_id.is_some()
             || self.crm_user_id.is_some()
-            || self
-                .moment
-                .is_some_and(|m| m != MomentStatus::DispositionPending)
+            || (self.moment.is_some() && !self.waits())
             || self.outcome.is_some()
             || self.contact_id.is_some()
             || self.min_duration.is_some()
             || self.max_duration.is_some()
             || !self.sort.has_positions()
-            || numbers > usize::from(!self.open_only)
+            || (self.waits() && self.open_only)
+            || numbers > usize::from(!self.open_only && !self.waits())
     }
 }
 

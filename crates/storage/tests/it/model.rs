@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use switchhook_domain::contact::{Contact, ContactNumber};
 use switchhook_domain::event::EventType;
-use switchhook_domain::id::{AppId, ContactId, IdMint};
+use switchhook_domain::id::AppId;
 use switchhook_engine::ports::Entropy;
 use switchhook_engine::store::{
     CallQuery, Changeset, ContactQuery, MessageQuery, RecordingQuery, Store, StoreResult, Verdict,
@@ -21,7 +21,7 @@ use switchhook_testkit::conformance::world::{
 use switchhook_testkit::memory::MemoryStore;
 
 use crate::backends::{self, Place, SCAN_LIMIT};
-use crate::history::{Change, NUMBERS, Said, Step, step};
+use crate::history::{Change, NUMBERS, Said, Step, contact_id, step};
 
 /// The two stores and what the history has made in both.
 struct Pair {
@@ -302,7 +302,7 @@ fn contact(id: u8, name: &str, numbers: &[u8]) -> Contact {
         label: None,
     };
     Contact {
-        id: ContactId(IdMint::new(START, u128::from(id)).uuid()),
+        id: contact_id(id),
         name: name.to_owned(),
         organisation: None,
         email: None,

@@ -45,18 +45,28 @@ impl StoredCall {
     /// Conditions that an index answers.
     fn is_indexed(&self, query: &CallQuery) -> bool {
         let call = &self.call;
-        let at = self.cursor().sort_at;
-        let open = !query.open_only || (self.is_open() && !call.status.is_terminal());
-        let since = query.since.is_none_or(|since| at >= micros(since));
-        let until = query.until.is_none_or(|until| at < micros(until));
+        if query.waits() {
+            return self.visible && self.awaits() && self.is_within(query);
+        }
+        let open = !query.open_only || self.lasts();
         let from =
             query.open_only || query.from_number.is_none() || query.from_number == call.from_number;
         let to = query.open_only
             || query.from_number.is_some()
             || query.to_number.is_none()
             || query.to_number == call.to_number;
-        let moment = query.moment != Some(MomentStatus::DispositionPending) || self.awaits();
-        self.visible && open && since && until && from && to && moment
+        self.visible && open && self.is_within(query) && from && to
+    }
+
+    fn is_within(&self, query: &CallQuery) -> bool {
+        let at = self.cursor().sort_at;
+        query.since.is_none_or(|since| at >= micros(since))
+            && query.until.is_none_or(|until| at < micros(until))
+    }
+
+    /// True for a call that is not over.
+    fn lasts(&self) -> bool {
+        self.is_open() && !self.call.status.is_terminal()
     }
 
     /// True when the contact moment waits for its disposition.
@@ -78,7 +88,8 @@ impl StoredCall {
         };
         let said = |is: &dyn Fn(&MomentView) -> bool| call.contact_moment.as_ref().is_some_and(is);
         let own = |is: &dyn Fn(&AgentView) -> bool| call.agent.as_ref().is_some_and(is);
-        (query.from_number.is_none() || query.from_number == call.from_number)
+        (!query.open_only || self.lasts())
+            && (query.from_number.is_none() || query.from_number == call.from_number)
             && (query.to_number.is_none() || query.to_number == call.to_number)
             && (query.statuses.is_empty() || query.statuses.contains(&call.status))
             && (query.direction.is_none() || query.direction == call.direction)
