@@ -301,13 +301,13 @@ pub(crate) async fn update(
     caller.needs(Scope::TasksWrite)?;
     let (parts, body) = request.into_parts();
     Params::none(&parts.uri)?;
-    let id = TaskId(path_id(&id, "task")?);
+    let (app, id) = (caller.app(), TaskId(path_id(&id, "task")?));
+    Trace::of(&parts).before(&shared.tasks.get(app, id).await?);
     let Object(change): Object<TaskChange> =
         body::json(&parts.headers, body, shared.config.max_json).await?;
     let seen = change.version;
     let edit = change.checked(&reader(&shared, &caller))?;
-    let (app, doer) = (caller.app(), who::doer(&shared, &caller).await?);
-    Trace::of(&parts).before(&shared.tasks.get(app, id).await?);
+    let doer = who::doer(&shared, &caller).await?;
     let edited = shared.tasks.change(app, id, seen, Step::Edited, |scene| {
         doer.may_touch(scene.task)?;
         Ok(scene.task.edit(edit.clone(), scene.at)?)

@@ -52,5 +52,6 @@ mod socket_end;
 mod socket_limits;
 mod socket_memory;
 mod stores;
+mod tasks;
 mod two_nodes;
 mod world;
