@@ -65,10 +65,10 @@ fn refused(refusal: Refusal, version: u32) -> Problem {
     let conflict = |detail| Problem::new(Code::Conflict, detail).with("version", version);
     match refusal {
         Refusal::Over(status) => conflict("This task is over. Open it again first, with reopen.")
-            .with("status", status.as_str()),
+            .with("task_status", status.as_str()),
         Refusal::NotOver(status) => {
             conflict("This task is not over, so it need not be opened again.")
-                .with("status", status.as_str())
+                .with("task_status", status.as_str())
         }
         Refusal::Claimed(holder) => conflict("This task has already been claimed")
             .with("assignee", json!({ "id": holder.id, "name": holder.name })),
