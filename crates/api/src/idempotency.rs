@@ -32,12 +32,16 @@ use crate::problem::{Code, Problem};
 use crate::state::{Inner, Shared};
 
 /// The paths whose `POST` takes a key.
-pub(crate) const OPERATIONS: [&str; 28] = [
+pub(crate) const OPERATIONS: [&str; 40] = [
     "/api/agent-tokens",
     "/api/agents",
     "/api/agents/batch",
     "/api/agents/match",
     "/api/agents/{id}/identities",
+    "/api/callbacks/{id}/attempts",
+    "/api/callbacks/{id}/claim",
+    "/api/callbacks/{id}/complete",
+    "/api/callbacks/{id}/reassign",
     "/api/calls/{id}/{action}",
     "/api/contact-moments/{id}/contact",
     "/api/contact-moments/{id}/disposition",
@@ -47,6 +51,14 @@ pub(crate) const OPERATIONS: [&str; 28] = [
     "/api/keys/{key_id}/rotate",
     "/api/people",
     "/api/people/{id}/reset-link",
+    "/api/tasks",
+    "/api/tasks/assign",
+    "/api/tasks/{id}/assign",
+    "/api/tasks/{id}/attempts",
+    "/api/tasks/{id}/claim",
+    "/api/tasks/{id}/complete",
+    "/api/tasks/{id}/release",
+    "/api/tasks/{id}/reopen",
     "/internal/apps",
     "/internal/apps/{app_id}/api-key",
     "/internal/apps/{app_id}/api-key/revoke",

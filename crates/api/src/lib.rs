@@ -62,6 +62,7 @@ mod sightings;
 mod sign_in;
 mod standing;
 mod state;
+mod tasks;
 mod transcripts;
 mod voicemails;
 mod webhooks;

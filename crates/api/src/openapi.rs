@@ -62,8 +62,8 @@ pub(crate) const OPERATOR_BODY: &[Code] = &[
 
 /// Declares the errors of a route, for its `responses(…)`.
 macro_rules! errors {
-    ($name:ident: $($group:ident)* [$($code:ident),* $(,)?]) => {
-        struct $name;
+    ($vis:vis $name:ident: $($group:ident)* [$($code:ident),* $(,)?]) => {
+        $vis struct $name;
 
         impl utoipa::IntoResponses for $name {
             fn responses() -> std::collections::BTreeMap<
@@ -189,6 +189,10 @@ pub(crate) fn base() -> OpenApi {
             "Recordings of calls: where the platforms keep them.",
         ),
         ("Voicemails", "Voicemails that were left."),
+        (
+            "Tasks",
+            "What is left to do after a call: call-backs, follow-ups, questions.",
+        ),
         (
             "Agents",
             "The people who take calls, the names platforms have for them, and tokens for panels.",

@@ -13,7 +13,7 @@ use crate::{
     diagnosis, dial_policy, dials, docs, events, guard, health, idempotency, inherited,
     inherited_keys, keys, mappings, me, messages, metrics, moments, notifications, oauth, openapi,
     outer, own_connections, own_keys, page, pbx_socket, people, presence, recordings, sign_in,
-    transcripts, voicemails, webhooks, work_settings, ws,
+    tasks, transcripts, voicemails, webhooks, work_settings, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -31,6 +31,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(messages::list))
         .routes(routes!(presence::list))
         .routes(routes!(recordings::list))
+        .routes(routes!(tasks::list, tasks::create))
         .routes(routes!(transcripts::get))
         .routes(routes!(voicemails::list))
         .routes(routes!(page::page))
@@ -44,6 +45,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .merge(people())
         .merge(agents())
         .merge(keys())
+        .merge(tasks())
         .merge(inherited_ones())
         .merge(work())
         .routes(routes!(calls::get))
@@ -167,6 +169,23 @@ fn work() -> OpenApiRouter<Shared> {
         .routes(routes!(pipelinq::moments::attach_recording))
         .routes(routes!(pipelinq::config::get, pipelinq::config::put))
         .routes(routes!(pipelinq::event_log::list))
+}
+
+/// Follow-up tasks, and the same as the predecessor's call-backs.
+fn tasks() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(tasks::get, tasks::update))
+        .routes(routes!(tasks::steps::claim))
+        .routes(routes!(tasks::steps::release))
+        .routes(routes!(tasks::steps::assign))
+        .routes(routes!(tasks::steps::attempt))
+        .routes(routes!(tasks::steps::complete))
+        .routes(routes!(tasks::steps::reopen))
+        .routes(routes!(tasks::steps::assign_many))
+        .routes(routes!(tasks::callbacks::attempt))
+        .routes(routes!(tasks::callbacks::claim))
+        .routes(routes!(tasks::callbacks::complete))
+        .routes(routes!(tasks::callbacks::reassign))
 }
 
 /// What only the predecessor's clients ask for.

@@ -27,6 +27,7 @@ use switchhook_engine::oauth::Tokens;
 use switchhook_engine::people::People;
 use switchhook_engine::ports::Clock;
 use switchhook_engine::store::Store;
+use switchhook_engine::tasks::Tasks;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -209,6 +210,7 @@ pub(crate) struct Inner {
     pub(crate) audit: Audit,
     pub(crate) moments: Moments,
     pub(crate) idempotency: Idempotency,
+    pub(crate) tasks: Tasks,
     pub(crate) refusals: Refusals,
     pub(crate) requests: Requests,
     pub(crate) sightings: Sightings,
@@ -230,6 +232,7 @@ impl Inner {
             api.clock.clone(),
             api.intake.entropy().clone(),
         );
+        let tasks = Tasks::new(api.store.clone(), api.intake.clone());
         let audit = Audit::new(api.store.clone(), api.clock.clone(), keys);
         let moments = Moments::new(api.store.clone(), api.intake.clone());
         Arc::new(Self {
@@ -239,6 +242,7 @@ impl Inner {
             audit,
             moments,
             idempotency,
+            tasks,
             refusals: Refusals::default(),
             requests: Requests::default(),
             sightings: Sightings::default(),

@@ -61,6 +61,21 @@ const OPERATIONS: &[(&str, Wants)] = &[
     ("import_contacts", Wants::Caller),
     ("get_contact", Wants::Caller),
     ("delete_contact", Wants::Caller),
+    ("list_tasks", Wants::Caller),
+    ("create_task", Wants::Caller),
+    ("get_task", Wants::Caller),
+    ("update_task", Wants::Caller),
+    ("claim_task", Wants::Caller),
+    ("release_task", Wants::Caller),
+    ("assign_task", Wants::Caller),
+    ("add_task_attempt", Wants::Caller),
+    ("complete_task", Wants::Caller),
+    ("reopen_task", Wants::Caller),
+    ("assign_tasks", Wants::Caller),
+    ("add_callback_attempt", Wants::Caller),
+    ("claim_callback", Wants::Caller),
+    ("complete_callback", Wants::Caller),
+    ("reassign_callback", Wants::Caller),
     ("get_me", Wants::Caller),
     ("get_status", Wants::Caller),
     ("get_metrics", Wants::Operator),
@@ -275,6 +290,8 @@ impl Ids {
         let contact =
             world.post(&tenant, "/api/contacts", &contact).await.body["data"]["id"].clone();
         let keys = format!("/internal/apps/{}/keys", tenant.id);
+        let task = json!({"type": "opvolgtaak", "subject": "x"});
+        let task = world.post(&tenant, "/api/tasks", &task).await.body["data"]["id"].clone();
         let key = world.operate(Method::GET, &keys, None).await.body["data"][0]["id"].clone();
         for (scenario, name) in [
             ("recording-late", "02_recording"),
@@ -296,6 +313,7 @@ impl Ids {
             ("voicemail", first("/api/voicemails").await),
             ("message", first("/api/messages").await),
             ("contact", text(&contact)),
+            ("task", text(&task)),
             ("app_id", tenant.id.clone()),
             ("key_id", text(&key)),
             ("connection_id", hook.connection_id.clone()),
@@ -327,12 +345,14 @@ impl Ids {
             "voicemail",
             "message",
             "session",
+            "task",
         ];
         let kind = kinds
             .into_iter()
             .find(|kind| route.path.contains(&format!("/{kind}s/")));
         let people = route.path.contains("/people/").then_some("people");
-        let id = kind.or(people).unwrap_or("call");
+        let callback = route.path.contains("/callbacks/").then_some("task");
+        let id = kind.or(people).or(callback).unwrap_or("call");
         let mut path = route.path.replace("{id}", &self.0[id]);
         for (name, value) in &self.0 {
             path = path.replace(&format!("{{{name}}}"), value);
@@ -560,7 +580,7 @@ async fn what_belongs_to_another_app_does_not_exist() {
         assert_eq!(answer.status, 404, "{}: {}", route.id, answer.text);
         assert!(answer.problem().ends_with("_not_found"), "{}", route.id);
     }
-    assert_eq!(covered, 47);
+    assert_eq!(covered, 59);
     // Theirs is still there.
     let call = &theirs.0["call"];
     assert_eq!(

@@ -53,6 +53,7 @@ mod socket_end;
 mod socket_limits;
 mod socket_memory;
 mod stores;
+mod tasks;
 mod two_nodes;
 mod work_settings;
 mod world;

@@ -314,6 +314,48 @@ async fn contacts_and_agents(walk: &mut Walk<'_>) {
         .await;
 }
 
+async fn tasks(walk: &mut Walk<'_>) {
+    let anna = json!({"name": "Anna"});
+    let anna = walk.world.agent(walk.tenant, &anna).await["id"].clone();
+    let new = json!({"type": "terugbelverzoek", "subject": "Offerte"});
+    let made = walk.by_app("create_task", New, "/api/tasks", new).await;
+    let one = format!("/api/tasks/{}", id(&made));
+    let step = |step: &str| format!("{one}/{step}");
+    walk.by_app("update_task", Was, &one, json!({"priority": "hoog"}))
+        .await;
+    let claim = json!({"agent_id": anna});
+    walk.by_app("claim_task", Was, &step("claim"), claim).await;
+    walk.by_app("release_task", Was, &step("release"), Value::Null)
+        .await;
+    let assign = json!({"agent_id": anna});
+    walk.by_app("assign_task", Was, &step("assign"), assign)
+        .await;
+    let attempt = json!({"result": "geen_gehoor"});
+    walk.by_app("add_task_attempt", Was, &step("attempts"), attempt)
+        .await;
+    walk.by_app("complete_task", Was, &step("complete"), Value::Null)
+        .await;
+    walk.by_app("reopen_task", Was, &step("reopen"), Value::Null)
+        .await;
+    let many = json!({"task_ids": [id(&made)], "agent_id": null});
+    walk.by_app("assign_tasks", Was, "/api/tasks/assign", many)
+        .await;
+    let one = one.replace("tasks", "callbacks");
+    let step = |step: &str| format!("{one}/{step}");
+    let claim = json!({"agentId": anna});
+    walk.by_app("claim_callback", Was, &step("claim"), claim)
+        .await;
+    let attempt = json!({"result": "niet_bereikbaar"});
+    walk.by_app("add_callback_attempt", Was, &step("attempts"), attempt)
+        .await;
+    let group = json!({"assignee": "Verkoop", "assigneeType": "group"});
+    walk.by_app("reassign_callback", Was, &step("reassign"), group)
+        .await;
+    let done = json!({"resultText": "Afspraak"});
+    walk.by_app("complete_callback", Was, &step("complete"), done)
+        .await;
+}
+
 async fn people(walk: &mut Walk<'_>) {
     let (world, tenant) = (walk.world, walk.tenant);
     let path = "/internal/apps/{app}/people";
@@ -545,6 +587,7 @@ async fn every_changing_operation_is_on_record_with_before_and_after() {
     apps_and_keys(&mut walk).await;
     connections(&mut walk).await;
     contacts_and_agents(&mut walk).await;
+    tasks(&mut walk).await;
     people(&mut walk).await;
     calls(&mut walk, &script).await;
     voicemails(&mut walk).await;

@@ -421,3 +421,307 @@ fn put<T>(place: &mut T, new: Option<T>) {
         *place = new;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::id::AgentId;
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::from_second(1_795_312_000 + minutes * 60).unwrap()
+    }
+
+    fn agent(number: u128) -> TaskAssignee {
+        TaskAssignee {
+            id: AgentId(Uuid::from_u128(number)),
+            name: format!("agent {number}"),
+        }
+    }
+
+    fn new() -> NewTask {
+        NewTask {
+            id: TaskId(Uuid::from_u128(9)),
+            kind: TaskKind::CallBack,
+            subject: "Offerte".to_owned(),
+            description: None,
+            priority: TaskPriority::Normal,
+            deadline: Some(at(60)),
+            assignee: None,
+            queue: Some("Verkoop".to_owned()),
+            contact: None,
+            call_id: None,
+            callback: None,
+            preferred_from: None,
+            preferred_to: None,
+            source: TaskSource::Hand,
+        }
+    }
+
+    fn task() -> Task {
+        new().made(Author::SYSTEM, at(0))
+    }
+
+    fn tried(task: &Task, result: AttemptResult, agent: Option<&TaskAssignee>) -> Task {
+        let attempt = Attempt {
+            at: at(1),
+            result,
+            notes: None,
+            by: Author::SYSTEM,
+        };
+        task.attempt(attempt, agent).unwrap()
+    }
+
+    #[test]
+    fn the_second_to_claim_is_told_who_was_first() {
+        let first = task().claim(&agent(1), at(1)).unwrap();
+        assert_eq!(
+            (first.status, first.version),
+            (TaskStatus::InProgress, 2),
+            "{first:?}"
+        );
+        assert_eq!(first.assignee, Some(agent(1)));
+        assert_eq!(first.queue.as_deref(), Some("Verkoop"));
+        let second = first.claim(&agent(2), at(2));
+        assert_eq!(second, Err(Refusal::Claimed(agent(1))));
+        // Once more by the same changes nothing.
+        assert_eq!(first.claim(&agent(1), at(2)), Ok(first));
+    }
+
+    #[test]
+    fn what_is_given_back_is_open_to_everybody() {
+        let taken = task().claim(&agent(1), at(1)).unwrap();
+        let back = taken.release(at(2)).unwrap();
+        assert_eq!((back.status, &back.assignee), (TaskStatus::Open, &None));
+        assert_eq!(back.release(at(3)), Err(Refusal::Free));
+        assert!(back.claim(&agent(2), at(3)).is_ok());
+    }
+
+    #[test]
+    fn who_gets_a_task_has_it_not_in_hand_yet() {
+        let taken = task().claim(&agent(1), at(1)).unwrap();
+        let given = taken.assign(Some(agent(2)), None, at(2)).unwrap();
+        assert_eq!(
+            (given.status, &given.assignee),
+            (TaskStatus::Open, &Some(agent(2)))
+        );
+        assert_eq!(given.queue.as_deref(), Some("Verkoop"));
+        let claimed = given.claim(&agent(2), at(3)).unwrap();
+        assert_eq!(claimed.status, TaskStatus::InProgress);
+        // To whom has it already: nothing changes, in hand it stays.
+        assert_eq!(
+            claimed.assign(Some(agent(2)), None, at(4)).as_ref(),
+            Ok(&claimed)
+        );
+        let queued = claimed.assign(None, Some(None), at(5)).unwrap();
+        assert_eq!(
+            (queued.status, queued.assignee, queued.queue),
+            (TaskStatus::Open, None, None)
+        );
+    }
+
+    #[test]
+    fn three_tries_in_vain_suggest_to_give_up() {
+        use AttemptResult::{NoAnswer, NotReached, Reached, Voicemail};
+        let mut now = task();
+        for (result, suggests) in [
+            (NoAnswer, false),
+            (Voicemail, false),
+            (NotReached, true),
+            (NoAnswer, true),
+            (Reached, false),
+            (NoAnswer, false),
+            (NoAnswer, false),
+            (NoAnswer, true),
+        ] {
+            now = tried(&now, result, None);
+            assert_eq!(now.suggest_close, suggests, "{:?}", now.attempts.len());
+            assert!(now.status.is_open(), "no try completes a task");
+        }
+        assert_eq!(now.attempts.len(), 8);
+        // Tried by nobody of the agents: nobody has it in hand.
+        assert_eq!((now.status, now.assignee), (TaskStatus::Open, None));
+    }
+
+    #[test]
+    fn who_tries_what_nobody_has_takes_it_in_hand() {
+        let own = tried(&task(), AttemptResult::NoAnswer, Some(&agent(1)));
+        assert_eq!(
+            (own.status, &own.assignee),
+            (TaskStatus::InProgress, &Some(agent(1)))
+        );
+        let other = tried(&own, AttemptResult::NoAnswer, Some(&agent(2)));
+        assert_eq!(other.assignee, Some(agent(1)));
+    }
+
+    #[test]
+    fn a_task_keeps_so_many_tries_and_no_more() {
+        let mut now = task();
+        for _ in 0..MAX_ATTEMPTS {
+            now = tried(&now, AttemptResult::NoAnswer, None);
+        }
+        let attempt = now.attempts[0].clone();
+        assert_eq!(now.attempt(attempt, None), Err(Refusal::TooManyAttempts));
+    }
+
+    #[test]
+    fn done_and_given_up_can_be_opened_again() {
+        let by = Author::SYSTEM;
+        let done = task()
+            .complete(Some("ja".to_owned()), by, Some(&agent(1)), at(5))
+            .unwrap();
+        assert_eq!(done.status, TaskStatus::Done);
+        assert_eq!(done.assignee, Some(agent(1)), "it was done by somebody");
+        assert_eq!(done.completed_at, Some(at(5)));
+        assert_eq!(done.result.as_deref(), Some("ja"));
+        assert_eq!(
+            done.claim(&agent(1), at(6)),
+            Err(Refusal::Over(TaskStatus::Done))
+        );
+        let given_up = task().expire(at(90)).unwrap();
+        assert_eq!(given_up.status, TaskStatus::Expired);
+        assert_eq!(
+            given_up.expire(at(91)),
+            Err(Refusal::Over(TaskStatus::Expired))
+        );
+        for (over, deadline) in [(done, Some(at(60))), (given_up, Some(at(500)))] {
+            let now = over.completed_at.unwrap();
+            let open = over.reopen(Some(at(500)), now).unwrap();
+            assert_eq!(open.status, TaskStatus::Open);
+            assert_eq!(
+                (open.completed_at, &open.completed_by, &open.result),
+                (None, &None, &None)
+            );
+            assert_eq!(open.assignee, over.assignee);
+            assert_eq!(open.deadline, deadline, "one that lies ahead stays");
+            assert_eq!(
+                open.reopen(None, now),
+                Err(Refusal::NotOver(TaskStatus::Open))
+            );
+        }
+    }
+
+    #[test]
+    fn times_that_make_no_sense_are_refused() {
+        let late = NewTask {
+            deadline: Some(at(0)),
+            ..new()
+        };
+        assert_eq!(late.check_times(at(0)), Err(Refusal::Deadline));
+        assert_eq!(new().check_times(at(0)), Ok(()));
+        let twisted = NewTask {
+            preferred_from: Some(at(3)),
+            preferred_to: Some(at(3)),
+            ..new()
+        };
+        assert_eq!(twisted.check_times(at(0)), Err(Refusal::PreferredTime));
+        let edit = |deadline| TaskEdit {
+            deadline: Some(deadline),
+            ..TaskEdit::default()
+        };
+        let task = task();
+        assert_eq!(task.edit(edit(Some(at(5))), at(5)), Err(Refusal::Deadline));
+        assert_eq!(task.edit(edit(None), at(5)).unwrap().deadline, None);
+        // The one it has may be sent back, though it has passed.
+        let same = task.edit(edit(task.deadline), at(90));
+        assert_eq!(same.as_ref(), Ok(&task));
+        let window = TaskEdit {
+            preferred_to: Some(Some(at(1))),
+            preferred_from: Some(Some(at(2))),
+            ..TaskEdit::default()
+        };
+        assert_eq!(task.edit(window, at(5)), Err(Refusal::PreferredTime));
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Do {
+        Claim(u128),
+        Release,
+        Assign(Option<u128>),
+        Try(bool, Option<u128>),
+        Complete(Option<u128>),
+        Reopen,
+        Expire,
+        Overdue,
+        Edit,
+    }
+
+    fn deeds() -> impl Strategy<Value = Vec<Do>> {
+        let who = || proptest::option::of(1_u128..4);
+        let one = prop_oneof![
+            (1_u128..4).prop_map(Do::Claim),
+            Just(Do::Release),
+            who().prop_map(Do::Assign),
+            (any::<bool>(), who()).prop_map(|(reached, who)| Do::Try(reached, who)),
+            who().prop_map(Do::Complete),
+            Just(Do::Reopen),
+            Just(Do::Expire),
+            Just(Do::Overdue),
+            Just(Do::Edit),
+        ];
+        proptest::collection::vec(one, 0..40)
+    }
+
+    fn done(task: &Task, what: Do, now: Timestamp) -> Result<Task, Refusal> {
+        let by = Author::SYSTEM;
+        match what {
+            Do::Claim(who) => task.claim(&agent(who), now),
+            Do::Release => task.release(now),
+            Do::Assign(who) => task.assign(who.map(agent), None, now),
+            Do::Try(reached, who) => {
+                let result = match reached {
+                    true => AttemptResult::Reached,
+                    false => AttemptResult::NoAnswer,
+                };
+                let attempt = Attempt {
+                    at: now,
+                    result,
+                    notes: None,
+                    by,
+                };
+                task.attempt(attempt, who.map(agent).as_ref())
+            }
+            Do::Complete(who) => task.complete(None, by, who.map(agent).as_ref(), now),
+            Do::Reopen => task.reopen(Some(now), now),
+            Do::Expire => task.expire(now),
+            Do::Overdue => task.overdue(now),
+            Do::Edit => {
+                let edit = TaskEdit {
+                    subject: Some(now.to_string()),
+                    ..TaskEdit::default()
+                };
+                task.edit(edit, now)
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever is done, in whatever order: a change is one version more, nothing else is
+        /// none; what is in hand has somebody; what is over says when and what is not does not.
+        #[test]
+        fn a_task_always_makes_sense(deeds in deeds()) {
+            let mut now = task();
+            for (minute, what) in deeds.into_iter().enumerate() {
+                let when = at(minute as i64 + 1);
+                let was_open = now.status.is_open();
+                let Ok(next) = done(&now, what, when) else { continue };
+                if next == now {
+                    continue;
+                }
+                prop_assert_eq!(next.version, now.version + 1);
+                prop_assert_eq!(next.updated_at, when);
+                prop_assert_eq!(next.created_at, now.created_at);
+                prop_assert!(was_open || matches!(what, Do::Reopen));
+                let in_hand = next.status == TaskStatus::InProgress;
+                prop_assert!(!in_hand || next.assignee.is_some());
+                let over = !next.status.is_open();
+                prop_assert_eq!(next.completed_at.is_some(), over);
+                prop_assert_eq!(next.completed_by.is_some(), over);
+                prop_assert!(over || next.result.is_none());
+                now = next;
+            }
+        }
+    }
+}

@@ -121,7 +121,8 @@ pub fn new_of_disposition(
 }
 
 /// The number of the outside party: who was called on the way out, else who called.
-fn outside(call: &Call) -> Option<CallbackNumber> {
+#[must_use]
+pub fn outside(call: &Call) -> Option<CallbackNumber> {
     let side: &Option<PartyView> = match call.direction {
         Some(Direction::Outbound) => &call.to,
         Some(Direction::Inbound | Direction::Internal) | None => &call.from,
