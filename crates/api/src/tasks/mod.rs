@@ -83,13 +83,12 @@ fn refused(refusal: Refusal, version: u32) -> Problem {
     }
 }
 
-/// Where what this caller says of a task stands.
+/// Reads what this caller says of tasks.
 fn reader<'a>(shared: &'a Inner, caller: &'a Caller) -> Reader<'a> {
     Reader {
         shared,
         app: caller.app(),
         country: &caller.access.app.country,
-        at: "",
     }
 }
 

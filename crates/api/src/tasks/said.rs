@@ -13,7 +13,7 @@ use switchhook_domain::task::{
     TaskContact, TaskEdit, TaskKind, TaskPriority, TaskSource,
 };
 use switchhook_domain::time::parse_lenient;
-use switchhook_engine::tasks::{TaskWish, outside};
+use switchhook_engine::tasks::outside;
 use utoipa::ToSchema;
 
 use crate::new_contact::text;
@@ -82,40 +82,6 @@ pub(crate) struct NewTaskRequest {
     preferred_to: Option<String>,
 }
 
-/// What a disposition says of the task that comes of it; what is left out is filled in from the
-/// call.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(as = TaskWish)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct TaskWishRequest {
-    /// What is to be done; else what the outcome says.
-    r#type: Option<TaskKind>,
-    /// What it is about; else the subject of the disposition.
-    #[schema(max_length = 255)]
-    subject: Option<String>,
-    /// More about it; else the notes of the disposition.
-    #[schema(max_length = 10000)]
-    description: Option<String>,
-    /// By when, as agreed; else the end of the next business day.
-    #[schema(format = DateTime)]
-    deadline: Option<String>,
-    /// How much it matters; else `normaal`.
-    priority: Option<TaskPriority>,
-    /// The agent who is to do it.
-    assignee_agent_id: Option<String>,
-    /// The queue whose agents may take it; else the escalation queue or that of the call.
-    #[schema(max_length = 255)]
-    queue: Option<String>,
-    /// The number to call; else that of the outside party.
-    callback_number: Option<String>,
-    /// Not before this time would they like to be called.
-    #[schema(format = DateTime)]
-    preferred_from: Option<String>,
-    /// Nor after this.
-    #[schema(format = DateTime)]
-    preferred_to: Option<String>,
-}
-
 /// What of a task is to be changed: what is left out stays, null empties it.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -149,23 +115,21 @@ pub(crate) struct TaskChange {
     pub(super) version: Option<u32>,
 }
 
-/// Where what is said of a task stands: whose app it is, and the path in the body.
+/// Reads what is said of a task of one app.
 pub(crate) struct Reader<'a> {
     pub(crate) shared: &'a Inner,
     pub(crate) app: AppId,
     /// ISO 3166-1 alpha-2, how national numbers are read and shown.
     pub(crate) country: &'a str,
-    /// What goes before the names of members, such as `task.`.
-    pub(crate) at: &'a str,
 }
 
 impl Reader<'_> {
     fn fault(&self, member: &str, problem: &str) -> Problem {
-        Problem::field(&format!("{}{member}", self.at), problem)
+        Problem::field(member, problem)
     }
 
     fn subject(&self, given: String) -> Result<String, Problem> {
-        let subject = text(Some(given), self.at, "subject", MAX_SUBJECT)?;
+        let subject = text(Some(given), "", "subject", MAX_SUBJECT)?;
         subject.ok_or_else(|| self.fault("subject", "must not be empty"))
     }
 
@@ -174,11 +138,11 @@ impl Reader<'_> {
         member: &str,
         given: Option<String>,
     ) -> Result<Option<String>, Problem> {
-        text(given, self.at, member, MAX_TEXT)
+        text(given, "", member, MAX_TEXT)
     }
 
     pub(super) fn queue(&self, given: Option<String>) -> Result<Option<String>, Problem> {
-        text(given, self.at, "queue", MAX_QUEUE)
+        text(given, "", "queue", MAX_QUEUE)
     }
 
     fn time(&self, member: &str, given: Option<String>) -> Result<Option<Timestamp>, Problem> {
@@ -330,25 +294,6 @@ impl NewTaskRequest {
             call_id: call.map(|call| call.id),
             callback: callback.or(number),
             ..new
-        })
-    }
-}
-
-impl TaskWishRequest {
-    /// The wish, its members checked. That its deadline lies ahead is for whoever makes a task.
-    pub(crate) async fn checked(self, reader: &Reader<'_>) -> Result<TaskWish, Problem> {
-        let assignee = self.assignee_agent_id.as_deref();
-        Ok(TaskWish {
-            kind: self.r#type,
-            subject: text(self.subject, reader.at, "subject", MAX_SUBJECT)?,
-            description: reader.long("description", self.description)?,
-            deadline: reader.time("deadline", self.deadline)?,
-            priority: self.priority,
-            assignee: reader.agent("assignee_agent_id", assignee).await?,
-            queue: reader.queue(self.queue)?,
-            callback: reader.number(self.callback_number)?,
-            preferred_from: reader.time("preferred_from", self.preferred_from)?,
-            preferred_to: reader.time("preferred_to", self.preferred_to)?,
         })
     }
 }
