@@ -276,6 +276,7 @@ fn query(shared: &Shared, caller: &Caller, params: &Params) -> Result<CallQuery,
         limit: paging.limit,
         offset: paging.offset,
         after: paging.after,
+        ..CallQuery::default()
     })
 }
 

@@ -32,7 +32,7 @@ use crate::problem::{Code, Problem};
 use crate::state::{Inner, Shared};
 
 /// The paths whose `POST` takes a key.
-pub(crate) const OPERATIONS: [&str; 38] = [
+pub(crate) const OPERATIONS: [&str; 40] = [
     "/api/agent-tokens",
     "/api/agents",
     "/api/agents/batch",
@@ -43,6 +43,8 @@ pub(crate) const OPERATIONS: [&str; 38] = [
     "/api/callbacks/{id}/complete",
     "/api/callbacks/{id}/reassign",
     "/api/calls/{id}/{action}",
+    "/api/contact-moments/{id}/contact",
+    "/api/contact-moments/{id}/disposition",
     "/api/contacts",
     "/api/contacts/import",
     "/api/keys",

@@ -178,6 +178,10 @@ pub(crate) fn base() -> OpenApi {
             "Events",
             "What happened, in order, by polling or by WebSocket.",
         ),
+        (
+            "Contact moments",
+            "What people say of calls: notes, dispositions, who the caller is; and how agents work.",
+        ),
         ("Contacts", "The directory callers are looked up in."),
         ("Messages", "Text messages."),
         (

@@ -22,6 +22,7 @@ use switchhook_engine::intake::Intake;
 use switchhook_engine::keeper::Keeper;
 use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
+use switchhook_engine::moments::Moments;
 use switchhook_engine::oauth::Tokens;
 use switchhook_engine::people::People;
 use switchhook_engine::ports::Clock;
@@ -207,6 +208,7 @@ pub(crate) struct Inner {
     pub(crate) watch: Watch,
     pub(crate) counts: Sockets,
     pub(crate) audit: Audit,
+    pub(crate) moments: Moments,
     pub(crate) idempotency: Idempotency,
     pub(crate) tasks: Tasks,
     pub(crate) refusals: Refusals,
@@ -232,11 +234,13 @@ impl Inner {
         );
         let tasks = Tasks::new(api.store.clone(), api.intake.clone());
         let audit = Audit::new(api.store.clone(), api.clock.clone(), keys);
+        let moments = Moments::new(api.store.clone(), api.intake.clone());
         Arc::new(Self {
             api,
             watch,
             counts,
             audit,
+            moments,
             idempotency,
             tasks,
             refusals: Refusals::default(),

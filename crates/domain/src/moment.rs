@@ -177,8 +177,18 @@ pub enum DeedError {
 }
 
 impl Moment {
-    /// Does a deed. Writing the same again changes nothing.
-    pub(crate) fn apply(&mut self, deed: &CallDeed, at: Timestamp) -> Result<(), DeedError> {
+    /// Does a deed on the contact moment of a call with this contact; whether anything changed.
+    /// What is so already is no change, whichever version was seen: somebody who did not hear the
+    /// answer may say it again.
+    pub(crate) fn apply(
+        &mut self,
+        deed: &CallDeed,
+        contact: Option<&ContactView>,
+        at: Timestamp,
+    ) -> Result<bool, DeedError> {
+        if self.says(&deed.deed, contact) {
+            return Ok(false);
+        }
         if deed.expected.is_some_and(|seen| seen != self.version) {
             return Err(DeedError::Changed);
         }
@@ -190,40 +200,71 @@ impl Moment {
         };
         match &deed.deed {
             Deed::Draft(_) if self.closed.is_some() => return Err(DeedError::Changed),
-            Deed::Draft(text) if *text == self.text => return Ok(()),
             Deed::Draft(text) => {
                 self.text = text.clone();
                 self.edited = touch();
             }
             Deed::Complete(text, task) => {
-                let same = *text == self.text && (task.is_none() || *task == self.task_id);
-                if self.closed.is_some() && same {
-                    return Ok(());
-                }
                 self.text = text.clone();
                 self.edited = touch();
                 self.closed = touch();
                 self.task_id = task.or(self.task_id);
             }
             Deed::Contact(_) => self.contact_chosen = true,
-            Deed::WrapUp(until) if *until == self.wrap_up_until => return Ok(()),
             Deed::WrapUp(until) => self.wrap_up_until = *until,
         }
-        self.version += 1;
-        Ok(())
+        self.version = self.version.saturating_add(1);
+        Ok(true)
+    }
+
+    /// True when a deed would change nothing.
+    fn says(&self, deed: &Deed, contact: Option<&ContactView>) -> bool {
+        match deed {
+            Deed::Draft(text) => self.closed.is_none() && *text == self.text,
+            Deed::Complete(text, task) => {
+                let same = *text == self.text && (task.is_none() || *task == self.task_id);
+                self.closed.is_some() && same
+            }
+            Deed::Contact(chosen) => self.contact_chosen && chosen.as_ref() == contact,
+            Deed::WrapUp(until) => *until == self.wrap_up_until,
+        }
     }
 
     /// Takes over what was said of a call that turned out to be part of this one. What was said
-    /// for good counts before what was only written down, and that before nothing.
-    pub(crate) fn merge(&mut self, other: Self) {
+    /// for good counts before what was only written down, and that before nothing; what the one
+    /// leaves open the other fills in, and notes of both are kept.
+    pub(crate) fn merge(&mut self, mut other: Self) {
+        let versions = (self.version, other.version);
         let weight = |m: &Self| (m.closed.is_some(), !m.text.is_empty());
-        let version = self.version.max(other.version) + 1;
-        let chosen = self.contact_chosen || other.contact_chosen;
         if weight(&other) > weight(self) {
-            *self = other;
+            std::mem::swap(self, &mut other);
         }
-        self.version = version;
-        self.contact_chosen = chosen;
+        self.text.fill_in(other.text);
+        self.edited = self.edited.take().or(other.edited);
+        self.task_id = self.task_id.or(other.task_id);
+        self.wrap_up_until = self.wrap_up_until.or(other.wrap_up_until);
+        self.contact_chosen |= other.contact_chosen;
+        self.version = match versions {
+            // Nothing was done to one of them: what was seen of the other is what is left.
+            (own, 0) => own,
+            (0, theirs) => theirs,
+            (own, theirs) => own.max(theirs).saturating_add(1),
+        };
+    }
+}
+
+impl MomentText {
+    /// Takes from another text what this one leaves open.
+    fn fill_in(&mut self, other: Self) {
+        self.subject = self.subject.take().or(other.subject);
+        self.outcome = self.outcome.take().or(other.outcome);
+        self.notes = match (self.notes.take(), other.notes) {
+            (Some(own), Some(theirs)) if own != theirs => {
+                let both = own.chars().chain("\n\n".chars()).chain(theirs.chars());
+                Some(both.take(MAX_NOTES).collect())
+            }
+            (own, theirs) => own.or(theirs),
+        };
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub(crate) mod frames;
 pub(crate) mod metrics;
+pub(crate) mod pipelinq;
 pub(crate) mod voicemails;
 pub(crate) mod webhooks;
 

@@ -1,13 +1,14 @@
 //! Which events a changed call gives, and what they carry.
 
-use super::{Call, CallState, Derived, EventDraft, EventType, LegKind, LegView, Stage, Status};
+use super::{Call, CallState, Derived, EventDraft, LegKind, LegView, Stage, Status};
 use crate::Timestamp;
 use crate::call::AgentView;
 use crate::contact::{Match, PopAction};
 use crate::dial::DialCause;
+use crate::event::EventType;
 use crate::id::{CallId, DialId};
 use crate::media::RecordingState;
-use crate::moment::{MomentStatus, MomentView};
+use crate::moment::{Author, MomentStatus, MomentView};
 use crate::signal::Direction;
 
 use serde::Serialize;
@@ -299,8 +300,10 @@ impl Emitter<'_> {
         }
     }
 
-    /// That a contact moment was opened and that it was completed, once each. What is corrected
-    /// afterwards is a change of the record; what is only being written is not told at all.
+    /// That a contact moment was opened and that it was completed, once each: by the call, where
+    /// nobody need say anything, and by whoever says it all the same, who may come later. What is
+    /// corrected afterwards is a change of the record; what is only being written is not told at
+    /// all.
     fn moment(&mut self, before: Option<&Derived>) {
         let call = self.call;
         let Some(moment) = &call.contact_moment else {
@@ -314,7 +317,9 @@ impl Emitter<'_> {
             told = true;
         }
         let completed = moment.status == MomentStatus::Completed;
-        if completed && self.first(format!("{MOMENT_MARK}-completed")) {
+        let by_call = moment.completed_by.as_ref() == Some(&Author::SYSTEM);
+        let mark = if by_call { "completed" } else { "disposed" };
+        if completed && self.first(format!("{MOMENT_MARK}-{mark}")) {
             let at = moment.completed_at.unwrap_or(at);
             self.push_moment(EventType::ContactMomentCompleted, moment, at);
             return;
