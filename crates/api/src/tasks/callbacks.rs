@@ -23,6 +23,7 @@ use super::who::must_see_to_others;
 use crate::answer;
 use crate::auth::Caller;
 use crate::body::{self, Object};
+use crate::inherited::pipelinq::in_their_form;
 use crate::params::uuid;
 use crate::problem::{Code, Problem};
 use crate::state::{Inner, Shared};
@@ -162,9 +163,19 @@ pub(crate) async fn attempt(
     request: Request,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::TasksWrite)?;
+    let tried = attempt_it(&shared, &caller, &id, request).await;
+    tried.map_err(in_their_form)
+}
+
+async fn attempt_it(
+    shared: &Inner,
+    caller: &Caller,
+    id: &str,
+    request: Request,
+) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let asked = Asked::of(&shared, &caller, &id, &parts).await?;
-    let said: CallbackAttempt = said(&shared, &parts, body).await?;
+    let asked = Asked::of(shared, caller, id, &parts).await?;
+    let said: CallbackAttempt = said(shared, &parts, body).await?;
     let result = match said.result.trim() {
         "niet_bereikbaar" => Some(AttemptResult::NotReached),
         word => AttemptResult::from_name(word),
@@ -197,9 +208,19 @@ pub(crate) async fn claim(
     request: Request,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::TasksWrite)?;
+    let taken = claim_it(&shared, &caller, &id, request).await;
+    taken.map_err(in_their_form)
+}
+
+async fn claim_it(
+    shared: &Inner,
+    caller: &Caller,
+    id: &str,
+    request: Request,
+) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let asked = Asked::of(&shared, &caller, &id, &parts).await?;
-    let said: CallbackClaim = said_or_default(&shared, &parts, body).await?;
+    let asked = Asked::of(shared, caller, id, &parts).await?;
+    let said: CallbackClaim = said_or_default(shared, &parts, body).await?;
     let claimed = asked.claim(said.agent_id.as_deref(), None).await;
     shown(&claimed.map_err(|problem| match problem.code() {
         Code::Conflict => {
@@ -231,9 +252,19 @@ pub(crate) async fn complete(
     request: Request,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::TasksWrite)?;
+    let done = complete_it(&shared, &caller, &id, request).await;
+    done.map_err(in_their_form)
+}
+
+async fn complete_it(
+    shared: &Inner,
+    caller: &Caller,
+    id: &str,
+    request: Request,
+) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let asked = Asked::of(&shared, &caller, &id, &parts).await?;
-    let said: CallbackResult = said_or_default(&shared, &parts, body).await?;
+    let asked = Asked::of(shared, caller, id, &parts).await?;
+    let said: CallbackResult = said_or_default(shared, &parts, body).await?;
     shown(&asked.complete(said.result_text, None).await?)
 }
 
@@ -258,17 +289,27 @@ pub(crate) async fn reassign(
     request: Request,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::TasksWrite)?;
+    let given = reassign_it(&shared, &caller, &id, request).await;
+    given.map_err(in_their_form)
+}
+
+async fn reassign_it(
+    shared: &Inner,
+    caller: &Caller,
+    id: &str,
+    request: Request,
+) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let asked = Asked::of(&shared, &caller, &id, &parts).await?;
+    let asked = Asked::of(shared, caller, id, &parts).await?;
     must_see_to_others(&asked.doer)?;
-    let said: CallbackAssignee = said(&shared, &parts, body).await?;
+    let said: CallbackAssignee = said(shared, &parts, body).await?;
     let (agent, queue) = match said.assignee_type.as_deref() {
         None | Some("user") => {
-            let agent = somebody(&shared, &caller, said.assignee.trim()).await?;
+            let agent = somebody(shared, caller, said.assignee.trim()).await?;
             (Some(agent), None)
         }
         Some("group") => {
-            let queue = reader(&shared, &caller).queue(Some(said.assignee))?;
+            let queue = reader(shared, caller).queue(Some(said.assignee))?;
             let problem = "must not be empty";
             let queue = queue.ok_or_else(|| Problem::field("assignee", problem))?;
             (None, Some(Some(queue)))

@@ -470,6 +470,10 @@ async fn moments(walk: &mut Walk<'_>) {
     let url = json!({"recordingUrl": "https://x.example/r/1"});
     walk.by_app("attach_recording_inherited", Was, &recording, url)
         .await;
+    let number = json!({"fromNumber": "0612345678"});
+    let silent = Silent("it only looks, by POST as the predecessor did");
+    walk.by_app("look_caller_up", silent, "/api/cti/screen-pop", number)
+        .await;
     walk.by_app("set_work_settings", Was, "/api/work-settings", json!({}))
         .await;
     walk.by_app("set_cti_config", Was, "/api/cti/config", json!({}))

@@ -16,7 +16,7 @@ use switchhook_domain::moment::{
     Author, CallDeed, Deed, MAX_NOTES, MAX_OUTCOME, MAX_SUBJECT, MomentStatus, MomentText,
     MomentView,
 };
-use switchhook_domain::signal::LegKind;
+use switchhook_domain::signal::{Direction, LegKind};
 
 use crate::intake::Intake;
 use crate::store::{
@@ -147,7 +147,11 @@ impl Found {
     }
 
     fn takers(&self) -> impl Iterator<Item = AgentId> {
-        let agent = self.call.agent.as_ref().and_then(|agent| agent.id);
+        // Of an inbound call nobody took, the record names who was rung.
+        let inbound = matches!(self.call.direction, Some(Direction::Inbound) | None);
+        let taken = !inbound || self.call.answered_at.is_some();
+        let agent = self.call.agent.as_ref().filter(|_| taken);
+        let agent = agent.and_then(|agent| agent.id);
         let legs = self.call.legs.iter();
         let took = legs.filter(|leg| leg.kind == LegKind::Agent && leg.answered_at.is_some());
         agent

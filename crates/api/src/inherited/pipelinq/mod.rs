@@ -31,7 +31,7 @@ pub(crate) fn in_nextcloud() -> Router<Shared> {
 }
 
 /// A problem with the member those clients show.
-fn in_their_form(problem: Problem) -> Problem {
+pub(crate) fn in_their_form(problem: Problem) -> Problem {
     let text = problem.detail().to_owned();
     problem.with("error", text)
 }

@@ -7,7 +7,6 @@ mod steps;
 use jiff::SignedDuration;
 use reqwest::Method;
 use serde_json::{Value, json};
-use switchhook_engine::ports::Clock;
 use switchhook_engine::tasks::overdue;
 
 use crate::client::Answer;
