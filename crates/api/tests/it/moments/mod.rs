@@ -55,8 +55,11 @@ impl Office {
     pub(crate) async fn ringing(&self, key: &str) -> (Story, String) {
         let story = Story::new(&[key], self.desk.now());
         self.desk.hear(&story.rings_in()).await;
-        let call = self.desk.open_calls().await[0]["id"].clone();
-        (story, call.as_str().unwrap().to_owned())
+        let open = self.desk.open_calls().await;
+        let leg = format!("{key}/a");
+        let mut open = open.iter();
+        let call = open.find(|call| call["external_call_id"] == leg).unwrap();
+        (story, call["id"].as_str().unwrap().to_owned())
     }
 
     /// A call Anna took and that is over by now.
