@@ -31,7 +31,7 @@ async fn pages_follow_one_another_without_loss() {
     let head = first["pagination"]["head"].as_u64().unwrap();
     assert_eq!(
         head, 35,
-        "three of the answered call, its pop and its contact moment, and three for each that rings"
+        "four of the answered call, its pop, and three for each that rings"
     );
     let mut after = 0;
     let mut seen = Vec::new();

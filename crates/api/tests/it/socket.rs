@@ -224,8 +224,8 @@ async fn what_cannot_be_resumed_says_why_and_gives_the_snapshot() {
         .await
         .unwrap();
     for (query, reason) in [
-        ("?after=18".to_owned(), "epoch_missing"),
-        (format!("?after=18&epoch={ELSEWHERE}"), "epoch_changed"),
+        ("?after=28".to_owned(), "epoch_missing"),
+        (format!("?after=28&epoch={ELSEWHERE}"), "epoch_changed"),
         (format!("?after=31&epoch={epoch}"), "ahead_of_log"),
         (format!("?after=1&epoch={epoch}"), "log_truncated"),
         (format!("?after=4&epoch={epoch}"), "too_far_behind"),
