@@ -60,6 +60,12 @@ impl World {
         }
     }
 
+    /// What time it is.
+    #[must_use]
+    pub fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// A changeset that changes nothing yet.
     pub fn nothing(&self) -> Changeset {
         Changeset {
