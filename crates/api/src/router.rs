@@ -156,6 +156,21 @@ fn keys() -> OpenApiRouter<Shared> {
         .routes(routes!(own_keys::rotate))
 }
 
+/// What comes after a call, and how agents work.
+fn work() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(moments::get, moments::draft))
+        .routes(routes!(moments::dispose))
+        .routes(routes!(moments::choose, moments::take_in))
+        .routes(routes!(moments::wrap_up))
+        .routes(routes!(work_settings::get, work_settings::put))
+        .routes(routes!(pipelinq::screen_pop::look_up))
+        .routes(routes!(pipelinq::moments::dispose))
+        .routes(routes!(pipelinq::moments::attach_recording))
+        .routes(routes!(pipelinq::config::get, pipelinq::config::put))
+        .routes(routes!(pipelinq::event_log::list))
+}
+
 /// Follow-up tasks, and the same as the predecessor's call-backs.
 fn tasks() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -171,21 +186,6 @@ fn tasks() -> OpenApiRouter<Shared> {
         .routes(routes!(tasks::callbacks::claim))
         .routes(routes!(tasks::callbacks::complete))
         .routes(routes!(tasks::callbacks::reassign))
-}
-
-/// What comes after a call, and how agents work.
-fn work() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(moments::get, moments::draft))
-        .routes(routes!(moments::dispose))
-        .routes(routes!(moments::choose, moments::take_in))
-        .routes(routes!(moments::wrap_up))
-        .routes(routes!(work_settings::get, work_settings::put))
-        .routes(routes!(pipelinq::screen_pop::look_up))
-        .routes(routes!(pipelinq::moments::dispose))
-        .routes(routes!(pipelinq::moments::attach_recording))
-        .routes(routes!(pipelinq::config::get, pipelinq::config::put))
-        .routes(routes!(pipelinq::event_log::list))
 }
 
 /// What only the predecessor's clients ask for.

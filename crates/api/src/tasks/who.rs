@@ -1,6 +1,7 @@
-//! Who does something to a task: the agent they are, and whether they may touch what other agents
-//! have. Under which name it is kept is said in [`crate::author`].
+//! Who does something to a task: the author that is kept, the agent they are, and whether they may
+//! touch what other agents have.
 
+use switchhook_domain::moment::{Author, AuthorKind};
 use switchhook_domain::task::TaskAssignee;
 use switchhook_engine::rights::Role;
 use switchhook_engine::tasks::Doer;
@@ -8,7 +9,6 @@ use switchhook_engine::tasks::Doer;
 use super::said::assignee;
 use crate::agents::own_agent;
 use crate::auth::{By, Caller};
-use crate::author::author;
 use crate::problem::{Code, Problem};
 use crate::state::Inner;
 
@@ -23,9 +23,41 @@ pub(crate) async fn doer(shared: &Inner, caller: &Caller) -> Result<Doer, Proble
         By::Session(_) => caller.access.role == Role::Agent,
     };
     Ok(Doer {
-        by: author(shared, caller).await?,
+        by: author(shared, caller, agent.as_ref()).await?,
         agent,
         own_only,
+    })
+}
+
+/// The caller, as records name them: an agent, a person, or the key of a backend.
+async fn author(
+    shared: &Inner,
+    caller: &Caller,
+    agent: Option<&TaskAssignee>,
+) -> Result<Author, Problem> {
+    if let Some(agent) = agent {
+        return Ok(Author {
+            kind: AuthorKind::Agent,
+            id: Some(agent.id.0),
+            name: Some(agent.name.clone()),
+        });
+    }
+    if let (By::Key, Some(id)) = (caller.by, caller.access.key_id) {
+        let key = shared.store.key(caller.app(), id).await?;
+        return Ok(Author {
+            kind: AuthorKind::Key,
+            id: Some(id.0),
+            name: key.map(|key| key.name),
+        });
+    }
+    let person = match caller.access.user_id {
+        Some(id) => shared.store.person(caller.app(), id).await?,
+        None => None,
+    };
+    Ok(Author {
+        kind: AuthorKind::Person,
+        id: caller.access.user_id.map(|id| id.0),
+        name: person.map(|person| person.name),
     })
 }
 

@@ -24,7 +24,9 @@ pub const MAX_ATTEMPTS: usize = 100;
 pub const VAIN_ATTEMPTS: usize = 3;
 
 macro_rules! words {
-    ($(#[doc = $about:literal] $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal,)+ })+) => {$(
+    ($(#[doc = $about:literal] $name:ident {
+        $($(#[$of:meta])* $variant:ident = $word:literal,)+
+    })+) => {$(
         #[doc = $about]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum $name {

@@ -4,6 +4,7 @@
 //! refuses the others. When a task is due is said in [`super::telling`].
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use switchhook_domain::Timestamp;
@@ -45,12 +46,12 @@ pub async fn once(store: &dyn Store, intake: &Intake) -> StoreResult<usize> {
     let count = due.len();
     let mut hours: BTreeMap<AppId, BusinessHours> = BTreeMap::new();
     for (app, task) in due {
-        if !hours.contains_key(&app) {
-            let settings = store.work_settings(app).await?.unwrap_or_default();
-            hours.insert(app, settings.hours);
-        }
-        let Some(hours) = hours.get(&app) else {
-            continue;
+        let hours = match hours.entry(app) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(empty) => {
+                let settings = store.work_settings(app).await?.unwrap_or_default();
+                empty.insert(settings.hours)
+            }
         };
         let nothing = empty(app, now, intake.entropy().random());
         match intake.commit(looked_at(task, hours, nothing)).await {
