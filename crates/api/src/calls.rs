@@ -276,7 +276,6 @@ fn query(shared: &Shared, caller: &Caller, params: &Params) -> Result<CallQuery,
         limit: paging.limit,
         offset: paging.offset,
         after: paging.after,
-        ..CallQuery::default()
     })
 }
 

@@ -180,7 +180,7 @@ pub(crate) fn base() -> OpenApi {
         ),
         (
             "Contact moments",
-            "What people say of calls: notes, dispositions, who the caller is; and how agents work.",
+            "What people say of calls: notes, dispositions, who the caller is; how agents work.",
         ),
         ("Contacts", "The directory callers are looked up in."),
         ("Messages", "Text messages."),

@@ -249,8 +249,7 @@ pub(crate) async fn draft(
 )]
 pub(crate) async fn dispose(
     State(shared): State<Shared>,
-    caller: Caller,
-    trace: Trace,
+    (caller, trace): (Caller, Trace),
     Path(id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -289,8 +288,7 @@ pub(crate) async fn dispose(
 )]
 pub(crate) async fn choose(
     State(shared): State<Shared>,
-    caller: Caller,
-    trace: Trace,
+    (caller, trace): (Caller, Trace),
     Path(id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -363,8 +361,7 @@ pub(crate) async fn take_in(
 )]
 pub(crate) async fn wrap_up(
     State(shared): State<Shared>,
-    caller: Caller,
-    trace: Trace,
+    (caller, trace): (Caller, Trace),
     Path(id): Path<String>,
     uri: Uri,
     headers: HeaderMap,

@@ -172,8 +172,7 @@ errors!(WriteErrors: CALLER CHANGE [CallNotFound, Conflict]);
 )]
 pub(crate) async fn dispose(
     State(shared): State<Shared>,
-    caller: Caller,
-    trace: Trace,
+    (caller, trace): (Caller, Trace),
     Path(id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -233,8 +232,7 @@ fn refused(fault: MomentFault) -> Problem {
 )]
 pub(crate) async fn attach_recording(
     State(shared): State<Shared>,
-    caller: Caller,
-    trace: Trace,
+    (caller, trace): (Caller, Trace),
     Path(id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
