@@ -221,6 +221,8 @@ pub(super) fn due(conn: &Connection, now: Timestamp, limit: u32) -> StoreResult<
 mod tests {
     use super::*;
     use switchhook_domain::call::Status;
+    use switchhook_domain::id::AgentId;
+    use switchhook_domain::moment::MomentStatus;
 
     fn plan(conn: &Connection, sql: &str, values: &[Value]) -> String {
         let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
@@ -246,6 +248,14 @@ mod tests {
                     ..some.clone()
                 },
                 "calls_open (app=?)",
+            ),
+            (
+                CallQuery {
+                    moment: Some(MomentStatus::DispositionPending),
+                    agent_id: Some(AgentId(Uuid::nil())),
+                    ..some.clone()
+                },
+                "calls_waiting (app=?)",
             ),
             (
                 CallQuery {
