@@ -11,7 +11,7 @@ import { actionsOf, carryOut, commandState, pending } from "./mock-commands.mjs"
 import { comeIn, entryState } from "./mock-entry.mjs";
 import { history, iso } from "./mock-data.mjs";
 import { play } from "./mock-script.mjs";
-import { dressed, doWork, someTasks, workState } from "./mock-work.mjs";
+import { allCompleted, dressed, doWork, someTasks, workState } from "./mock-work.mjs";
 
 const DIST = join(dirname(fileURLToPath(import.meta.url)), "..", "dist");
 const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -29,6 +29,7 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
   const calls = new Map();
   const events = [];
   for (const row of rows(Date.now())) calls.set(row.id, row);
+  if (state.work && rows === history) allCompleted(state.work, calls.values());
 
   /** What this function gives out; its parts are used by the others here. */
   const mock = { state, calls, emit };

@@ -175,7 +175,11 @@ async function save(writing: Writing): Promise<void> {
     if (sameText(sent(writing), text)) dropDraft(writing.id);
     else again.add(writing.id);
   } else if (answer.code === "conflict" && (await reconcile(writing))) {
+    writing.save = "waiting";
     again.add(writing.id);
+  } else if (writing.correcting) {
+    again.delete(writing.id);
+    return;
   } else {
     writing.save = "failed";
     if (!wasFailing) say(t("moment.say_failed"));
