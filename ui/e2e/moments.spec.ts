@@ -108,7 +108,7 @@ test("wrap-up: a call back for me, by keys alone", async ({ page }) => {
     task: { priority: "normaal", deadline: await iso(page, "2030-11-26T19:30"), preferred_from: await iso(page, "2030-11-26T18:30"), preferred_to: await iso(page, "2030-11-26T19:30"), callback_number: "+31612345678", assignee_agent_id: ADA.id },
   }]);
   await expect(page.locator("#say")).toHaveText(`${JANSEN}: completed, and a task was made`);
-  await expect(page.getByRole("link", { name: "Tasks, 1 open" })).toBeVisible();
+  await expect(page.getByRole("link", { name: /^Tasks ?, 1 open$/ })).toBeVisible();
   expect(await page.evaluate(() => Object.keys(localStorage).filter((k) => k.startsWith("switchhook.draft")))).toEqual([]);
   // What was said is in the record, and can be corrected.
   await page.locator(`#list [data-call="${c.id}"]`).click();
@@ -298,7 +298,6 @@ test("several callers: chosen by number key, remembered", async ({ page }) => {
   mock.ring(second.c, second.pop);
   answer(second.c);
   mock.emit("call.started", second.c);
-  await page.locator(`#calls [aria-labelledby="who-${second.c.id}"]`).getByRole("button", { name: /^Show/ }).click();
   await expect(form(page)).toBeVisible();
   await expect(page.locator("#list").getByRole("button", { name: "Choose Mevr. Chantal Bos" })).toBeVisible();
   await expectAccessible(page, "chooser beside the form");
@@ -349,8 +348,6 @@ for (const scheme of ["light", "dark"] as const) {
     mock.emit("call.started", c);
     end(c);
     mock.emit("call.ended", c);
-    const calls = page.getByRole("region", { name: "Gesprekken", exact: true });
-    await calls.getByRole("group", { name: JANSEN }).getByRole("button", { name: /^Tonen/ }).click();
     const dutch = page.getByRole("form", { name: "Contactmoment" });
     await dutch.getByLabel("Onderwerp").fill("Paspoort: avondafspraak");
     await dutch.getByRole("radio", { name: "Terugbellen" }).check();

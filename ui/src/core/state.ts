@@ -155,6 +155,13 @@ export function putMoment(state: State, moment: Moment, of: Call | null = null):
   return { ...state, calls: { ...state.calls, [call.id]: { ...call, contact, contact_moment: moment } } };
 }
 
+/** The candidates among whom somebody still has to choose; one person is left once one is chosen. */
+export function openPop(state: State, call: Call): Pop | null {
+  const pop = state.pops[call.id] ?? null;
+  if (pop?.action !== "chooser" || pop.matches.length < 2) return null;
+  return call.id in state.chosen || call.contact?.total === 1 ? null : pop;
+}
+
 /** Takes away cards whose time is up and rows of earlier days. Same state when nothing goes. */
 export function prune(state: State, now: number, dayStart: number): State {
   const gone = Object.entries(state.leaving).filter(([, until]) => until <= now);

@@ -53,6 +53,8 @@ function receive(frame: Frame): "applied" | "dropped" | "gap" {
     void findPops(state);
   }
   if (frame.type === "event") fromEvent(frame, before, at);
+  // An ended call is in wrap-up at once, not with the next second.
+  tickWork();
   settleMiddle();
   return outcome;
 }
