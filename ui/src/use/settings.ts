@@ -1,0 +1,13 @@
+// What the app has set for the work after a call, and who the person is. Null settings: a server
+// that knows no contact moments, or a person who may not see them; the page then goes without.
+
+import { computed, shallowRef } from "vue";
+import { outcomesOf } from "../core/moment";
+import type { WorkSettings } from "../core/types";
+import { ownExtension } from "./own";
+import { me } from "./session";
+
+export const workSettings = shallowRef<WorkSettings | null>(null);
+export const outcomes = computed(() => outcomesOf(workSettings.value));
+export const ownAgent = computed(() => me.value?.agent ?? null);
+export const own = computed(() => ({ agent: ownAgent.value?.id ?? null, extension: ownExtension.value.trim() }));
