@@ -67,6 +67,7 @@ export function momentOf(work, call) {
 export const dressed = (work, call) => (work && call ? { ...call, agent: call.agent && { ...call.agent, id: idOf(call.agent) }, contact_moment: momentOf(work, call) } : call);
 const idOf = (agent) => agent.id ?? [ADA, GRACE].find((a) => a.name === agent.name)?.id ?? null;
 
+/** One task as the contract has it. Whoever is given one has not begun: it is open until claimed. */
 export function task(more = {}) {
   const at = iso(Date.now());
   return {
@@ -147,7 +148,7 @@ function ofMoments(mock, work, method, url, id, action, body) {
 
 function madeOf(work, type, { assignee_agent_id: agent, ...asked }) {
   const one = [ADA, GRACE].find((a) => a.id === agent);
-  const made = task({ ...asked, type, assignee: one ? { id: one.id, name: one.name } : null, status: one ? "in_behandeling" : "open", created_by: by(work), callback_display: asked.callback_number ?? null });
+  const made = task({ ...asked, type, assignee: one ? { id: one.id, name: one.name } : null, created_by: by(work), callback_display: asked.callback_number ?? null });
   work.tasks.set(made.id, made);
   return made;
 }
@@ -162,12 +163,12 @@ function ofTasks(mock, work, method, url, id, action, body) {
   const one = work.tasks.get(id);
   if (!one) return unknown;
   if (method === "GET") return [200, one];
-  if (action === "claim" && one.assignee) return conflict("This task has already been claimed.");
+  if (action === "claim" && one.assignee && one.assignee.id !== work.agent?.id) return conflict("This task has already been claimed.");
   const who = (agent) => [ADA, GRACE].filter((a) => a.id === agent).map((a) => ({ id: a.id, name: a.name }))[0] ?? null;
   const change = {
     claim: () => ({ assignee: who(work.agent?.id), status: "in_behandeling" }),
     release: () => ({ assignee: null, status: "open" }),
-    assign: () => ({ assignee: who(body.agent_id), queue: body.queue ?? one.queue, status: body.agent_id ? "in_behandeling" : "open" }),
+    assign: () => ({ assignee: who(body.agent_id), queue: body.queue === undefined ? one.queue : body.queue, status: "open" }),
     attempts: () => ({ attempts: [...one.attempts, { at: iso(Date.now()), result: body.result, notes: body.notes ?? null, by: by(work) }], suggest_close: one.attempts.length >= 2 }),
     complete: () => ({ status: "afgerond", completed_at: iso(Date.now()), completed_by: by(work), result: body.result ?? null }),
     reopen: () => ({ status: one.assignee ? "in_behandeling" : "open", completed_at: null, completed_by: null, result: null }),

@@ -74,7 +74,7 @@ test("claimed by C, tried by X, given away, put back", async ({ page }) => {
   expect(asked()).toEqual([
     ["claim", { version: 1 }],
     ["attempts", { result: "niet_bereikt", version: 2 }],
-    ["assign", { agent_id: GRACE.id, queue: null, version: 3 }],
+    ["assign", { agent_id: GRACE.id, version: 3 }],
   ]);
 });
 
@@ -128,6 +128,23 @@ test("a new task by N and Ctrl+Enter; Esc does not throw it away at once", async
   await expect(detail(page).getByRole("heading", { name: "Send the form" })).toBeVisible();
   await expect(row(page, "Send the form")).toBeVisible();
   expect(asked()[0]?.[1]).toMatchObject({ type: "opvolgtaak", subject: "Send the form", assignee_agent_id: GRACE.id, priority: "normaal" });
+});
+
+test("what was given to me is begun by C; whoever is no supervisor gives nothing away", async ({ page }) => {
+  const given = task({ subject: "Given to me", assignee: { id: ADA.id, name: ADA.name } });
+  mock.state.work?.tasks.set(given.id, given);
+  await page.route("**/api/me", async (route) => {
+    const answer = (await (await route.fetch()).json()) as { data: object };
+    await route.fulfill({ json: { ...answer, data: { ...answer.data, role: "agent" } } });
+  });
+  await open(page);
+  await row(page, "Given to me").click();
+  await expect(detail(page).getByText("Not begun")).toBeVisible();
+  await expect(detail(page).getByRole("button", { name: /^Begin/ })).toBeVisible();
+  await expect(detail(page).getByRole("button", { name: "Give to…" })).toHaveCount(0);
+  await page.keyboard.press("c");
+  await expect(detail(page).getByText("In hand")).toBeVisible();
+  await expect(detail(page).getByRole("button", { name: /^Begin/ })).toHaveCount(0);
 });
 
 test("live: made, changed and done elsewhere", async ({ page }) => {

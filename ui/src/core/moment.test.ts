@@ -108,6 +108,7 @@ describe("what follows", () => {
     expect(workingTime("2026-11-27", hours)).toEqual({ open: "09:00", close: "12:30" });
     expect(workingTime("2026-11-28", hours)).toBeNull();
     expect(workingTime("2026-12-25", hours)).toBeNull();
+    expect(workingTime("2026-11-27", { ...hours, open: [{ days: [5], from: "08:00:00", to: "00:00:00" }] })?.close).toBe("23:59");
     expect(workingTime("2026-11-27", null)).toEqual({ open: "09:00", close: "17:00" });
   });
   it("offers today while it lasts, the next working day and one in a week", () => {

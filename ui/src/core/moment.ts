@@ -156,7 +156,8 @@ export function workingTime(day: string, hours: Hours | null): { open: string; c
   if (parts.length === 0) return null;
   return {
     open: parts.map((part) => part.from.slice(0, 5)).sort()[0] ?? OTHERWISE.open,
-    close: parts.map((part) => part.to.slice(0, 5)).sort().at(-1) ?? OTHERWISE.close,
+    // Midnight as an end is the day's last minute, not its first.
+    close: parts.map((part) => (part.to.startsWith("00:00") ? "23:59" : part.to.slice(0, 5))).sort().at(-1) ?? OTHERWISE.close,
   };
 }
 

@@ -1,11 +1,12 @@
 // Going from view to view, and the keys that belong to one view only.
 
-import { nextTick } from "vue";
+import { computed, nextTick } from "vue";
 import { dialNumber } from "./dial";
 import { workSettings } from "./settings";
 import { back } from "../core/middle";
 import { isOpen } from "../core/tasks";
 import type { Task } from "../core/types";
+import { me } from "./session";
 import { middle, place, placeShown } from "./store";
 import { act, making, openTask, task, taskId } from "./tasks";
 import { ownAgent } from "./settings";
@@ -41,7 +42,11 @@ export function closeTask(): boolean {
   return true;
 }
 
-export const canClaim = (one: Task): boolean => isOpen(one) && one.assignee?.id !== ownAgent.value?.id && ownAgent.value !== null && one.assignee === null;
+/** What was given to somebody is not begun until they say so: for them too it is a claim. */
+export const canClaim = (one: Task): boolean =>
+  isOpen(one) && ownAgent.value !== null && (one.assignee === null || (one.assignee.id === ownAgent.value.id && one.status === "open"));
+/** Tasks are given to others by those who see to them; agents take and put back. */
+export const canGive = computed(() => me.value?.role === "admin" || me.value?.role === "supervisor");
 export const canTry = (one: Task): boolean => isOpen(one) && one.callback_number !== null;
 
 export function callBack(one: Task): void {
