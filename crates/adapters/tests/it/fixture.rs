@@ -3,8 +3,8 @@
 //! A scenario is a folder of notifications in the order received (`NN_name.json` and the like),
 //! `story.md`, and `record.json`: an object with `calls`, `messages`, `presence` and `events`,
 //! each a list of the expected members only. `presence` lists every report, `events` the events
-//! of the whole scenario but for `call.updated` and those of contact moments. A `NN_name.jwt` is the same notification as it
-//! was posted.
+//! of the whole scenario but for `call.updated` and those of contact moments. A `NN_name.jwt` is
+//! the same notification as it was posted.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

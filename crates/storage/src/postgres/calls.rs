@@ -219,6 +219,8 @@ mod tests {
     use crate::postgres::scope::{Mode, Scope};
     use crate::postgres::session::Target;
     use switchhook_domain::call::Status;
+    use switchhook_domain::id::AgentId;
+    use switchhook_domain::moment::MomentStatus;
 
     const FILL: &str = "INSERT INTO calls SELECT '00000000-0000-0000-0000-000000000000', \
         gen_random_uuid(), gen_random_uuid(), 'dialpad', true, n % 500 = 0, 'ended', 'inbound', \
@@ -277,6 +279,14 @@ mod tests {
                     ..some.clone()
                 },
                 "calls_open",
+            ),
+            (
+                CallQuery {
+                    moment: Some(MomentStatus::DispositionPending),
+                    agent_id: Some(AgentId(Uuid::nil())),
+                    ..some.clone()
+                },
+                "calls_waiting",
             ),
             (
                 CallQuery {

@@ -213,20 +213,14 @@ pub(super) async fn begin<'a>(
         take_call(&mut set, row)?;
     }
     for row in messages {
-        let place = (
-            ConnectionId(column(&row, "connection_id")?),
-            column(&row, "key")?,
-        );
+        let place = place(&row)?;
         set.messages.insert(
             place,
             from_json(column(&row, "state")?, "messages", "state")?,
         );
     }
     for row in presence {
-        let place = (
-            ConnectionId(column(&row, "connection_id")?),
-            column(&row, "key")?,
-        );
+        let place = place(&row)?;
         set.presence.insert(
             place,
             from_json(column(&row, "state")?, "presence", "state")?,
@@ -242,6 +236,12 @@ pub(super) async fn begin<'a>(
         .transpose()?
         .unwrap_or_default();
     Ok((set, contacts, xid))
+}
+
+/// Whose it is, and its name there.
+fn place(row: &Row) -> StoreResult<(ConnectionId, String)> {
+    let connection = ConnectionId(column(row, "connection_id")?);
+    Ok((connection, column(row, "key")?))
 }
 
 fn version(row: &Row) -> StoreResult<u32> {

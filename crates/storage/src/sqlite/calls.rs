@@ -221,6 +221,8 @@ pub(super) fn due(conn: &Connection, now: Timestamp, limit: u32) -> StoreResult<
 mod tests {
     use super::*;
     use switchhook_domain::call::Status;
+    use switchhook_domain::id::AgentId;
+    use switchhook_domain::moment::MomentStatus;
 
     fn plan(conn: &Connection, sql: &str, values: &[Value]) -> String {
         let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
@@ -232,6 +234,7 @@ mod tests {
     }
 
     /// Every list walks its index from one position on, and never sorts or scans the table.
+    #[expect(clippy::too_many_lines, reason = "a table of queries")]
     #[test]
     fn lists_use_their_indexes() {
         let mut conn = Connection::open_in_memory().unwrap();
@@ -246,6 +249,14 @@ mod tests {
                     ..some.clone()
                 },
                 "calls_open (app=?)",
+            ),
+            (
+                CallQuery {
+                    moment: Some(MomentStatus::DispositionPending),
+                    agent_id: Some(AgentId(Uuid::nil())),
+                    ..some.clone()
+                },
+                "calls_waiting (app=?)",
             ),
             (
                 CallQuery {

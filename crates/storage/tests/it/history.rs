@@ -38,6 +38,8 @@ pub enum Step {
         numbers: Vec<u8>,
     },
     DeleteContact(u8),
+    /// Somebody says something of a call, and makes or changes a task with it.
+    Say(Vec<Word>),
     Calls {
         app: bool,
         query: Box<CallQuery>,
@@ -72,6 +74,28 @@ pub struct Change {
     pub second_connection: bool,
     pub verdict: u8,
     pub signals: Vec<Said>,
+}
+
+/// What somebody says of one of the calls that lists show, or of none.
+#[derive(Clone, Debug)]
+pub struct Word {
+    pub app: bool,
+    pub call: u8,
+    pub seen: Option<u32>,
+    pub what: u8,
+    pub task: Option<(u8, Option<u32>)>,
+}
+
+fn word() -> impl Strategy<Value = Word> {
+    let seen = || prop::option::weighted(0.4, 0..4_u32);
+    let task = prop::option::of((0..4_u8, prop::option::of(1..3_u32)));
+    (any::<bool>(), 0..6_u8, seen(), 0..8_u8, task).prop_map(|(app, call, seen, what, task)| Word {
+        app,
+        call,
+        seen,
+        what,
+        task,
+    })
 }
 
 /// One signal.
@@ -208,6 +232,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         8 => prop::collection::vec(change(), 1..6).prop_map(Step::Commit),
         2 => (0..900_u16).prop_map(Step::Wait),
         1 => Just(Step::Settle),
+        4 => prop::collection::vec(word(), 1..4).prop_map(Step::Say),
         1 => (0..6_u8, "[A-Za-zØé ]{1,6}", prop::collection::vec(0..4_u8, 0..3))
             .prop_map(|(id, name, numbers)| Step::PutContact { id, name, numbers }),
         1 => (0..6_u8).prop_map(Step::DeleteContact),

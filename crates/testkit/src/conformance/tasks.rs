@@ -18,7 +18,8 @@ use uuid::Uuid;
 use super::world::{START, World, at, kinds};
 
 /// A task that nobody has yet.
-pub(super) fn task(world: &World, subject: &str) -> Task {
+#[must_use]
+pub fn task(world: &World, subject: &str) -> Task {
     Task {
         id: TaskId(IdMint::new(START, world.entropy.random()).uuid()),
         version: 1,
@@ -53,7 +54,8 @@ pub(super) fn task(world: &World, subject: &str) -> Task {
 }
 
 /// A task as it is to be written.
-pub(super) fn write(task: &Task, expected: Option<u32>) -> TaskWrite {
+#[must_use]
+pub fn write(task: &Task, expected: Option<u32>) -> TaskWrite {
     TaskWrite {
         task: task.clone(),
         expected,
