@@ -88,10 +88,12 @@ pub(crate) struct Settings {
     /// The queue to which escalated calls go.
     #[schema(example = "Second line", max_length = 200)]
     escalation_queue: Option<String>,
-    /// How long an agent is left in wrap-up after a call, in seconds: meanwhile they place no
-    /// calls, until they have given the disposition.
+    /// How long an agent is left in wrap-up after a call, in seconds, unless they give the
+    /// disposition before.
     #[schema(example = 180, maximum = 3600)]
     wrap_up_seconds: u32,
+    /// False: agents in wrap-up place no calls.
+    dial_in_wrap_up: bool,
     /// False: clients show no caller by themselves.
     screen_pop_enabled: bool,
     /// How long clients wait before they show a caller, in milliseconds.
@@ -179,6 +181,7 @@ impl From<WorkSettings> for Settings {
             outcomes: outcomes.collect(),
             escalation_queue: settings.escalation_queue,
             wrap_up_seconds: settings.wrap_up_seconds,
+            dial_in_wrap_up: settings.dial_in_wrap_up,
             screen_pop_enabled: settings.screen_pop_enabled,
             screen_pop_delay_ms: settings.screen_pop_delay_ms,
             click_to_dial_enabled: settings.click_to_dial_enabled,
@@ -199,6 +202,7 @@ impl From<Settings> for WorkSettings {
             outcomes: outcomes.collect(),
             escalation_queue: settings.escalation_queue,
             wrap_up_seconds: settings.wrap_up_seconds,
+            dial_in_wrap_up: settings.dial_in_wrap_up,
             screen_pop_enabled: settings.screen_pop_enabled,
             screen_pop_delay_ms: settings.screen_pop_delay_ms,
             click_to_dial_enabled: settings.click_to_dial_enabled,

@@ -20,6 +20,7 @@ async fn settings_are_there_before_anybody_sets_them() {
     let settings = world.get(&tenant, PATH).await.body["data"].clone();
     assert_eq!(settings["outcomes"], json!([]));
     assert_eq!(settings["wrap_up_seconds"], 180);
+    assert_eq!(settings["dial_in_wrap_up"], true);
     assert_eq!(settings["screen_pop_enabled"], true);
     assert_eq!(settings["click_to_dial_enabled"], true);
     assert_eq!(settings["hours"]["time_zone"], "Europe/Amsterdam");
@@ -50,7 +51,8 @@ async fn what_is_set_is_kept_for_this_app_only() {
     let before = world.get(&them, PATH).await.body["data"].clone();
     let body = json!({
         "outcomes": [{"code": "sold", "label": " Sold ", "task": "opvolgtaak"}],
-        "escalation_queue": "Second line", "wrap_up_seconds": 60, "screen_pop_enabled": false,
+        "escalation_queue": "Second line", "wrap_up_seconds": 60, "dial_in_wrap_up": false,
+        "screen_pop_enabled": false,
         "screen_pop_delay_ms": 2000, "click_to_dial_enabled": false,
         "hours": {"time_zone": "Europe/Brussels",
             "open": [{"days": [1, 7], "from": "09:00", "to": "12:30:00"}],

@@ -226,6 +226,9 @@ impl Inner {
         request: &DialRequest,
         work: &WorkSettings,
     ) -> StoreResult<bool> {
+        if work.dial_in_wrap_up {
+            return Ok(false);
+        }
         let roster = self.intake.agents().latest(app.id).await?;
         let place = Place {
             platform: connection.adapter.spec().platform,

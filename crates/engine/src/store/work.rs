@@ -93,6 +93,9 @@ pub struct WorkSettings {
     pub escalation_queue: Option<String>,
     /// How long an agent is left in wrap-up after a call, in seconds; 0: not at all.
     pub wrap_up_seconds: u32,
+    /// False: agents in wrap-up place no calls. By default they may, for a call-back is often the
+    /// first thing to be done.
+    pub dial_in_wrap_up: bool,
     /// False: nothing pops.
     pub screen_pop_enabled: bool,
     /// How long screens wait before they show a caller, in milliseconds; the call itself is shown
@@ -110,6 +113,7 @@ impl Default for WorkSettings {
             outcomes: Vec::new(),
             escalation_queue: None,
             wrap_up_seconds: 180,
+            dial_in_wrap_up: true,
             screen_pop_enabled: true,
             screen_pop_delay_ms: 0,
             click_to_dial_enabled: true,

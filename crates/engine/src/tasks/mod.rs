@@ -1,8 +1,7 @@
 //! Follow-up tasks: reading, making and changing them. What may follow what is the domain's
 //! ([`switchhook_domain::task::life`]); here is who may do it, and that it is written once, in one
-//! transaction with the event that tells of it. The task of a disposition is in [`disposition`],
-//! deadlines that pass are looked
-//! after by [`overdue`].
+//! transaction with the event that tells of it. The task of a disposition is [`of_disposition`],
+//! deadlines that pass are looked after by [`overdue`].
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Deadlines that pass. At its deadline a task is told to be overdue, once. What nobody has taken
 //! by the end of the next business day is given up (`verlopen`); what an agent has is never given
 //! up by itself. Several nodes may look at once: whoever writes first has told it, and the version
-//! refuses the others. When a task is due is said in [`super::telling`].
+//! refuses the others. When a task is due is said in `telling.rs`.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -1,5 +1,5 @@
-//! Wrap-up: whoever has not said what came of their last call places none, for a while; and the
-//! switch for click-to-dial.
+//! Wrap-up: whoever has not said what came of their last call places none for a while, where the
+//! app wants it so; and the switch for click-to-dial.
 
 use jiff::SignedDuration;
 use reqwest::Method;
@@ -54,10 +54,12 @@ impl Office {
 }
 
 #[tokio::test]
-async fn an_agent_in_wrap_up_places_no_calls_until_the_disposition() {
+async fn an_agent_in_wrap_up_may_be_kept_from_dialling_until_the_disposition() {
     let office = Office::new().await;
     let call = office.talked("call:1").await;
     let key = office.desk.tenant.clone();
+    assert!(!office.busy(&office.anna, None).await, "unless set, no");
+    office.put(json!({"dial_in_wrap_up": false})).await;
     assert!(office.busy(&office.anna, None).await);
     assert!(
         office.busy(&key, Some("100")).await,
@@ -72,13 +74,15 @@ async fn an_agent_in_wrap_up_places_no_calls_until_the_disposition() {
 #[tokio::test]
 async fn wrap_up_ends_by_itself() {
     let office = Office::new().await;
-    office.put(json!({"wrap_up_seconds": 60})).await;
+    let a_minute = json!({"wrap_up_seconds": 60, "dial_in_wrap_up": false});
+    office.put(a_minute).await;
     office.talked("call:1").await;
     assert!(office.busy(&office.anna, None).await);
     office.desk.later(61).await;
     assert!(!office.busy(&office.anna, None).await);
     let off = Office::new().await;
-    off.put(json!({"wrap_up_seconds": 0})).await;
+    let none = json!({"wrap_up_seconds": 0, "dial_in_wrap_up": false});
+    off.put(none).await;
     off.talked("call:1").await;
     assert!(!off.busy(&off.anna, None).await, "switched off");
 }
@@ -86,6 +90,7 @@ async fn wrap_up_ends_by_itself() {
 #[tokio::test]
 async fn wrap_up_is_made_longer_and_ended() {
     let office = Office::new().await;
+    office.put(json!({"dial_in_wrap_up": false})).await;
     let call = office.talked("call:1").await;
     let longer = office.until(&call, office.ahead(600)).await;
     assert_eq!(longer.status, 200, "{}", longer.text);
