@@ -291,7 +291,7 @@ pub struct Grant {
     pub role: Role,
     /// The person, when it is one with an account.
     pub user_id: Option<UserId>,
-    /// The agent, when it is the token of an embedded panel.
+    /// The agent, when it is the token of an embedded panel or was made for one.
     pub agent_id: Option<AgentId>,
     /// The key that minted it, when it is a token: it ends with the key.
     pub key_id: Option<KeyId>,
