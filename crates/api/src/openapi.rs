@@ -365,7 +365,10 @@ const PARTIAL: &[&str] = &[
     "ConnectionChange",
     "ConnectionRequest",
     "DialPolicy",
+    "InheritedConfigChange",
+    "Outcome",
     "SecretRotation",
+    "WorkSettingsRequest",
     "EventData",
 ];
 

@@ -6,8 +6,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use jiff::civil::{Date, Time};
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use switchhook_domain::hours::{BusinessHours, OpenHours};
 use switchhook_domain::task::TaskKind;
 use switchhook_engine::rights::Scope;
@@ -79,7 +79,7 @@ impl Default for Hours {
 }
 
 /// How an app's agents work. Members that are left out have their default.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = WorkSettingsRequest)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
@@ -104,14 +104,24 @@ pub(crate) struct Settings {
     /// When somebody is there. Deadlines follow from it.
     hours: Hours,
     /// What the answer adds; passed over, so that an answer can be sent back.
-    #[serde(skip_serializing)]
-    #[schema(ignore)]
-    built_in_outcomes: IgnoredAny,
+    #[schema(value_type = Value)]
+    built_in_outcomes: Value,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        WorkSettings::default().into()
+        let usual = WorkSettings::default();
+        Self {
+            outcomes: Vec::new(),
+            escalation_queue: usual.escalation_queue,
+            wrap_up_seconds: usual.wrap_up_seconds,
+            dial_in_wrap_up: usual.dial_in_wrap_up,
+            screen_pop_enabled: usual.screen_pop_enabled,
+            screen_pop_delay_ms: usual.screen_pop_delay_ms,
+            click_to_dial_enabled: usual.click_to_dial_enabled,
+            hours: usual.hours.into(),
+            built_in_outcomes: Value::Null,
+        }
     }
 }
 
@@ -119,10 +129,25 @@ impl Default for Settings {
 #[derive(Serialize, ToSchema)]
 #[schema(as = WorkSettings)]
 pub(crate) struct SettingsView {
-    #[serde(flatten)]
-    settings: Settings,
+    /// The app's own outcomes.
+    outcomes: Vec<Outcome>,
     /// The outcomes that every app has.
     built_in_outcomes: Vec<Outcome>,
+    /// The queue to which escalated calls go.
+    escalation_queue: Option<String>,
+    /// How long an agent is left in wrap-up after a call, in seconds.
+    #[schema(example = 180)]
+    wrap_up_seconds: u32,
+    /// False: agents in wrap-up place no calls.
+    dial_in_wrap_up: bool,
+    /// False: clients show no caller by themselves.
+    screen_pop_enabled: bool,
+    /// How long clients wait before they show a caller, in milliseconds.
+    screen_pop_delay_ms: u32,
+    /// False: nobody dials with a click, and agents place no calls here.
+    click_to_dial_enabled: bool,
+    /// When somebody is there.
+    hours: Hours,
 }
 
 impl From<WorkSettings> for SettingsView {
@@ -133,9 +158,21 @@ impl From<WorkSettings> for SettingsView {
             task: task_of(&settings, known.code).flatten(),
         });
         let built_in_outcomes = built_in.collect();
+        let own = settings.outcomes.into_iter().map(|own| Outcome {
+            code: own.code,
+            label: own.label,
+            task: own.task,
+        });
         Self {
-            settings: settings.into(),
+            outcomes: own.collect(),
             built_in_outcomes,
+            escalation_queue: settings.escalation_queue,
+            wrap_up_seconds: settings.wrap_up_seconds,
+            dial_in_wrap_up: settings.dial_in_wrap_up,
+            screen_pop_enabled: settings.screen_pop_enabled,
+            screen_pop_delay_ms: settings.screen_pop_delay_ms,
+            click_to_dial_enabled: settings.click_to_dial_enabled,
+            hours: settings.hours.into(),
         }
     }
 }
@@ -166,27 +203,6 @@ impl From<Hours> for BusinessHours {
             time_zone: hours.time_zone,
             open: open.collect(),
             holidays: hours.holidays,
-        }
-    }
-}
-
-impl From<WorkSettings> for Settings {
-    fn from(settings: WorkSettings) -> Self {
-        let outcomes = settings.outcomes.into_iter().map(|own| Outcome {
-            code: own.code,
-            label: own.label,
-            task: own.task,
-        });
-        Self {
-            outcomes: outcomes.collect(),
-            escalation_queue: settings.escalation_queue,
-            wrap_up_seconds: settings.wrap_up_seconds,
-            dial_in_wrap_up: settings.dial_in_wrap_up,
-            screen_pop_enabled: settings.screen_pop_enabled,
-            screen_pop_delay_ms: settings.screen_pop_delay_ms,
-            click_to_dial_enabled: settings.click_to_dial_enabled,
-            hours: settings.hours.into(),
-            built_in_outcomes: IgnoredAny,
         }
     }
 }
@@ -265,7 +281,7 @@ pub(crate) async fn put(
     let settings =
         checked(new.into()).map_err(|fault| Problem::field(&fault.field, &fault.problem))?;
     let before = shared.moments.settings(caller.app()).await?;
-    trace.before(&Settings::from(before));
+    trace.before(&SettingsView::from(before));
     shared
         .store
         .put_work_settings(caller.app(), &settings)
