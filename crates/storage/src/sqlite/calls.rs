@@ -334,7 +334,9 @@ mod tests {
     const FILL: &str = "INSERT INTO apps (id, name, country, active, epoch, created_at) \
         VALUES (zeroblob(16), 'a', 'NL', 1, zeroblob(16), 0); \
         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < COUNT) \
-        INSERT INTO calls SELECT n, 1, cast(printf('%016d', n) AS BLOB), zeroblob(16), 'dialpad', \
+        INSERT INTO calls (row, app, id, connection_id, platform, visible, open, status, \
+        direction, from_number, to_number, agent_extension, agent_user, sort_at, due_at, \
+        duration_seconds) SELECT n, 1, cast(printf('%016d', n) AS BLOB), zeroblob(16), 'dialpad', \
         1, n > COUNT - 50, CASE WHEN n > COUNT - 50 THEN 'active' WHEN n % 40 = 0 THEN 'missed' \
         ELSE 'ended' END, 'inbound', '+316' || (n * 7919 % 100000), '+3120' || (n % 3), \
         '2' || (n % 500), NULL, n * 1000000, NULL, n % 600 FROM n; \
