@@ -83,6 +83,7 @@ count() {
 # broken LOG: the tests that failed by this log, as their runners name them
 broken() {
   sed -nE -e 's/^ +(FAIL|TIMEOUT|SIGABRT|LEAK-FAIL) +\[[^]]*\] +(\([^)]*\) +)?//p' \
+    -e 's/^_+ ((GET|POST|PUT|PATCH|DELETE) .*[^_ ]) _+$/\1/p' \
     -e 's/^ +(✘) +[0-9]+ /\1 /p' -e 's/^test (.*) \.\.\. FAILED$/\1/p' "$1" | sort -u
 }
 
