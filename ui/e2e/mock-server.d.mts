@@ -38,6 +38,7 @@ export interface MockTask {
 }
 export interface MockWork {
   agent: { id: string; name: string } | null;
+  scopes: string[];
   settings: Record<string, unknown>;
   moments: Map<string, Record<string, unknown> & { version: number }>;
   tasks: Map<string, MockTask>;
@@ -48,6 +49,7 @@ export interface MockWork {
 }
 export interface MockWorkOptions {
   agent?: { id: string; name: string } | null;
+  scopes?: string[];
   settings?: Record<string, unknown>;
   tasks?: MockTask[];
 }

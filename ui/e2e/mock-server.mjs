@@ -76,7 +76,7 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
 
   function api(res, url) {
     const q = url.searchParams;
-    if (url.pathname === "/api/me") return json(res, 200, { success: true, data: { app: { id: "a1", name: state.appName, country: "NL" }, role: "admin", ...(state.work ? { agent: state.work.agent } : {}) } });
+    if (url.pathname === "/api/me") return json(res, 200, { success: true, data: { app: { id: "a1", name: state.appName, country: "NL" }, role: "admin", ...(state.work ? { agent: state.work.agent, scopes: state.work.scopes } : {}) } });
     if (url.pathname === "/api/connections") return json(res, 200, { success: true, data: state.commands.connections });
     if (/^\/api\/calls\/[^/]+\/actions$/.test(url.pathname)) return json(res, 200, { success: true, data: actionsOf(state.commands) });
     if (url.pathname === "/api/events") {

@@ -12,8 +12,9 @@ const BUILT_IN = [
   ["wrong-number", "Wrong number", null], ["no-answer", "No answer", null], ["abandoned", "Abandoned", null],
 ].map(([code, label, task]) => ({ code, label, task }));
 
-export const workState = ({ agent = ADA, settings = {}, tasks = [] } = {}) => ({
+export const workState = ({ agent = ADA, scopes = ["all"], settings = {}, tasks = [] } = {}) => ({
   agent,
+  scopes,
   settings: {
     outcomes: [], built_in_outcomes: BUILT_IN, escalation_queue: "second-line", wrap_up_seconds: 90, screen_pop_enabled: true,
     screen_pop_delay_ms: 0, click_to_dial_enabled: true,

@@ -363,6 +363,18 @@ for (const scheme of ["light", "dark"] as const) {
   });
 }
 
+test("who may only read sees what was said, and no form", async ({ page }) => {
+  if (mock.state.work) mock.state.work.scopes = ["calls:read", "events:read", "moments:read"];
+  await open(page);
+  const c = mock.ring(jansen(Date.now()));
+  answer(c);
+  mock.emit("call.started", c);
+  const said = page.getByRole("region", { name: "Contact moment" });
+  await expect(said).toBeVisible();
+  await expect(said.getByRole("button")).toHaveCount(0);
+  await expect(form(page)).toHaveCount(0);
+});
+
 test("an older server: no form, no tasks, nothing asked twice", async ({ page }) => {
   await mock.stop();
   mock = await startMock();

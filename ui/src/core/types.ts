@@ -329,4 +329,6 @@ export interface Me {
   /** The agent they are, where one is known. */
   agent?: { id: string; name: string } | null;
   user?: { id: string } | null;
+  /** What they may do; `all` for everything. Left out by older servers. */
+  scopes?: string[];
 }

@@ -14,7 +14,7 @@ import { say } from "./announce";
 import { dropDraft, dropOldDrafts, keepDraft, keptDraft } from "./drafts";
 import { t } from "./i18n";
 import { nameOf } from "./say";
-import { outcomes, own, ownAgent, workSettings } from "./settings";
+import { mayWrite, outcomes, own, ownAgent, workSettings } from "./settings";
 import { now, shown, state, wrapping } from "./store";
 import { taskCame } from "./tasks";
 
@@ -57,7 +57,7 @@ export const completed = reactive<Record<string, number>>({});
 // ---- whose form is open --------------------------------------------------------------
 
 export const showsForm = (call: Call): boolean =>
-  workSettings.value !== null && Boolean(call.contact_moment) && !completed[call.id] && (byHand.has(call.id) || (isWritable(call) && isMine(call, own.value)));
+  workSettings.value !== null && mayWrite.value && Boolean(call.contact_moment) && !completed[call.id] && (byHand.has(call.id) || (isWritable(call) && isMine(call, own.value)));
 /** The call whose form stands in the middle. */
 export const formCall = computed<Call | null>(() => (shown.value && showsForm(shown.value) ? shown.value : null));
 /** A form in the middle is work that no ringing call may take away. */

@@ -10,4 +10,9 @@ import { me } from "./session";
 export const workSettings = shallowRef<WorkSettings | null>(null);
 export const outcomes = computed(() => outcomesOf(workSettings.value));
 export const ownAgent = computed(() => me.value?.agent ?? null);
+/** People who may only read see what was said and have no form. */
+export const mayWrite = computed(() => {
+  const scopes = me.value?.scopes;
+  return !scopes || scopes.includes("all") || scopes.includes("moments:write");
+});
 export const own = computed(() => ({ agent: ownAgent.value?.id ?? null, extension: ownExtension.value.trim() }));
