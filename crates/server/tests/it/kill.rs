@@ -1,7 +1,7 @@
 //! `kill -9` while webhooks pour in: whatever was answered 2xx is there afterwards, took effect
 //! once, and is in the log without a gap. While people change things: whatever is changed
-//! afterwards is in the audit log. And while agents give dispositions: each is there whole, with its
-//! one task, or not at all.
+//! afterwards is in the audit log. And while agents give dispositions: each is there whole, with
+//! its one task, or not at all.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
