@@ -25,7 +25,7 @@ SQS_TESTS="test(/^real_sqs/)"
 OIDC_TESTS="test(/^real_oidc/)"
 # What the API promises and forbids, wherever it keeps its data. In memory they run with the others.
 API_AREAS=(access agents audit calls contacts contract contract_keys contract_users events keys
-  media people people_oidc scopes two_nodes)
+  media moments people people_oidc scopes tasks two_nodes work_settings)
 API_TESTS="package(switchhook-api) & test(/^($(IFS='|' && echo "${API_AREAS[*]}"))::/)"
 DEMO=127.0.0.1:4477
 EXIT_LEFT_OUT=3
@@ -83,6 +83,7 @@ count() {
 # broken LOG: the tests that failed by this log, as their runners name them
 broken() {
   sed -nE -e 's/^ +(FAIL|TIMEOUT|SIGABRT|LEAK-FAIL) +\[[^]]*\] +(\([^)]*\) +)?//p' \
+    -e 's/^_+ ((GET|POST|PUT|PATCH|DELETE) .*[^_ ]) _+$/\1/p' \
     -e 's/^ +(✘) +[0-9]+ /\1 /p' -e 's/^test (.*) \.\.\. FAILED$/\1/p' "$1" | sort -u
 }
 

@@ -31,10 +31,32 @@ export interface MockEntry {
   /** Every attempt to come in, in order. */
   asked: { path: string; body: Record<string, unknown> }[];
 }
+export interface MockTask {
+  id: string;
+  version: number;
+  [field: string]: unknown;
+}
+export interface MockWork {
+  agent: { id: string; name: string } | null;
+  scopes: string[];
+  settings: Record<string, unknown>;
+  moments: Map<string, Record<string, unknown> & { version: number }>;
+  tasks: Map<string, MockTask>;
+  asked: { method: string; path: string; body: Record<string, unknown> }[];
+  refuse: Record<string, MockRefusal>;
+  /** Contacts that can be chosen. */
+  known?: { id: string; name: string }[];
+}
+export interface MockWorkOptions {
+  agent?: { id: string; name: string } | null;
+  scopes?: string[];
+  settings?: Record<string, unknown>;
+  tasks?: MockTask[];
+}
 export interface Mock {
   url: string;
   /** `clock`: what the server says the time is; null for the real one. */
-  state: { signedIn: boolean; seq: number; refuse: boolean; down: boolean; silent?: boolean; clock: number | null; appName: string; commands: MockCommands; entry: MockEntry | null };
+  state: { signedIn: boolean; seq: number; refuse: boolean; down: boolean; silent?: boolean; clock: number | null; appName: string; commands: MockCommands; entry: MockEntry | null; work: MockWork | null };
   calls: Map<string, MockCall>;
   emit(event: string, call: MockCall | null, data?: object): void;
   ring(call: MockCall, pop?: object): MockCall;
@@ -43,4 +65,4 @@ export interface Mock {
   listeners(): number;
   stop(): Promise<void>;
 }
-export function startMock(options?: { port?: number; signedIn?: boolean; app?: string; rows?: (now: number) => MockCall[]; strict?: boolean; entry?: Partial<MockEntry> | null }): Promise<Mock>;
+export function startMock(options?: { port?: number; signedIn?: boolean; app?: string; rows?: (now: number) => MockCall[]; strict?: boolean; entry?: Partial<MockEntry> | null; work?: MockWorkOptions | null }): Promise<Mock>;

@@ -11,6 +11,7 @@ import { actionsOf, carryOut, commandState, pending } from "./mock-commands.mjs"
 import { comeIn, entryState } from "./mock-entry.mjs";
 import { history, iso } from "./mock-data.mjs";
 import { play } from "./mock-script.mjs";
+import { allCompleted, dressed, doWork, someTasks, workState } from "./mock-work.mjs";
 
 const DIST = join(dirname(fileURLToPath(import.meta.url)), "..", "dist");
 const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -18,9 +19,9 @@ const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", "
 const LIVE = new Set(["ringing", "active", "held"]);
 
 /** `strict`: a cookie per browser and a link that works once, as the real server has them. */
-export async function startMock({ port = 0, signedIn = true, app = "Klantcontact", rows = history, strict = false, entry = null } = {}) {
+export async function startMock({ port = 0, signedIn = true, app = "Klantcontact", rows = history, strict = false, entry = null, work = null } = {}) {
   const epoch = randomUUID();
-  const state = { signedIn, seq: 120, refuse: false, down: false, clock: null, appName: app, commands: commandState(), entry: entry && entryState(entry) };
+  const state = { signedIn, seq: 120, refuse: false, down: false, clock: null, appName: app, commands: commandState(), entry: entry && entryState(entry), work: work && workState(work) };
   /** Requests that wait, by the beginning of their path: see `holdBack`. */
   const held = new Map();
   let linkUsed = false;
@@ -28,7 +29,10 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
   const calls = new Map();
   const events = [];
   for (const row of rows(Date.now())) calls.set(row.id, row);
+  if (state.work && rows === history) allCompleted(state.work, calls.values());
 
+  /** What this function gives out; its parts are used by the others here. */
+  const mock = { state, calls, emit };
   const json = (res, status, body) => {
     res.writeHead(status, { "content-type": "application/json", "content-security-policy": CSP });
     res.end(JSON.stringify(body));
@@ -63,6 +67,8 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
       const came = comeIn(state.entry, url.pathname, req.method === "POST" ? await read(req) : {});
       if (came) return answerEntry(res, came);
       if (!allowed(req)) return problem(res, 401, "key_missing", "Sign in by link first.");
+      const did = doWork(mock, req.method, url, req.method === "GET" ? {} : await read(req));
+      if (did) return answerWork(res, did);
       return req.method === "POST" ? command(req, res, url) : api(res, url);
     }
     return file(res, url.pathname);
@@ -70,7 +76,7 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
 
   function api(res, url) {
     const q = url.searchParams;
-    if (url.pathname === "/api/me") return json(res, 200, { success: true, data: { app: { id: "a1", name: state.appName, country: "NL" }, role: "admin" } });
+    if (url.pathname === "/api/me") return json(res, 200, { success: true, data: { app: { id: "a1", name: state.appName, country: "NL" }, role: "admin", ...(state.work ? { agent: state.work.agent, scopes: state.work.scopes } : {}) } });
     if (url.pathname === "/api/connections") return json(res, 200, { success: true, data: state.commands.connections });
     if (/^\/api\/calls\/[^/]+\/actions$/.test(url.pathname)) return json(res, 200, { success: true, data: actionsOf(state.commands) });
     if (url.pathname === "/api/events") {
@@ -84,9 +90,14 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
         .filter((c) => (!q.get("status") || c.status === q.get("status")) && (!q.get("from") || c.from_number === q.get("from")) && (!q.get("since") || (c.started_at ?? "") >= q.get("since")))
         .sort((a, b) => (a.started_at < b.started_at ? 1 : -1));
       const more = start + limit < all.length;
-      return json(res, 200, { success: true, data: all.slice(start, start + limit), pagination: { limit, offset: start, total: all.length, has_more: more, next_cursor: more ? String(start + limit) : null } });
+      return json(res, 200, { success: true, data: all.slice(start, start + limit).map((c) => dressed(state.work, c)), pagination: { limit, offset: start, total: all.length, has_more: more, next_cursor: more ? String(start + limit) : null } });
     }
     return problem(res, 404, "route_not_found", "There is no such route.");
+  }
+
+  function answerWork(res, [status, data, pagination]) {
+    if (status >= 400) return problem(res, status, data.code, data.detail);
+    return json(res, status, { success: true, data, ...(pagination ? { pagination } : {}) });
   }
 
   function answerEntry(res, [status, data]) {
@@ -146,7 +157,7 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
     const send = (frame) => ws.send(JSON.stringify(frame));
     send({ type: "hello", app_id: "a1", epoch, seq: state.seq, recovered, server_time: serverTime(), ping_seconds: 30 });
     if (recovered) events.filter((e) => e.seq > Number(q.get("after"))).forEach(send);
-    else send({ type: "snapshot", epoch, seq: state.seq, calls: [...calls.values()].filter((c) => LIVE.has(c.status)) });
+    else send({ type: "snapshot", epoch, seq: state.seq, calls: [...calls.values()].filter((c) => LIVE.has(c.status)).map((c) => dressed(state.work, c)) });
     ws.on("message", (text) => {
       if (JSON.parse(String(text)).type === "ping" && !state.silent) send({ type: "pong", server_time: serverTime() });
     });
@@ -164,7 +175,7 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
       at: iso(Date.now()), timestamp: iso(Date.now()), direction: call?.direction ?? null,
       from_number: call?.from_number ?? null, to_number: call?.to_number ?? null, status: call?.status ?? null,
       user_id: null, duration_seconds: call?.duration_seconds ?? null,
-      data: structuredClone({ ...(call ? { call } : {}), ...data }),
+      data: structuredClone({ ...(call ? { call: dressed(state.work, call) } : {}), ...data }),
     };
     events.push(frame);
     for (const ws of wss.clients) ws.send(JSON.stringify(frame));
@@ -172,7 +183,7 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
   }
 
   await new Promise((done) => server.listen(port, "127.0.0.1", done));
-  return {
+  Object.assign(mock, {
     url: `http://127.0.0.1:${server.address().port}`,
     state,
     calls,
@@ -204,11 +215,12 @@ export async function startMock({ port = 0, signedIn = true, app = "Klantcontact
       server.closeAllConnections();
       await new Promise((done) => server.close(done));
     },
-  };
+  });
+  return mock;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const mock = await startMock({ port: Number(process.env.PORT ?? 4000), strict: true });
+  const mock = await startMock({ port: Number(process.env.PORT ?? 4000), strict: true, work: { tasks: someTasks(Date.now()) } });
   console.log(`Mock server on ${mock.url}; sign in with ${mock.url}/sign-in?token=good`);
   void play(mock);
 }

@@ -30,6 +30,7 @@ fn changeset(app_id: AppId) -> Changeset {
         random: SystemEntropy.random(),
         notification: None,
         fold: None,
+        tasks: Vec::new(),
         events: vec![EventDraft {
             kind,
             call_id: None,

@@ -312,7 +312,7 @@ pub(crate) async fn sign_in_link(
         return Err(app_inactive());
     }
     let now = shared.clock.now();
-    let token = shared.gate.sign_in_link(app.id, role).await?;
+    let token = shared.gate.sign_in_link(app.id, role, None).await?;
     let link = SignInLink {
         url: absolute(&shared, &headers, &format!("/sign-in?token={token}")),
         role: role.as_str(),

@@ -31,6 +31,9 @@ use crate::state::{Inner, Shared};
 
 /// Routes that sign in although they are read.
 const LINKS: [&str; 2] = ["/sign-in", "/sign-in/oidc/callback"];
+/// Where drafts are kept while somebody writes, every few seconds: nobody relies on them, and what
+/// they become is put on record with the disposition.
+const DRAFTS: &str = "/api/contact-moments/{id}";
 /// Entries a minute for credentials and signatures that were refused.
 const REFUSED_PER_MINUTE: u32 = 60;
 /// The largest answer that is put on record, in bytes.
@@ -253,7 +256,8 @@ impl Witness {
         let looks = matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS);
         let operators = self.route.starts_with("/internal/");
         let hook = self.route.contains("webhook") && !operators;
-        LINKS.contains(&&*self.route) || !looks && !hook && self.route != "-"
+        let draft = self.method == Method::PATCH && self.route == DRAFTS;
+        LINKS.contains(&&*self.route) || !looks && !hook && !draft && self.route != "-"
     }
 
     /// True for a credential, a sign-in link or a signature that was not good. Nothing at all is

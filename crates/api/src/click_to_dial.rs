@@ -14,7 +14,6 @@ use switchhook_engine::dial::DialRequest;
 use switchhook_engine::rights::Scope;
 use switchhook_engine::store::Dial;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::agents::acting_as;
 use crate::answer;
@@ -53,10 +52,10 @@ pub(crate) struct Clicked {
     success: bool,
     /// The platform's id of the call; null until it has named one.
     external_call_id: Option<String>,
-    /// The contact moment; null until there are such records.
-    contactmoment_id: Option<Uuid>,
+    /// The contact moment: the id of the call.
+    contactmoment_id: CallId,
     /// The same, by its other name.
-    interaction_id: Option<Uuid>,
+    interaction_id: CallId,
     /// Null; a sentence when it did not work.
     error: Option<String>,
     /// The platform.
@@ -147,8 +146,8 @@ async fn click(
     let clicked = Clicked {
         success: true,
         external_call_id: external.filter(|id| !id.is_empty()).map(str::to_owned),
-        contactmoment_id: None,
-        interaction_id: None,
+        contactmoment_id: dial.call_id,
+        interaction_id: dial.call_id,
         error: None,
         platform: platform(&dial),
         status: "initiated",
@@ -179,6 +178,7 @@ async fn place(
             ..AgentDevice::default()
         },
         own: acting_as(shared, caller).await?,
+        click: true,
         target,
         caller_id: None,
         idempotency_key: idempotency_key(headers)?,

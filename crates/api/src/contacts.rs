@@ -75,7 +75,7 @@ pub(crate) struct Imported {
     ids: Vec<ContactId>,
 }
 
-fn record(contact: Contact, country: &str) -> ContactRecord {
+pub(crate) fn record(contact: Contact, country: &str) -> ContactRecord {
     let numbers = contact.numbers.into_iter().map(|entry| NumberRecord {
         number: entry.number.canonical().map(str::to_owned),
         kind: entry.number.kind,
@@ -282,6 +282,6 @@ fn not_found() -> Problem {
     Problem::new(Code::ContactNotFound, detail)
 }
 
-fn plan(country: &str) -> NumberPlan {
+pub(crate) fn plan(country: &str) -> NumberPlan {
     NumberPlan::for_country(country).unwrap_or_default()
 }

@@ -215,6 +215,7 @@ pub(crate) async fn create(
         connection: connection(new.connection_id.as_deref())?,
         agent: agent.into(),
         own: acting_as(&shared, &caller).await?,
+        click: false,
         target: new.to,
         caller_id: new.caller_id,
         idempotency_key: idempotency_key(&headers)?,

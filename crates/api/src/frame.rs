@@ -9,7 +9,9 @@ use switchhook_domain::call::{AgentView, Call, Status};
 use switchhook_domain::contact::{Match, PopAction};
 use switchhook_domain::event::{Event, EventType};
 use switchhook_domain::id::{CallId, ConnectionId, EventId};
+use switchhook_domain::moment::MomentView;
 use switchhook_domain::signal::Direction;
+use switchhook_domain::task::Task;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -195,9 +197,16 @@ pub(crate) struct EventData {
     /// `screen_pop.opened`: how many matched in all.
     #[schema(nullable = false)]
     total: Option<usize>,
-    /// `screen_pop.closed`: `answered_elsewhere` or `ended`.
+    /// `screen_pop.closed`: `answered_elsewhere` or `ended`. `task.updated`: `claimed`, `released`,
+    /// `assigned`, `attempt`, `completed`, `reopened`, `edited`, `overdue` or `expired`.
     #[schema(nullable = false)]
     reason: Option<String>,
+    /// `contact_moment.*`: the contact moment, as it stands in the call too.
+    #[schema(nullable = false)]
+    contact_moment: Option<MomentView>,
+    /// `task.*`: the task after this event.
+    #[schema(nullable = false)]
+    task: Option<Task>,
     /// `connection.*`: the connection.
     #[schema(nullable = false)]
     connection: Option<ConnectionState>,

@@ -123,7 +123,7 @@ pub(crate) fn checked(
 }
 
 /// A text without control characters (line breaks are fine), trimmed; empty counts as absent.
-fn text(
+pub(crate) fn text(
     given: Option<String>,
     at: &str,
     name: &str,

@@ -62,8 +62,8 @@ pub(crate) const OPERATOR_BODY: &[Code] = &[
 
 /// Declares the errors of a route, for its `responses(…)`.
 macro_rules! errors {
-    ($name:ident: $($group:ident)* [$($code:ident),* $(,)?]) => {
-        struct $name;
+    ($vis:vis $name:ident: $($group:ident)* [$($code:ident),* $(,)?]) => {
+        $vis struct $name;
 
         impl utoipa::IntoResponses for $name {
             fn responses() -> std::collections::BTreeMap<
@@ -178,6 +178,10 @@ pub(crate) fn base() -> OpenApi {
             "Events",
             "What happened, in order, by polling or by WebSocket.",
         ),
+        (
+            "Contact moments",
+            "What people say of calls: notes, dispositions, who the caller is; how agents work.",
+        ),
         ("Contacts", "The directory callers are looked up in."),
         ("Messages", "Text messages."),
         (
@@ -185,6 +189,10 @@ pub(crate) fn base() -> OpenApi {
             "Recordings of calls: where the platforms keep them.",
         ),
         ("Voicemails", "Voicemails that were left."),
+        (
+            "Tasks",
+            "What is left to do after a call: call-backs, follow-ups, questions.",
+        ),
         (
             "Agents",
             "The people who take calls, the names platforms have for them, and tokens for panels.",
@@ -357,7 +365,10 @@ const PARTIAL: &[&str] = &[
     "ConnectionChange",
     "ConnectionRequest",
     "DialPolicy",
+    "InheritedConfigChange",
+    "Outcome",
     "SecretRotation",
+    "WorkSettingsRequest",
     "EventData",
 ];
 

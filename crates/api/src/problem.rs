@@ -97,6 +97,7 @@ codes! {
     DialNotFound = "dial_not_found", NOT_FOUND, "Dial not found";
     ContactNotFound = "contact_not_found", NOT_FOUND, "Contact not found";
     AgentNotFound = "agent_not_found", NOT_FOUND, "Agent not found";
+    TaskNotFound = "task_not_found", NOT_FOUND, "Task not found";
     IdentityNotFound = "identity_not_found", NOT_FOUND, "Identity not found";
     AgentTokenNotFound = "agent_token_not_found", NOT_FOUND, "Agent token not found";
     UserMappingNotFound = "user_mapping_not_found", NOT_FOUND, "User mapping not found";
@@ -126,6 +127,7 @@ codes! {
     AgentBusy = "agent_busy", CONFLICT, "Agent is busy";
     CallOver = "call_over", CONFLICT, "Call is over";
     WrongState = "wrong_state", CONFLICT, "Call is in no state for this";
+    Conflict = "conflict", CONFLICT, "Conflicts with how it stands now";
     NotSupported = "not_supported", CONFLICT, "Not supported";
     IdempotencyConflict = "idempotency_conflict", CONFLICT, "Idempotency key is taken";
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT,
@@ -450,6 +452,7 @@ pub(crate) fn not_found(what: &str) -> Problem {
         "message" => Code::MessageNotFound,
         "dial" => Code::DialNotFound,
         "agent" => Code::AgentNotFound,
+        "task" => Code::TaskNotFound,
         "person" => Code::PersonNotFound,
         "session" => Code::SessionNotFound,
         _ => Code::RouteNotFound,

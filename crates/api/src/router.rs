@@ -6,13 +6,14 @@ use tower_http::compression::predicate::SizeAbove;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::inherited::pipelinq;
 use crate::state::{ApiState, Inner, Shared};
 use crate::{
     agents, apps, audit, audit_export, calls, click_to_dial, connections, contacts, control,
     diagnosis, dial_policy, dials, docs, events, guard, health, idempotency, inherited,
-    inherited_keys, keys, mappings, me, messages, metrics, notifications, oauth, openapi, outer,
-    own_connections, own_keys, page, pbx_socket, people, presence, recordings, sign_in,
-    transcripts, voicemails, webhooks, ws,
+    inherited_keys, keys, mappings, me, messages, metrics, moments, notifications, oauth, openapi,
+    outer, own_connections, own_keys, page, pbx_socket, people, presence, recordings, sign_in,
+    tasks, transcripts, voicemails, webhooks, work_settings, ws,
 };
 
 /// Answers smaller than this are not worth compressing, in bytes.
@@ -26,9 +27,11 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(events::list))
         .routes(routes!(agents::list, agents::create))
         .routes(routes!(contacts::list, contacts::create))
+        .routes(routes!(moments::list))
         .routes(routes!(messages::list))
         .routes(routes!(presence::list))
         .routes(routes!(recordings::list))
+        .routes(routes!(tasks::list, tasks::create))
         .routes(routes!(transcripts::get))
         .routes(routes!(voicemails::list))
         .routes(routes!(page::page))
@@ -42,7 +45,9 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .merge(people())
         .merge(agents())
         .merge(keys())
+        .merge(tasks())
         .merge(inherited_ones())
+        .merge(work())
         .routes(routes!(calls::get))
         .routes(routes!(dials::create))
         .routes(routes!(dials::get))
@@ -151,6 +156,38 @@ fn keys() -> OpenApiRouter<Shared> {
         .routes(routes!(own_keys::rotate))
 }
 
+/// What comes after a call, and how agents work.
+fn work() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(moments::get, moments::draft))
+        .routes(routes!(moments::dispose))
+        .routes(routes!(moments::choose, moments::take_in))
+        .routes(routes!(moments::wrap_up))
+        .routes(routes!(work_settings::get, work_settings::put))
+        .routes(routes!(pipelinq::screen_pop::look_up))
+        .routes(routes!(pipelinq::moments::dispose))
+        .routes(routes!(pipelinq::moments::attach_recording))
+        .routes(routes!(pipelinq::config::get, pipelinq::config::put))
+        .routes(routes!(pipelinq::event_log::list))
+}
+
+/// Follow-up tasks, and the same as the predecessor's call-backs.
+fn tasks() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(tasks::get, tasks::update))
+        .routes(routes!(tasks::steps::claim))
+        .routes(routes!(tasks::steps::release))
+        .routes(routes!(tasks::steps::assign))
+        .routes(routes!(tasks::steps::attempt))
+        .routes(routes!(tasks::steps::complete))
+        .routes(routes!(tasks::steps::reopen))
+        .routes(routes!(tasks::steps::assign_many))
+        .routes(routes!(tasks::callbacks::attempt))
+        .routes(routes!(tasks::callbacks::claim))
+        .routes(routes!(tasks::callbacks::complete))
+        .routes(routes!(tasks::callbacks::reassign))
+}
+
 /// What only the predecessor's clients ask for.
 fn inherited_ones() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -176,6 +213,7 @@ pub fn router(state: ApiState) -> Router {
     let (router, _) = routes().split_for_parts();
     let router = router
         .route("/docs/style.css", axum::routing::get(docs::style))
+        .merge(pipelinq::in_nextcloud())
         // Where the predecessor's page looks.
         .route(
             "/index.php/apps/pipelinq/api/cti/test-connection",

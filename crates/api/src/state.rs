@@ -22,10 +22,12 @@ use switchhook_engine::intake::Intake;
 use switchhook_engine::keeper::Keeper;
 use switchhook_engine::link::Links;
 use switchhook_engine::metrics::Metrics;
+use switchhook_engine::moments::Moments;
 use switchhook_engine::oauth::Tokens;
 use switchhook_engine::people::People;
 use switchhook_engine::ports::Clock;
 use switchhook_engine::store::Store;
+use switchhook_engine::tasks::Tasks;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -206,7 +208,9 @@ pub(crate) struct Inner {
     pub(crate) watch: Watch,
     pub(crate) counts: Sockets,
     pub(crate) audit: Audit,
+    pub(crate) moments: Moments,
     pub(crate) idempotency: Idempotency,
+    pub(crate) tasks: Tasks,
     pub(crate) refusals: Refusals,
     pub(crate) requests: Requests,
     pub(crate) sightings: Sightings,
@@ -228,13 +232,17 @@ impl Inner {
             api.clock.clone(),
             api.intake.entropy().clone(),
         );
+        let tasks = Tasks::new(api.store.clone(), api.intake.clone());
         let audit = Audit::new(api.store.clone(), api.clock.clone(), keys);
+        let moments = Moments::new(api.store.clone(), api.intake.clone());
         Arc::new(Self {
             api,
             watch,
             counts,
             audit,
+            moments,
             idempotency,
+            tasks,
             refusals: Refusals::default(),
             requests: Requests::default(),
             sightings: Sightings::default(),

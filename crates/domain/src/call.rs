@@ -9,6 +9,7 @@ use crate::cause::{EndedBy, Reason};
 use crate::contact::Certainty;
 use crate::id::{AgentId, CallId, ConnectionId, ContactId};
 use crate::media::RecordingState;
+use crate::moment::MomentView;
 use crate::phone::NumberKind;
 use crate::signal::{Direction, LegKind, TransferKind};
 
@@ -258,8 +259,11 @@ pub struct Call {
     pub agent: Option<AgentView>,
     /// The queue or group it came through.
     pub queue: Option<String>,
-    /// The contact found for the outside party.
+    /// The contact found for the outside party, or chosen by an agent.
     pub contact: Option<ContactView>,
+    /// What people have said of it, and what is left to be said.
+    #[serde(default)]
+    pub contact_moment: Option<MomentView>,
     /// When it began.
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = DateTime))]
     pub started_at: Option<Timestamp>,

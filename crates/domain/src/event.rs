@@ -74,6 +74,14 @@ event_types! {
     ScreenPopOpened = "screen_pop.opened",
     /// The pop is no longer wanted: answered elsewhere, or over.
     ScreenPopClosed = "screen_pop.closed",
+    /// A call got its contact moment.
+    ContactMomentOpened = "contact_moment.opened",
+    /// Its disposition was given, or the call leaves nothing to say.
+    ContactMomentCompleted = "contact_moment.completed",
+    /// A follow-up task was made.
+    TaskCreated = "task.created",
+    /// It changed: taken, tried, done, given to somebody else, or overdue.
+    TaskUpdated = "task.updated",
     /// A live connection to a platform is down or silent.
     ConnectionDegraded = "connection.degraded",
     /// It is back.

@@ -68,6 +68,8 @@ ids! {
     UserId;
     /// One call that somebody asked us to place.
     DialId;
+    /// Something left to do after a call.
+    TaskId;
     /// A recording of a call, named by its platform.
     RecordingId;
     /// A voicemail, named by its platform.
@@ -76,14 +78,14 @@ ids! {
     MessageId;
 }
 
-/// The UUIDv5 (RFC 9562, 5.5) of a platform's name for something of one kind; the connection is
-/// the name space. SHA-1 keeps no secret here, it only spreads.
-fn named(connection: ConnectionId, kind: &str, external_id: &str) -> Uuid {
+/// The UUIDv5 (RFC 9562, 5.5) of a name for something of one kind in a name space, such as a
+/// platform's name on a connection. SHA-1 keeps no secret here, it only spreads.
+fn named(space: Uuid, kind: &str, name: &str) -> Uuid {
     let digest = Sha1::new()
-        .chain_update(connection.0.as_bytes())
+        .chain_update(space.as_bytes())
         .chain_update(kind)
         .chain_update(":")
-        .chain_update(external_id)
+        .chain_update(name)
         .finalize();
     let mut bytes = [0_u8; 16];
     bytes.copy_from_slice(&digest[..16]);
@@ -94,7 +96,7 @@ impl RecordingId {
     /// The id of what a platform calls that, on that connection.
     #[must_use]
     pub fn of(connection: ConnectionId, external_id: &str) -> Self {
-        Self(named(connection, "recording", external_id))
+        Self(named(connection.0, "recording", external_id))
     }
 }
 
@@ -102,7 +104,7 @@ impl VoicemailId {
     /// The id of what a platform calls that, on that connection.
     #[must_use]
     pub fn of(connection: ConnectionId, external_id: &str) -> Self {
-        Self(named(connection, "voicemail", external_id))
+        Self(named(connection.0, "voicemail", external_id))
     }
 }
 
@@ -110,7 +112,16 @@ impl MessageId {
     /// The id of what a platform calls that, on that connection.
     #[must_use]
     pub fn of(connection: ConnectionId, external_id: &str) -> Self {
-        Self(named(connection, "message", external_id))
+        Self(named(connection.0, "message", external_id))
+    }
+}
+
+impl TaskId {
+    /// The id of the task of one kind that comes of a call's disposition; the call is the name
+    /// space. However often the disposition is given, it is the same.
+    #[must_use]
+    pub fn of_disposition(call: CallId, kind: &str) -> Self {
+        Self(named(call.0, "disposition-task", kind))
     }
 }
 
@@ -186,6 +197,16 @@ mod tests {
         assert_ne!(id, RecordingId::of(a, "6000000000000002"));
         assert_ne!(id.0, VoicemailId::of(a, "6000000000000001").0);
         assert_ne!(id.0, MessageId::of(a, "6000000000000001").0);
+    }
+
+    #[test]
+    fn a_disposition_gives_one_task_of_a_kind() {
+        let (a, b) = (CallId(Uuid::from_u128(1)), CallId(Uuid::from_u128(2)));
+        // Written down once and for all, as above.
+        let id = TaskId::of_disposition(a, "opvolgtaak");
+        assert_eq!(id.to_string(), "3973a149-df3c-52f5-b0fd-aa3e3f7d45f9");
+        assert_ne!(id, TaskId::of_disposition(a, "terugbelverzoek"));
+        assert_ne!(id, TaskId::of_disposition(b, "opvolgtaak"));
     }
 
     #[test]

@@ -22,11 +22,14 @@ pub mod dial;
 pub mod event;
 pub mod facts;
 pub mod fold;
+pub mod hours;
 pub mod id;
 pub mod media;
+pub mod moment;
 pub mod phone;
 pub mod replay;
 pub mod signal;
+pub mod task;
 pub mod time;
 
 /// The time type used everywhere: UTC, sub-second. Serialised as RFC 3339.

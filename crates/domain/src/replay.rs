@@ -13,6 +13,7 @@ use crate::fold::{
     PresenceState, QUIET_AFTER, UNTOLD_AFTER, needs, presence_key,
 };
 use crate::id::{CallId, ConnectionId, IdMint};
+use crate::moment::{CallDeed, DeedError};
 use crate::signal::{Fact, Signal};
 
 /// The calls and events of one connection, in memory.
@@ -91,6 +92,22 @@ impl Replay {
         }
         let folded = fold.finish();
         self.write(folded);
+    }
+
+    /// Does at `now` what somebody did to a contact moment.
+    ///
+    /// # Errors
+    /// See [`Fold::deed`].
+    pub fn deed(&mut self, now: Timestamp, deed: &CallDeed) -> Result<(), DeedError> {
+        let loaded = Loaded {
+            calls: self.calls.get(&deed.call).cloned().into_iter().collect(),
+            ..Loaded::default()
+        };
+        let mut fold = Fold::new(self.context(now, &EmptyDirectory), loaded);
+        fold.deed(deed)?;
+        let folded = fold.finish();
+        self.write(folded);
+        Ok(())
     }
 
     /// Lets the reaper look at every call, as if `later` had passed.

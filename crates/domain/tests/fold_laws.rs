@@ -7,6 +7,8 @@
 
 #[path = "laws/dials.rs"]
 mod dials;
+#[path = "laws/moments.rs"]
+mod moments;
 
 use std::collections::BTreeMap;
 
@@ -134,7 +136,7 @@ fn signal() -> impl Strategy<Value = Signal> {
     ]
 }
 
-fn signals() -> impl Strategy<Value = Vec<Signal>> {
+pub(crate) fn signals() -> impl Strategy<Value = Vec<Signal>> {
     prop::collection::vec(signal(), 1..40)
 }
 

@@ -79,7 +79,7 @@ pub struct Access {
     pub key_id: Option<KeyId>,
     /// The person, when they have an account.
     pub user_id: Option<UserId>,
-    /// The agent, when it is the token of an embedded panel.
+    /// The agent, when it is the token of an embedded panel, or a session that was begun as one.
     pub agent_id: Option<AgentId>,
     /// As what.
     pub role: Role,
@@ -366,13 +366,19 @@ impl Gate {
         }
     }
 
-    /// Makes a one-time sign-in link's token for an app.
+    /// Makes a one-time sign-in link's token for an app; `agent`: who takes calls with it.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn sign_in_link(&self, app_id: AppId, role: Role) -> StoreResult<String> {
+    pub async fn sign_in_link(
+        &self,
+        app_id: AppId,
+        role: Role,
+        agent: Option<AgentId>,
+    ) -> StoreResult<String> {
         let token = random_text(&*self.entropy, 32);
-        let grant = self.grant(&token, app_id, role, LINK_LIFE);
+        let mut grant = self.grant(&token, app_id, role, LINK_LIFE);
+        grant.agent_id = agent;
         self.store.put_sign_in_link(&grant).await?;
         Ok(token)
     }
@@ -391,7 +397,8 @@ impl Gate {
             return Ok(None);
         };
         let session = random_text(&*self.entropy, 32);
-        let grant = self.grant(&session, link.app_id, link.role, SESSION_LIFE);
+        let mut grant = self.grant(&session, link.app_id, link.role, SESSION_LIFE);
+        grant.agent_id = link.agent_id;
         self.store.put_session(&grant).await?;
         Ok(Some(session))
     }

@@ -455,9 +455,11 @@ impl Intake {
                 country: connection.app.country.as_str().into(),
                 signals,
                 settle: Vec::new(),
+                deeds: Vec::new(),
                 roster: None,
                 history: false,
             }),
+            tasks: Vec::new(),
             events: Vec::new(),
             link: None,
         }

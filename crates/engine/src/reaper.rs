@@ -51,6 +51,7 @@ pub async fn once(store: &dyn Store, intake: &Intake) -> StoreResult<usize> {
             country: first.country.as_str().into(),
             signals: Vec::new(),
             settle: calls.iter().map(|call| call.call_id).collect(),
+            deeds: Vec::new(),
             roster: None,
             history: false,
         };
@@ -60,6 +61,7 @@ pub async fn once(store: &dyn Store, intake: &Intake) -> StoreResult<usize> {
             random: intake.entropy().random(),
             notification: None,
             fold: Some(fold),
+            tasks: Vec::new(),
             events: Vec::new(),
             link: None,
         };

@@ -219,6 +219,7 @@ impl Recheck<'_> {
             country: connection.app.country.as_str().into(),
             signals: vec![Signal::call(at, keys, fact)],
             settle: Vec::new(),
+            deeds: Vec::new(),
             roster: None,
             history: false,
         };
@@ -228,6 +229,7 @@ impl Recheck<'_> {
             random: self.intake.entropy().random(),
             notification: None,
             fold: Some(fold),
+            tasks: Vec::new(),
             events: Vec::new(),
             link: None,
         };

@@ -45,6 +45,14 @@ scopes! {
     ContactsRead = "contacts:read",
     /// Make, import and delete contacts.
     ContactsWrite = "contacts:write",
+    /// See contact moments.
+    MomentsRead = "moments:read",
+    /// Write notes and dispositions, and say who the caller is.
+    MomentsWrite = "moments:write",
+    /// See follow-up tasks.
+    TasksRead = "tasks:read",
+    /// Make, take, try and complete follow-up tasks.
+    TasksWrite = "tasks:write",
     /// See agents, their extensions and their presence.
     AgentsRead = "agents:read",
     /// Make, map and delete agents.
@@ -210,6 +218,10 @@ impl Role {
                 S::EventsRead,
                 S::MediaRead,
                 S::ContactsRead,
+                S::MomentsRead,
+                S::MomentsWrite,
+                S::TasksRead,
+                S::TasksWrite,
                 S::AgentsRead,
                 S::SettingsRead,
             ]),
@@ -219,6 +231,10 @@ impl Role {
                 S::EventsRead,
                 S::MediaRead,
                 S::ContactsRead,
+                S::MomentsRead,
+                S::MomentsWrite,
+                S::TasksRead,
+                S::TasksWrite,
                 S::AgentsRead,
                 S::SettingsRead,
             ]),
@@ -227,6 +243,8 @@ impl Role {
                 S::EventsRead,
                 S::MediaRead,
                 S::ContactsRead,
+                S::MomentsRead,
+                S::TasksRead,
                 S::AgentsRead,
                 S::SettingsRead,
             ]),

@@ -35,6 +35,7 @@ use switchhook_engine::recordings::Recheck;
 use switchhook_engine::seal::MasterKey;
 use switchhook_engine::session::Sessions;
 use switchhook_engine::store::Store;
+use switchhook_engine::tasks::overdue;
 use switchhook_storage::OpenOptions;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -328,6 +329,8 @@ impl Parts {
         tasks.spawn(async move { hub.run(token).await });
         let (parts, token) = (self.clone(), stop.clone());
         tasks.spawn(async move { reaper::run(&*parts.store, &parts.intake, token).await });
+        let (parts, token) = (self.clone(), stop.clone());
+        tasks.spawn(async move { overdue::run(&*parts.store, &parts.intake, token).await });
         let (gate, token) = (self.gate.clone(), stop.clone());
         tasks.spawn(async move { gate.run(token).await });
         let (keeper, token) = (self.keeper.clone(), stop.clone());

@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use switchhook_domain::Timestamp;
 use switchhook_domain::id::{AppId, ConnectionId};
+use switchhook_domain::moment::MomentStatus;
 use switchhook_engine::store::{COUNT_LIMIT, CallCursor, CallQuery, CallSort};
 use uuid::Uuid;
 
@@ -78,10 +79,16 @@ impl<D: Dialect> Filter<D> {
             let statuses = open_statuses().join("', '");
             format!(" AND {} AND status IN ('{statuses}')", D::OPEN)
         });
+        let waits = query.moment.filter(|_| query.waits()).map(moment_is);
         if let Some(keys) = &query.keys {
             self.index = "calls_id";
             let known = D::known(self, keys);
             self.indexed.push_str(&known);
+            let others = [from, to, open, waits];
+            self.tested.extend(others.into_iter().flatten());
+        } else if let Some(waits) = waits {
+            self.index = "calls_waiting";
+            self.indexed.push_str(&waits);
             self.tested.extend([from, to, open].into_iter().flatten());
         } else if let Some(open) = open {
             self.index = "calls_open";
@@ -142,6 +149,17 @@ impl<D: Dialect> Filter<D> {
             let of_agent = self.is("agent_crm", D::text(&clean(id)));
             self.tested.push_str(&of_agent);
         }
+        if let Some(moment) = query.moment.filter(|_| !query.waits()) {
+            self.tested.push_str(&moment_is(moment));
+        }
+        if let Some(outcome) = &query.outcome {
+            let with_outcome = self.is("outcome", D::text(&clean(outcome)));
+            self.tested.push_str(&with_outcome);
+        }
+        if let Some(contact) = query.contact_id {
+            let of_contact = self.is("contact_id", D::id(contact.0));
+            self.tested.push_str(&of_contact);
+        }
         for (limit, comparison) in [(query.min_duration, ">="), (query.max_duration, "<=")] {
             if let Some(seconds) = limit {
                 let seconds = self.bind(D::number(seconds));
@@ -199,7 +217,7 @@ impl<D: Dialect> Filter<D> {
         format!(
             "SELECT {}, id, connection_id, platform, status, direction, to_number, from_number, \
              agent_extension, agent_user, agent_id, agent_crm, sort_at, duration_seconds, \
-             open \
+             open, moment, outcome, contact_id \
              FROM {} WHERE {} {} LIMIT {scan_limit}",
             D::BODY,
             D::along(self.index),
@@ -253,6 +271,11 @@ impl<D: Dialect> Filter<D> {
             scan_limit.saturating_sub(1)
         )
     }
+}
+
+/// Written out, not bound: an index for some of them is chosen by the text.
+fn moment_is(status: MomentStatus) -> String {
+    format!(" AND moment = '{}'", status.as_str())
 }
 
 fn narrow(conditions: &mut String, condition: &str) {

@@ -28,6 +28,7 @@ mod queue;
 mod shares;
 mod sqlite;
 mod tally;
+mod task_filter;
 mod working;
 
 pub use migrate::{MigrationStatus, Version};

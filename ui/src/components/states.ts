@@ -4,7 +4,7 @@ import type { Status } from "../core/types";
 import type { Key } from "../use/i18n";
 import type { IconName } from "./icons";
 
-export type Tone = "ringing" | "active" | "held" | "ended" | "missed" | "accent";
+export type Tone = "ringing" | "active" | "held" | "ended" | "missed" | "accent" | "wrap";
 
 interface Look {
   tone: Tone;
@@ -21,5 +21,8 @@ export const looks: Record<Status, Look> = {
   rejected: { tone: "missed", icon: "cross", word: "state.rejected" },
   voicemail: { tone: "accent", icon: "voicemail", word: "state.voicemail" },
 };
+
+export const wrapLook: Look = { tone: "wrap", icon: "pencil", word: "state.wrap" };
+export const doneLook: Look = { tone: "ended", icon: "check", word: "state.done" };
 
 export const lookOf = (status: Status): Look => looks[status] ?? looks.ended;

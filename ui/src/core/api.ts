@@ -1,6 +1,8 @@
 // The few REST calls of this page. An answer is a value, never an exception.
 
-import type { ActionState, Call, ConnectionRow, DialView, EventFrame, Me } from "./types";
+import type {
+  ActionState, AgentRow, Call, ConnectionRow, DialView, EventFrame, Me, Moment, MomentItem, Task, WorkSettings,
+} from "./types";
 
 export type Answer<T> = { ok: true; data: T; total: number; cursor: string | null } | { ok: false; status: number };
 
@@ -60,10 +62,12 @@ export type Done<T> = { ok: true; data: T } | ({ ok: false } & Refusal);
 /** Vendors are slow: a command may take as long as their answer. */
 const COMMAND_TIMEOUT_MS = 20_000;
 
-export async function post<T>(path: string, body: object, headers: Record<string, string> = {}): Promise<Done<T>> {
+export const post = <T>(path: string, body: object, headers: Record<string, string> = {}): Promise<Done<T>> => send<T>("POST", path, body, headers);
+
+export async function send<T>(method: "POST" | "PUT" | "PATCH", path: string, body: object, headers: Record<string, string> = {}): Promise<Done<T>> {
   try {
     const response = await fetch(path, {
-      method: "POST",
+      method,
       headers: { accept: "application/json", "content-type": "application/json", ...headers },
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(COMMAND_TIMEOUT_MS),
@@ -90,6 +94,29 @@ export interface DialRequest {
 /** The key makes a repeated attempt the same attempt: nobody is called twice. */
 export const postDial = (request: DialRequest, key: string): Promise<Done<DialView>> =>
   post<DialView>("/api/calls", request, { "idempotency-key": key });
+
+// ---- contact moments and tasks; an older server knows none of these -----------------
+
+export const getWorkSettings = (): Promise<Answer<WorkSettings>> => get<WorkSettings>("/api/work-settings");
+const momentPath = (id: string, rest = ""): string => `/api/contact-moments/${encodeURIComponent(id)}${rest}`;
+export const getMoment = (id: string): Promise<Answer<MomentItem>> => get<MomentItem>(momentPath(id));
+export const getMoments = (query: Record<string, string>): Promise<Answer<MomentItem[]>> =>
+  get<MomentItem[]>(`/api/contact-moments?${new URLSearchParams(query).toString()}`);
+export const patchMoment = (id: string, body: object): Promise<Done<Moment>> => send<Moment>("PATCH", momentPath(id), body);
+export const postDisposition = (id: string, body: object): Promise<Done<{ contact_moment: MomentItem; task: Task | null }>> =>
+  post(momentPath(id, "/disposition"), body);
+export const putContact = (id: string, body: { contact_id: string | null; remember?: boolean }): Promise<Done<MomentItem>> =>
+  send<MomentItem>("PUT", momentPath(id, "/contact"), body);
+export const postContact = (id: string, body: object): Promise<Done<unknown>> => post(momentPath(id, "/contact"), body);
+export const postWrapUp = (id: string, until: string | null): Promise<Done<Moment>> => post<Moment>(momentPath(id, "/wrap-up"), { until });
+
+export const getTasks = (query: Record<string, string>): Promise<Answer<Task[]>> =>
+  get<Task[]>(`/api/tasks?${new URLSearchParams(query).toString()}`);
+export const getTask = (id: string): Promise<Answer<Task>> => get<Task>(`/api/tasks/${encodeURIComponent(id)}`);
+export const postTask = (body: object): Promise<Done<Task>> => post<Task>("/api/tasks", body);
+export const actOnTask = (id: string, action: string, body: object): Promise<Done<Task>> =>
+  post<Task>(`/api/tasks/${encodeURIComponent(id)}/${action}`, body);
+export const getAgents = (): Promise<Answer<AgentRow[]>> => get<AgentRow[]>("/api/agents?limit=100");
 
 export async function postSignOut(): Promise<boolean> {
   try {

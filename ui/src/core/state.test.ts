@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { apply, cameBy, dockCalls, emptyState, finishedCalls, LEAVE_MS, mergeRows, prune, type State } from "./state";
+import { apply, cameBy, dockCalls, emptyState, finishedCalls, LEAVE_MS, mergeRows, openPop, prune, putMoment, type State } from "./state";
 import { call, event, hello, snapshot, T0 } from "./fixtures";
 
 const NOW = Date.parse(T0) + 60_000;
@@ -140,5 +140,41 @@ describe("rows of the list", () => {
       call("c", { status: "missed", started_at: at(-100) }),
     ]);
     expect(cameBy(state, NOW)).toEqual({ total: 2, answered: 1, missed: 1 });
+  });
+});
+
+describe("contact moments within calls", () => {
+  const moment = (version: number, more: object = {}) => ({
+    id: "a", status: "pending" as const, subject: null, outcome: null, notes: null, suggested_outcome: null, version, wrap_up_until: null, edited_at: null,
+    completed_at: null, completed_by: null, task_id: null, ...more,
+  });
+
+  it("takes the later version and leaves an older one", () => {
+    const state = live(call("a", { contact_moment: moment(2, { notes: "two" }) }));
+    expect(putMoment(state, moment(1, { notes: "one" })).calls["a"]?.contact_moment?.notes).toBe("two");
+    expect(putMoment(state, moment(3, { notes: "three" })).calls["a"]?.contact_moment?.notes).toBe("three");
+    expect(putMoment(state, { ...moment(9), id: "unknown" })).toBe(state);
+  });
+
+  it("takes the moment that an event tells beside the call", () => {
+    const [state] = apply(live(call("a")), event(11, "contact_moment.opened", call("a"), { contact_moment: moment(4) }), NOW);
+    expect(state.calls["a"]?.contact_moment?.version).toBe(4);
+  });
+
+  it("keeps the card of a call that is still worked on", () => {
+    const state = live(call("a"));
+    const [ended] = apply(state, event(11, "call.ended", call("a", { status: "ended" })), NOW);
+    const later = prune(ended, NOW + LEAVE_MS + 1, 0);
+    expect(dockCalls(later)).toEqual([]);
+    expect(dockCalls(later, new Set(["a"])).map((c) => c.id)).toEqual(["a"]);
+  });
+
+  it("asks who it is until one person is left, or somebody has said", () => {
+    const match = (id: string, total: number) => ({ id, name: id, organisation: null, certainty: "likely" as const, percent: 80, why: null, total });
+    const of = call("a", { contact: match("x", 2) });
+    const [state] = apply(live(of), event(11, "screen_pop.opened", of, { action: "chooser", matches: [match("x", 2), match("y", 2)], total: 2 }), NOW);
+    expect(openPop(state, of)?.matches.length).toBe(2);
+    expect(openPop(state, { ...of, contact: match("y", 1) })).toBeNull();
+    expect(openPop({ ...state, chosen: { a: true } }, of)).toBeNull();
   });
 });

@@ -1,7 +1,7 @@
 // What the page knows about calls, and the only place where that changes.
 // Pure: frame and state in, state and outcome out, so that a test can replay a day.
 
-import type { Call, Connection, EventFrame, Frame, Pop, Status } from "./types";
+import type { Call, Connection, EventFrame, Frame, Moment, Pop, Status } from "./types";
 
 /** How long an ended card stays in the dock before it leaves. */
 export const LEAVE_MS = 4_000;
@@ -18,6 +18,8 @@ export interface State {
   /** Ended cards that are still shown, with the moment (server clock, ms) they leave. */
   leaving: Readonly<Record<string, number>>;
   pops: Readonly<Record<string, Pop>>;
+  /** Calls of which a person has said who it is. */
+  chosen: Readonly<Record<string, true>>;
   degraded: Readonly<Record<string, Connection>>;
 }
 
@@ -31,6 +33,7 @@ export const emptyState = (): State => ({
   calls: {},
   leaving: {},
   pops: {},
+  chosen: {},
   degraded: {},
 });
 
@@ -85,7 +88,8 @@ function fromEvent(state: State, frame: EventFrame, now: number): [State, Outcom
   if (frame.seq > expected) return [state, "gap"];
 
   let next: State = { ...state, seq: frame.seq };
-  const call = frame.data.call;
+  const moment = frame.data.contact_moment;
+  const call = frame.data.call && moment ? { ...frame.data.call, contact_moment: moment } : frame.data.call;
   if (call) next = putCall(next, call, now);
   const id = frame.call_id ?? call?.id ?? null;
 
@@ -140,6 +144,24 @@ export function mergeRows(state: State, rows: readonly Call[]): State {
   return { ...state, calls };
 }
 
+/**
+ * What the server said of one contact moment, later than what is known. The call may come along,
+ * with the contact that was chosen for it.
+ */
+export function putMoment(state: State, moment: Moment, of: Call | null = null): State {
+  const call = state.calls[moment.id];
+  if (!call || (call.contact_moment && call.contact_moment.version > moment.version)) return state;
+  const contact = of ? of.contact : call.contact;
+  return { ...state, calls: { ...state.calls, [call.id]: { ...call, contact, contact_moment: moment } } };
+}
+
+/** The candidates among whom somebody still has to choose; one person is left once one is chosen. */
+export function openPop(state: State, call: Call): Pop | null {
+  const pop = state.pops[call.id] ?? null;
+  if (pop?.action !== "chooser" || pop.matches.length < 2) return null;
+  return call.id in state.chosen || call.contact?.total === 1 ? null : pop;
+}
+
 /** Takes away cards whose time is up and rows of earlier days. Same state when nothing goes. */
 export function prune(state: State, now: number, dayStart: number): State {
   const gone = Object.entries(state.leaving).filter(([, until]) => until <= now);
@@ -157,10 +179,11 @@ export function prune(state: State, now: number, dayStart: number): State {
 /**
  * Newest ring first, and nothing else: a call changes its colour in the dock, never its place.
  * The moment of ringing counts, not the start: a caller may have waited in a queue for long.
+ * `kept` are the ended ones that somebody still works on.
  */
-export function dockCalls(state: State): Call[] {
+export function dockCalls(state: State, kept: ReadonlySet<string> = new Set()): Call[] {
   return Object.values(state.calls)
-    .filter((c) => isLive(c) || c.id in state.leaving)
+    .filter((c) => isLive(c) || c.id in state.leaving || kept.has(c.id))
     .sort((a, b) => rangAt(b) - rangAt(a) || cmp(b.id, a.id));
 }
 

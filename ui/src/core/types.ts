@@ -130,6 +130,103 @@ export interface Call {
   legs: Leg[];
   missing: string[];
   merged_into: string | null;
+  /** The other half of the call; absent from a server that knows none. */
+  contact_moment?: Moment | null;
+}
+
+export interface Author {
+  kind: "agent" | "person" | "key" | "system";
+  id: string | null;
+  name: string | null;
+}
+
+/** What people say of a call. Its id is the call's. */
+export interface Moment {
+  id: string;
+  status: "pending" | "disposition-pending" | "completed";
+  subject: string | null;
+  outcome: string | null;
+  notes: string | null;
+  suggested_outcome: string | null;
+  version: number;
+  wrap_up_until: string | null;
+  edited_at: string | null;
+  completed_at: string | null;
+  completed_by: Author | null;
+  task_id: string | null;
+}
+export type MomentItem = Moment & { call: Call; task?: Task | null };
+
+export type TaskKind = "terugbelverzoek" | "opvolgtaak" | "informatievraag";
+export type TaskStatus = "open" | "in_behandeling" | "afgerond" | "verlopen";
+export type TaskPriority = "laag" | "normaal" | "hoog";
+export type AttemptResult = "bereikt" | "niet_bereikt" | "geen_gehoor" | "voicemail";
+
+export interface Attempt {
+  at: string;
+  result: AttemptResult;
+  notes: string | null;
+  by: Author;
+}
+
+export interface Task {
+  id: string;
+  version: number;
+  type: TaskKind;
+  status: TaskStatus;
+  priority: TaskPriority;
+  subject: string;
+  description: string | null;
+  deadline: string | null;
+  assignee: { id: string; name: string } | null;
+  queue: string | null;
+  contact: { id: string; name: string } | null;
+  call_id: string | null;
+  callback_number: string | null;
+  callback_display: string | null;
+  preferred_from: string | null;
+  preferred_to: string | null;
+  source: "disposition" | "missed_call" | "hand";
+  attempts: Attempt[];
+  suggest_close: boolean;
+  created_at: string;
+  created_by: Author;
+  updated_at: string;
+  completed_at: string | null;
+  completed_by: Author | null;
+  result: string | null;
+}
+
+export interface Outcome {
+  code: string;
+  label: string;
+  /** The kind of task it makes; null for none. */
+  task: TaskKind | null;
+}
+
+export interface Hours {
+  time_zone: string;
+  /** Days as ISO has them, Monday 1; times of the day with seconds. */
+  open: { days: number[]; from: string; to: string }[];
+  /** Days on which nobody works, as “2026-12-25”. */
+  holidays: string[];
+}
+
+export interface WorkSettings {
+  outcomes: Outcome[];
+  built_in_outcomes?: Outcome[];
+  escalation_queue: string | null;
+  wrap_up_seconds: number;
+  screen_pop_enabled: boolean;
+  screen_pop_delay_ms: number;
+  click_to_dial_enabled: boolean;
+  hours: Hours | null;
+}
+
+export interface AgentRow {
+  id: string;
+  name: string;
+  active?: boolean;
 }
 
 export interface Pop {
@@ -180,6 +277,8 @@ export interface EventFrame {
     matches?: ContactMatch[];
     total?: number;
     dial?: FailedDial;
+    contact_moment?: Moment;
+    task?: Task;
   };
 }
 
@@ -227,4 +326,9 @@ export type Frame = HelloFrame | SnapshotFrame | EventFrame | PongFrame;
 export interface Me {
   app: { id: string; name: string; country: string | null };
   role: string;
+  /** The agent they are, where one is known. */
+  agent?: { id: string; name: string } | null;
+  user?: { id: string } | null;
+  /** What they may do; `all` for everything. Left out by older servers. */
+  scopes?: string[];
 }

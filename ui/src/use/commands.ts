@@ -27,6 +27,8 @@ export interface Failure extends Refusal {
 }
 /** Why the last command did not work, by call, until it is closed or another one is given. */
 export const failures = shallowRef<Readonly<Record<string, Failure>>>({});
+/** The call whose notes take the focus when their form opens. */
+export const answeredByKey = ref<string | null>(null);
 /** The card whose transfer was asked for by key. */
 export const transferAsked = ref<string | null>(null);
 
@@ -104,6 +106,8 @@ export function byKey(...tools: Tool[]): boolean {
     if (!call) continue;
     if (tool === "transfer") transferAsked.value = call.id;
     else void command(call, tool);
+    // Whoever answers by key is about to write; whoever answers by mouse keeps the focus they have.
+    if (tool === "answer") answeredByKey.value = call.id;
     return true;
   }
   return false;

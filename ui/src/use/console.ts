@@ -8,8 +8,11 @@ import type { Call, EventFrame, Frame } from "../core/types";
 import { announceChange, announceRinging } from "./say";
 import { findPops } from "./pops";
 import { checkSession, signedOut, session } from "./session";
-import { lastDialFailure, link, loaded, local, middle, narrowTab, now, opened, ringing, shown, state } from "./store";
+import { lastDialFailure, link, loaded, local, middle, narrowTab, now, opened, place, ringing, shown, state } from "./store";
 import { onReconnected, restartToday } from "./today";
+import { isWriting } from "./moments";
+import { taskCame } from "./tasks";
+import { startWork, stopWork, tickWork, workSettings } from "./work";
 
 const theLink = new Link(
   {
@@ -50,12 +53,15 @@ function receive(frame: Frame): "applied" | "dropped" | "gap" {
     void findPops(state);
   }
   if (frame.type === "event") fromEvent(frame, before, at);
+  // An ended call is in wrap-up at once, not with the next second.
+  tickWork();
   settleMiddle();
   return outcome;
 }
 
 function fromEvent(frame: EventFrame, before: State, at: number): void {
   if (frame.event === "dial.failed" && frame.data.dial) lastDialFailure.value = frame.data.dial;
+  if (frame.data.task) taskCame(frame.data.task, frame.event === "task.created");
   const call = frame.call_id ? state.value.calls[frame.call_id] : frame.data.call;
   if (!call) return;
   if (frame.event === "screen_pop.opened") ring(call, at);
@@ -64,7 +70,18 @@ function fromEvent(frame: EventFrame, before: State, at: number): void {
 
 function ring(call: Call, at: number): void {
   announceRinging(call.id, at);
-  const next = pop(middle.value, call, { shown: shown.value, focusInside: focusInWork() }, at);
+  const settings = workSettings.value;
+  if (settings && !settings.screen_pop_enabled) return;
+  // The wish to wait is for the caller in the middle; the card is there at once.
+  if (settings && settings.screen_pop_delay_ms > 0) window.setTimeout(() => popNow(call.id), settings.screen_pop_delay_ms);
+  else popNow(call.id);
+}
+
+function popNow(id: string): void {
+  const call = state.value.calls[id];
+  if (!call) return;
+  const at = serverNow();
+  const next = pop(middle.value, call, { shown: shown.value, focusInside: focusInWork() || isWriting.value }, at);
   if (next === middle.value) return;
   middle.value = next;
   narrowTab.value = "caller";
@@ -82,6 +99,8 @@ function settleMiddle(): void {
   const call = state.value.calls[id] ?? null;
   const inDock = Boolean(call && (isLive(call) || id in state.value.leaving));
   const next = settle(middle.value, call, inDock);
+  // Who has been answered is work: the view that lay under the pop does not come back over it.
+  if (call?.answered_at) place.value = "console";
   if (next === middle.value) return;
   middle.value = next;
   if (next.chosen === null) narrowTab.value = "list";
@@ -92,6 +111,7 @@ function settleMiddle(): void {
 export function showCall(id: string, call: Call | null = null): void {
   opened.value = call;
   middle.value = choose(id);
+  place.value = "console";
   narrowTab.value = "caller";
 }
 
@@ -120,6 +140,7 @@ function setStatus(status: LinkStatus): void {
   if (status.stopped === "inactive") session.value = "inactive";
   if (status.phase === "live" && before.phase !== "live") {
     now.value = serverNow();
+    void startWork();
     onReconnected(before.lostAt === null ? null : theLink.clock.toServer(before.lostAt), serverNow());
   }
 }
@@ -129,6 +150,7 @@ let ticking = 0;
 function tick(): void {
   local.value = Date.now();
   now.value = serverNow();
+  tickWork();
   const next = prune(state.value, now.value, startOfDay(Date.now()));
   if (next !== state.value) {
     state.value = next;
@@ -160,5 +182,13 @@ export function stopConsole(): void {
   middle.value = noMiddle;
   opened.value = null;
   loaded.value = false;
+  place.value = "console";
+  stopWork();
   lastDialFailure.value = null;
+}
+
+/** The middle is empty again: what stood there is done. */
+export function closeShown(): void {
+  middle.value = noMiddle;
+  narrowTab.value = "list";
 }

@@ -82,6 +82,9 @@ export function whenOf(at: string | null, now: number): string {
   return today ? clockMinute.value.format(date) : `${day.value.format(date)} ${clockMinute.value.format(date)}`;
 }
 
+/** A day as “Thu 26 Nov”, from its own name. */
+export const dayWords = (name: string): string => show(day.value, `${name}T12:00:00`);
+
 const lists = computed(() => new Intl.ListFormat(lang.value, { type: "conjunction", style: "narrow" }));
 export const listOf = (parts: string[]): string => lists.value.format(parts);
 

@@ -15,15 +15,22 @@ export const now = ref(Date.now());
 export const local = ref(Date.now());
 /** The list next to, or instead of, the middle. */
 export const listTab = ref<"today" | "missed">("today");
-/** Below three columns: the caller or the list. */
-export const narrowTab = ref<"caller" | "list">("list");
+/** Below three columns: the middle, the caller beside a form, or the list. */
+export const narrowTab = ref<"caller" | "about" | "list">("list");
+/** Beside a form: the caller, or the list. */
+export const sideTab = ref<"about" | "list">("about");
+/** Where the person is; a caller who pops is shown over it and gives it back. */
+export const place = ref<"console" | "tasks">("console");
+export const placeShown = computed(() => (middle.value.popped ? "console" : place.value));
+/** Ended calls that keep their card: somebody still writes, or has just completed. */
+export const wrapping = shallowRef<ReadonlySet<string>>(new Set());
 /** The first snapshot is in. */
 export const loaded = ref(false);
 
 /** A call of an earlier day that was opened: it belongs to no list of today. */
 export const opened = shallowRef<Call | null>(null);
 
-export const dock = computed(() => dockCalls(state.value));
+export const dock = computed(() => dockCalls(state.value, wrapping.value));
 export const ringing = computed(() => dock.value.filter((c) => c.status === "ringing"));
 export const finished = computed(() => finishedCalls(state.value).filter((c) => !(c.id in state.value.leaving)));
 export const shown = computed<Call | null>(() => {

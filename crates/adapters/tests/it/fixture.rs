@@ -3,8 +3,8 @@
 //! A scenario is a folder of notifications in the order received (`NN_name.json` and the like),
 //! `story.md`, and `record.json`: an object with `calls`, `messages`, `presence` and `events`,
 //! each a list of the expected members only. `presence` lists every report, `events` the events
-//! of the whole scenario but for `call.updated`. A `NN_name.jwt` is the same notification as it
-//! was posted.
+//! of the whole scenario but for `call.updated` and those of contact moments. A `NN_name.jwt` is
+//! the same notification as it was posted.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -14,7 +14,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 use switchhook_adapters::{UNDATED, date_undated};
 use switchhook_domain::Timestamp;
-use switchhook_domain::id::{AppId, ConnectionId};
+use switchhook_domain::call::Call;
+use switchhook_domain::event::{EventDraft, EventType};
+use switchhook_domain::id::{AppId, CallId, ConnectionId};
+use switchhook_domain::moment::MomentStatus;
 use switchhook_domain::phone::NumberPlan;
 use switchhook_domain::replay::Replay;
 use switchhook_domain::signal::{Fact, Signal};
@@ -125,10 +128,39 @@ pub(crate) fn fold(platform: &str, batches: &[Vec<Signal>]) -> Value {
         .map(|state| json!(state.message))
         .collect();
     let (calls, events) = replay.finish();
-    // `call.updated` says that anything else changed, and is not part of a story.
+    assert_moments(&calls, &events);
+    // `call.updated` says that anything else changed, and is not part of a story. What is told of
+    // contact moments follows from the records, and has just been looked at.
     let names = events.iter().map(|event| event.kind.as_str());
-    let events: Vec<&str> = names.filter(|name| *name != "call.updated").collect();
+    let events: Vec<&str> = names
+        .filter(|name| *name != "call.updated" && !name.starts_with("contact_moment."))
+        .collect();
     json!({ "calls": calls, "messages": messages, "presence": presence, "events": events })
+}
+
+/// Every conversation has its contact moment, told once when it was opened and once when the call
+/// left nothing to say.
+fn assert_moments(calls: &[Call], events: &[EventDraft]) {
+    let told = |kind| {
+        let of_kind = events.iter().filter(|event| event.kind == kind);
+        let ids: Vec<CallId> = of_kind.filter_map(|event| event.call_id).collect();
+        let once: BTreeSet<CallId> = ids.iter().copied().collect();
+        assert_eq!(once.len(), ids.len(), "{kind:?} twice");
+        once
+    };
+    let opened = told(EventType::ContactMomentOpened);
+    let completed = told(EventType::ContactMomentCompleted);
+    assert!(completed.is_subset(&opened));
+    for call in calls.iter().filter(|call| call.merged_into.is_none()) {
+        let moment = call.contact_moment.as_ref().expect("a contact moment");
+        assert!(opened.contains(&call.id));
+        let done = moment.status == MomentStatus::Completed;
+        assert!(!done || completed.contains(&call.id));
+        assert_eq!(
+            moment.status == MomentStatus::Pending,
+            !call.status.is_terminal()
+        );
+    }
 }
 
 /// Everything in `expected` must be in `actual`; lists must be equally long.

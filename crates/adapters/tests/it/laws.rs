@@ -81,6 +81,9 @@ fn essence(call: &Call) -> Value {
     for member in ["id", "created_at", "updated_at"] {
         value.as_object_mut().unwrap().remove(member);
     }
+    if let Some(moment) = value["contact_moment"].as_object_mut() {
+        moment.remove("id");
+    }
     value
 }
 

@@ -6,6 +6,7 @@
 
 pub(crate) mod frames;
 pub(crate) mod metrics;
+pub(crate) mod pipelinq;
 pub(crate) mod voicemails;
 pub(crate) mod webhooks;
 
@@ -19,6 +20,12 @@ use crate::problem::{Code, Problem};
 /// Where the whole server is served a second time, in the predecessor's words.
 pub(crate) const BASE: &str = "/dialpad-cti-server";
 
+/// Where the predecessor's page, an app of a Nextcloud, looks for call-backs. They are served at
+/// the root too.
+const CALLBACKS: &str = "/index.php/apps/pipelinq/api/callbacks/";
+/// How much of it is taken off.
+const OF_PIPELINQ: &str = "/index.php/apps/pipelinq";
+
 /// Marks a request that came under [`BASE`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Inherited;
@@ -28,8 +35,18 @@ pub(crate) async fn under_base(mut request: Request) -> Request {
     if let Some(uri) = without_base(request.uri()) {
         *request.uri_mut() = uri;
         request.extensions_mut().insert(Inherited);
+    } else if let Some(uri) = callbacks(request.uri()) {
+        *request.uri_mut() = uri;
     }
     request
+}
+
+fn callbacks(uri: &Uri) -> Option<Uri> {
+    uri.path().strip_prefix(CALLBACKS)?;
+    let target = uri.path_and_query()?.as_str().strip_prefix(OF_PIPELINQ)?;
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(target).ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 fn without_base(uri: &Uri) -> Option<Uri> {
@@ -138,6 +155,21 @@ mod tests {
             ("/api/calls?limit=500", None),
         ] {
             let found = without_base(&given.parse().unwrap()).map(|uri| uri.to_string());
+            assert_eq!(found.as_deref(), wanted, "{given}");
+        }
+    }
+
+    #[test]
+    fn call_backs_are_found_where_the_predecessors_page_looks() {
+        for (given, wanted) in [
+            (
+                "/index.php/apps/pipelinq/api/callbacks/x/claim?y=1",
+                Some("/api/callbacks/x/claim?y=1"),
+            ),
+            ("/index.php/apps/pipelinq/api/cti/config", None),
+            ("/api/callbacks/x/claim", None),
+        ] {
+            let found = callbacks(&given.parse().unwrap()).map(|uri| uri.to_string());
             assert_eq!(found.as_deref(), wanted, "{given}");
         }
     }

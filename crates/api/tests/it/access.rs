@@ -61,6 +61,21 @@ const OPERATIONS: &[(&str, Wants)] = &[
     ("import_contacts", Wants::Caller),
     ("get_contact", Wants::Caller),
     ("delete_contact", Wants::Caller),
+    ("list_tasks", Wants::Caller),
+    ("create_task", Wants::Caller),
+    ("get_task", Wants::Caller),
+    ("update_task", Wants::Caller),
+    ("claim_task", Wants::Caller),
+    ("release_task", Wants::Caller),
+    ("assign_task", Wants::Caller),
+    ("add_task_attempt", Wants::Caller),
+    ("complete_task", Wants::Caller),
+    ("reopen_task", Wants::Caller),
+    ("assign_tasks", Wants::Caller),
+    ("add_callback_attempt", Wants::Caller),
+    ("claim_callback", Wants::Caller),
+    ("complete_callback", Wants::Caller),
+    ("reassign_callback", Wants::Caller),
     ("get_me", Wants::Caller),
     ("get_status", Wants::Caller),
     ("get_metrics", Wants::Operator),
@@ -169,6 +184,24 @@ const MORE: &[(&str, Wants)] = &[
     ("delete_voicemail_of_app", Wants::Operator),
     ("get_websocket_stats", Wants::Operator),
 ];
+/// What comes after a call.
+const WORK: &[(&str, Wants)] = &[
+    ("list_contact_moments", Wants::Caller),
+    ("get_contact_moment", Wants::Caller),
+    ("save_contact_moment_draft", Wants::Caller),
+    ("give_disposition", Wants::Caller),
+    ("choose_contact", Wants::Caller),
+    ("take_in_caller", Wants::Caller),
+    ("stay_in_wrap_up", Wants::Caller),
+    ("get_work_settings", Wants::Caller),
+    ("set_work_settings", Wants::Caller),
+    ("look_caller_up", Wants::Caller),
+    ("give_disposition_inherited", Wants::Caller),
+    ("attach_recording_inherited", Wants::Caller),
+    ("get_cti_config", Wants::Caller),
+    ("set_cti_config", Wants::Caller),
+    ("read_cti_event_log", Wants::Caller),
+];
 
 /// A dial of a tenant, as stored.
 async fn dial(world: &World, tenant: &crate::world::Tenant, hook: &crate::world::Hook) -> String {
@@ -257,6 +290,8 @@ impl Ids {
         let contact =
             world.post(&tenant, "/api/contacts", &contact).await.body["data"]["id"].clone();
         let keys = format!("/internal/apps/{}/keys", tenant.id);
+        let task = json!({"type": "opvolgtaak", "subject": "x"});
+        let task = world.post(&tenant, "/api/tasks", &task).await.body["data"]["id"].clone();
         let key = world.operate(Method::GET, &keys, None).await.body["data"][0]["id"].clone();
         for (scenario, name) in [
             ("recording-late", "02_recording"),
@@ -278,6 +313,7 @@ impl Ids {
             ("voicemail", first("/api/voicemails").await),
             ("message", first("/api/messages").await),
             ("contact", text(&contact)),
+            ("task", text(&task)),
             ("app_id", tenant.id.clone()),
             ("key_id", text(&key)),
             ("connection_id", hook.connection_id.clone()),
@@ -309,12 +345,14 @@ impl Ids {
             "voicemail",
             "message",
             "session",
+            "task",
         ];
         let kind = kinds
             .into_iter()
             .find(|kind| route.path.contains(&format!("/{kind}s/")));
         let people = route.path.contains("/people/").then_some("people");
-        let id = kind.or(people).unwrap_or("call");
+        let callback = route.path.contains("/callbacks/").then_some("task");
+        let id = kind.or(people).or(callback).unwrap_or("call");
         let mut path = route.path.replace("{id}", &self.0[id]);
         for (name, value) in &self.0 {
             path = path.replace(&format!("{{{name}}}"), value);
@@ -351,6 +389,16 @@ pub(crate) async fn send(request: RequestBuilder, route: &Route) -> Answer {
         ("POST", path) if path.ends_with("/identities") => {
             request.json(&json!({"kind": "extension", "value": "1"}))
         }
+        ("POST", path) if path.ends_with("/disposition") => {
+            request.json(&json!({"subject": "x", "outcome": "resolved"}))
+        }
+        ("POST", path) if path.ends_with("}/contact") => request.json(&json!({"name": "x"})),
+        ("PUT", path) if path.ends_with("}/contact") => request.json(&json!({"contact_id": null})),
+        ("POST", path) if path.ends_with("/wrap-up") => request.json(&json!({"until": null})),
+        ("POST", path) if path.ends_with("/recording") => {
+            request.json(&json!({"recordingUrl": "https://x.example/r"}))
+        }
+        ("PATCH", "/api/contact-moments/{id}") => request.json(&json!({"notes": "x"})),
         ("PATCH", _) => request.json(&json!({"name": "x"})),
         _ => request,
     };
@@ -359,7 +407,7 @@ pub(crate) async fn send(request: RequestBuilder, route: &Route) -> Answer {
 
 #[test]
 fn every_route_is_covered() {
-    let known: BTreeMap<_, _> = OPERATIONS.iter().chain(MORE).copied().collect();
+    let known: BTreeMap<_, _> = OPERATIONS.iter().chain(MORE).chain(WORK).copied().collect();
     for route in routes() {
         let wants = known.get(route.id.as_str());
         let wants = wants.unwrap_or_else(|| panic!("{} is not covered by this test", route.id));
@@ -410,7 +458,7 @@ fn of_another(id: &str) -> (u16, &'static str) {
 async fn nobody_gets_in_without_the_right_credential() {
     let world = World::new().await;
     let (ids, tenant) = Ids::of(&world, "one").await;
-    let known: BTreeMap<_, _> = OPERATIONS.iter().chain(MORE).copied().collect();
+    let known: BTreeMap<_, _> = OPERATIONS.iter().chain(MORE).chain(WORK).copied().collect();
     let wrong_key = format!("sh_{}_{}", &tenant.key[3..11], "A".repeat(43));
     for route in routes() {
         let path = ids.fill(&route);
@@ -532,7 +580,7 @@ async fn what_belongs_to_another_app_does_not_exist() {
         assert_eq!(answer.status, 404, "{}: {}", route.id, answer.text);
         assert!(answer.problem().ends_with("_not_found"), "{}", route.id);
     }
-    assert_eq!(covered, 39);
+    assert_eq!(covered, 59);
     // Theirs is still there.
     let call = &theirs.0["call"];
     assert_eq!(

@@ -28,7 +28,7 @@ async fn a_webhook_becomes_a_call_and_a_frame() {
             "{name}"
         );
     }
-    for seq in 1..=4 {
+    for seq in 1..=5 {
         let frame = client.frame().await;
         assert_eq!(frame["type"], "event");
         assert_eq!(frame["seq"], seq);
@@ -45,12 +45,13 @@ async fn a_webhook_becomes_a_call_and_a_frame() {
         [
             "call.ring",
             "screen_pop.opened",
+            "contact_moment.opened",
             "call.started",
             "call.ended"
         ]
     );
-    assert_eq!(seen[3].1["duration_seconds"], 63);
-    assert_eq!(seen[3].1["status"], "ended");
+    assert_eq!(seen[4].1["duration_seconds"], 63);
+    assert_eq!(seen[4].1["status"], "ended");
 
     let id = seen[0].1["call_id"].as_str().unwrap();
     let one = world.get(&tenant, &format!("/api/calls/{id}")).await;
@@ -58,7 +59,7 @@ async fn a_webhook_becomes_a_call_and_a_frame() {
     assert_eq!(one.body["success"], true);
     assert_eq!(one.body["data"]["status"], "ended");
     assert_eq!(one.body["data"]["duration_seconds"], 63);
-    assert_eq!(one.body["data"], seen[3].1["data"]["call"]);
+    assert_eq!(one.body["data"], seen[4].1["data"]["call"]);
     let list = world.get(&tenant, "/api/calls").await;
     assert_eq!(list.body["data"][0], one.body["data"]);
     let active = world.get(&tenant, "/api/calls/active").await;

@@ -10,8 +10,9 @@ use switchhook_domain::event::{Event, EventType};
 use switchhook_domain::fold::{CallState, PresenceState};
 use switchhook_domain::id::{
     AgentTokenId, AppId, CallId, ConnectionId, ContactId, DialId, KeyId, MessageId, NotificationId,
-    RecordingId, UserId, VoicemailId,
+    RecordingId, TaskId, UserId, VoicemailId,
 };
+use switchhook_domain::task::Task;
 use switchhook_engine::store::*;
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -144,6 +145,14 @@ pass! { AgentStore {
     put_agent_token(token: &AgentToken, now: Timestamp) -> ();
     agent_token(hash: &[u8; 32], now: Timestamp) -> Option<AgentToken>;
     delete_agent_token(app: AppId, id: AgentTokenId) -> bool;
+} }
+
+pass! { WorkStore {
+    task(app: AppId, id: TaskId) -> Option<Task>;
+    tasks(app: AppId, query: &TaskQuery) -> (Vec<Task>, u64);
+    due_tasks(now: Timestamp, limit: u32) -> Vec<(AppId, Task)>;
+    work_settings(app: AppId) -> Option<WorkSettings>;
+    put_work_settings(app: AppId, settings: &WorkSettings) -> ();
 } }
 
 pass! { IdempotencyStore {

@@ -217,6 +217,7 @@ async fn replays_and_disorder_end_in_the_same_record() {
         for ours in ["id", "connection_id", "created_at", "updated_at"] {
             call.remove(ours);
         }
+        call["contact_moment"].as_object_mut().unwrap().remove("id");
         records.push(call.clone());
     }
     assert!(

@@ -267,3 +267,54 @@ async fn answers_are_what_the_description_says() {
         check(&api, &method, route, answer.status, &answer.body);
     }
 }
+
+#[tokio::test]
+async fn tasks_are_what_the_description_says() {
+    let world = World::new().await;
+    let api = serde_json::to_value(switchhook_api::openapi()).unwrap();
+    let tenant = world.tenant("a").await;
+    let anna = world.agent(&tenant, &json!({"name": "Anna"})).await;
+    let contact = json!({"name": "Jan", "numbers": ["0612345021"]});
+    let contact = world.post(&tenant, "/api/contacts", &contact).await;
+    let new = json!({"type": "terugbelverzoek", "subject": "Offerte", "queue": "Verkoop",
+        "contact_id": contact.body["data"]["id"], "preferred_from": "2026-11-23T09:00:00Z",
+        "preferred_to": "2026-11-23T10:00:00Z", "description": "x"});
+    let made = world.post(&tenant, "/api/tasks", &new).await;
+    check(&api, "post", "/api/tasks", 201, &made.body);
+    let id = made.body["data"]["id"].as_str().unwrap().to_owned();
+    for (route, body) in [
+        ("/api/tasks/{id}/claim", json!({"agent_id": anna["id"]})),
+        ("/api/tasks/{id}/release", json!({})),
+        ("/api/tasks/{id}/assign", json!({"agent_id": anna["id"]})),
+        ("/api/tasks/{id}/attempts", json!({"result": "voicemail"})),
+        ("/api/tasks/{id}/complete", json!({"result": "x"})),
+        ("/api/tasks/{id}/reopen", json!({})),
+        (
+            "/api/callbacks/{id}/attempts",
+            json!({"result": "voicemail"}),
+        ),
+    ] {
+        let answer = world
+            .post(&tenant, &route.replace("{id}", &id), &body)
+            .await;
+        let mut body = answer.body;
+        if let Some(task) = body.get_mut("task").and_then(Value::as_object_mut) {
+            // The predecessor's members beside ours are told in words.
+            let ours = made.body["data"].as_object().unwrap();
+            task.retain(|name, _| ours.contains_key(name));
+            task.insert("attempts".to_owned(), json!([]));
+        }
+        check(&api, "post", route, 200, &body);
+    }
+    let many = json!({"task_ids": [id, tenant.id], "agent_id": null});
+    let many = world.post(&tenant, "/api/tasks/assign", &many).await;
+    check(&api, "post", "/api/tasks/assign", 200, &many.body);
+    for (route, path) in [
+        ("/api/tasks", "/api/tasks".to_owned()),
+        ("/api/tasks/{id}", format!("/api/tasks/{id}")),
+        ("/api/events", "/api/events".to_owned()),
+    ] {
+        let answer = world.get(&tenant, &path).await;
+        check(&api, "get", route, 200, &answer.body);
+    }
+}

@@ -119,7 +119,8 @@ async fn roles_may_do_what_their_scopes_say_and_readers_change_nothing() {
             };
             // What ends what the walk stands on, or asks platforms that are not there.
             let has = role.scopes().has(name.parse().unwrap());
-            let changes = !matches!(route.method, Method::GET | Method::HEAD);
+            let looks = route.id == "look_caller_up";
+            let changes = !looks && !matches!(route.method, Method::GET | Method::HEAD);
             if has && changes && role != Role::ReadOnly {
                 continue;
             }

@@ -134,7 +134,7 @@ async fn the_snapshot_is_true_for_its_seq() {
         world.ring(&hook, index).await;
     }
     let (mut client, hello, snapshot) = world.listen(&tenant).await;
-    assert_eq!(hello["seq"], 80);
+    assert_eq!(hello["seq"], 120);
     assert_eq!(
         (&snapshot["seq"], &snapshot["epoch"]),
         (&hello["seq"], &hello["epoch"])
@@ -148,7 +148,7 @@ async fn the_snapshot_is_true_for_its_seq() {
     let active = world.get(&tenant, "/api/calls/active?limit=100").await.body;
     assert_eq!(active["data"], snapshot["calls"]);
     world.ring(&hook, 50).await;
-    assert_eq!(client.frame().await["seq"], 81);
+    assert_eq!(client.frame().await["seq"], 121);
 }
 
 #[tokio::test]
@@ -179,8 +179,8 @@ async fn what_was_missed_comes_after_resuming() {
     for client in [&mut by_query, &mut by_message] {
         let hello = client.frame().await;
         assert_eq!(hello["recovered"], true, "{hello}");
-        assert_eq!(hello["seq"], seq + 8);
-        for expected in seq + 2..=seq + 8 {
+        assert_eq!(hello["seq"], seq + 12);
+        for expected in seq + 2..=seq + 12 {
             let frame = client.frame().await;
             assert_eq!(
                 (&frame["type"], frame["seq"].as_u64()),
@@ -189,14 +189,14 @@ async fn what_was_missed_comes_after_resuming() {
         }
     }
     world.ring(&hook, 9).await;
-    assert_eq!(by_query.frame().await["seq"], seq + 9);
+    assert_eq!(by_query.frame().await["seq"], seq + 13);
     // Nothing missed: nothing sent but what is new.
     let mut current = world
-        .connect(&format!("?after={}&epoch={epoch}", seq + 10), &[key])
+        .connect(&format!("?after={}&epoch={epoch}", seq + 15), &[key])
         .await;
     assert_eq!(current.frame().await["recovered"], true);
     world.ring(&hook, 10).await;
-    assert_eq!(current.frame().await["seq"], seq + 11);
+    assert_eq!(current.frame().await["seq"], seq + 16);
 }
 
 #[tokio::test]
@@ -224,9 +224,9 @@ async fn what_cannot_be_resumed_says_why_and_gives_the_snapshot() {
         .await
         .unwrap();
     for (query, reason) in [
-        ("?after=18".to_owned(), "epoch_missing"),
-        (format!("?after=18&epoch={ELSEWHERE}"), "epoch_changed"),
-        (format!("?after=21&epoch={epoch}"), "ahead_of_log"),
+        ("?after=28".to_owned(), "epoch_missing"),
+        (format!("?after=28&epoch={ELSEWHERE}"), "epoch_changed"),
+        (format!("?after=31&epoch={epoch}"), "ahead_of_log"),
         (format!("?after=1&epoch={epoch}"), "log_truncated"),
         (format!("?after=4&epoch={epoch}"), "too_far_behind"),
     ] {
@@ -238,7 +238,7 @@ async fn what_cannot_be_resumed_says_why_and_gives_the_snapshot() {
         let snapshot = client.frame().await;
         assert_eq!(
             (&snapshot["type"], &snapshot["seq"]),
-            (&json!("snapshot"), &json!(20))
+            (&json!("snapshot"), &json!(30))
         );
     }
 }

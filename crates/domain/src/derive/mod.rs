@@ -95,6 +95,7 @@ pub fn derive(facts: &Facts, frame: &Frame<'_>) -> Derived {
         agent: reading.agent(status),
         queue: facts.queue.as_ref().map(|q| q.value.clone()),
         contact: frame.contact.cloned(),
+        contact_moment: None,
         started_at: reading.started_at(),
         rang_at,
         answered_at: reading.answered_at,

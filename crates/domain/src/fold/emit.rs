@@ -1,16 +1,21 @@
 //! Which events a changed call gives, and what they carry.
 
-use super::{Call, CallState, Derived, EventDraft, EventType, LegKind, LegView, Stage, Status};
+use super::{Call, CallState, Derived, EventDraft, LegKind, LegView, Stage, Status};
 use crate::Timestamp;
 use crate::call::AgentView;
 use crate::contact::{Match, PopAction};
 use crate::dial::DialCause;
+use crate::event::EventType;
 use crate::id::{CallId, DialId};
 use crate::media::RecordingState;
+use crate::moment::{Author, MomentStatus, MomentView};
 use crate::signal::Direction;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+
+/// What marks of contact moments begin with.
+pub(super) const MOMENT_MARK: &str = "moment";
 
 /// Serialises a payload. A value that cannot be serialised gives `{}`: the records hold nothing
 /// that can fail, and losing an event's payload is better than losing the event.
@@ -51,6 +56,12 @@ struct PopData<'a> {
 }
 
 #[derive(Serialize)]
+struct MomentData<'a> {
+    contact_moment: &'a MomentView,
+    call: &'a Call,
+}
+
+#[derive(Serialize)]
 struct PopClosedData<'a> {
     call: &'a Call,
     agent: Option<AgentView>,
@@ -88,6 +99,7 @@ pub(super) fn events(
     emitter.finalized(before);
     emitter.updated(before);
     emitter.requested(before);
+    emitter.moment(before);
     emitter.events
 }
 
@@ -288,6 +300,52 @@ impl Emitter<'_> {
         }
     }
 
+    /// That a contact moment was opened and that it was completed, once each: by the call, where
+    /// nobody need say anything, and by whoever says it all the same, who may come later. What is
+    /// corrected afterwards is a change of the record; what is only being written is not told at
+    /// all.
+    fn moment(&mut self, before: Option<&Derived>) {
+        let call = self.call;
+        let Some(moment) = &call.contact_moment else {
+            return;
+        };
+        let at = self.state.updated_at;
+        let mut told = false;
+        if self.first(MOMENT_MARK.to_owned()) {
+            let opened = call.started_at.unwrap_or(at);
+            self.push_moment(EventType::ContactMomentOpened, moment, opened);
+            told = true;
+        }
+        let completed = moment.status == MomentStatus::Completed;
+        let by_call = moment.completed_by.as_ref() == Some(&Author::SYSTEM);
+        let mark = if by_call { "completed" } else { "disposed" };
+        if completed && self.first(format!("{MOMENT_MARK}-{mark}")) {
+            let at = moment.completed_at.unwrap_or(at);
+            self.push_moment(EventType::ContactMomentCompleted, moment, at);
+            return;
+        }
+        let was = before.and_then(|before| before.call.contact_moment.as_ref());
+        let said = |moment: &MomentView| {
+            let done = moment.status == MomentStatus::Completed;
+            done.then(|| {
+                let (subject, outcome) = (moment.subject.clone(), moment.outcome.clone());
+                (subject, outcome, moment.notes.clone(), moment.task_id)
+            })
+        };
+        let corrected = was.is_some_and(|was| said(was) != said(moment));
+        if corrected && !told && self.events.is_empty() {
+            self.push(EventType::CallUpdated, Some(at));
+        }
+    }
+
+    fn push_moment(&mut self, kind: EventType, moment: &MomentView, at: Timestamp) {
+        let data = raw(&MomentData {
+            contact_moment: moment,
+            call: self.call,
+        });
+        self.push_data(kind, Some(at), data);
+    }
+
     fn updated(&mut self, before: Option<&Derived>) {
         let Some(before) = before.filter(|before| before.visible) else {
             return;
@@ -314,6 +372,7 @@ fn significant(call: &Call) -> Call {
     let mut call = call.clone();
     call.updated_at = Timestamp::UNIX_EPOCH;
     call.hold_seconds = 0;
+    call.contact_moment = None;
     call.legs.retain(|leg| leg.kind == LegKind::Agent);
     for leg in &mut call.legs {
         leg.started_at = None;

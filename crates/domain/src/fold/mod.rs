@@ -13,17 +13,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 
 use crate::Timestamp;
-use crate::agent::{AgentRef, Names, Place, Roster};
+use crate::agent::Roster;
 use crate::call::{Call, ContactView, LegView, Status};
 use crate::contact::Matches;
 use crate::derive::Derived;
-use crate::event::{EventDraft, EventType};
+use crate::event::EventDraft;
 use crate::facts::Facts;
 use crate::id::{CallId, ConnectionId, IdMint};
-use crate::media::{Message, MessageDirection, MessageStatus, Presence, PresenceReport};
+use crate::moment::{CallDeed, Deed, DeedError, Moment};
 use crate::phone::PhoneNumber;
 use crate::signal::{CallFact, Direction, Fact, LegFact, LegKind, Signal};
 
+use emit::MOMENT_MARK;
+
+mod beside;
 mod emit;
 mod state;
 
@@ -268,6 +271,28 @@ impl<'a> Fold<'a> {
         self.touched.insert(id);
     }
 
+    /// Does what somebody did to the contact moment of a loaded call.
+    ///
+    /// # Errors
+    /// When there is no such call, or somebody was faster; nothing has changed then.
+    pub fn deed(&mut self, deed: &CallDeed) -> Result<(), DeedError> {
+        let entry = self.entries.get_mut(&deed.call);
+        let state = &mut entry.ok_or(DeedError::NotFound)?.state;
+        if state.merged_into.is_some() {
+            return Err(DeedError::NotFound);
+        }
+        let mut moment = state.moment.clone().unwrap_or_default();
+        if !moment.apply(deed, state.contact.as_ref(), self.context.now)? {
+            return Ok(());
+        }
+        state.moment = Some(moment);
+        if let Deed::Contact(contact) = &deed.deed {
+            state.contact.clone_from(contact);
+        }
+        self.touched.insert(deed.call);
+        Ok(())
+    }
+
     /// Ends the fold: derives the touched calls and works out their events.
     #[must_use]
     pub fn finish(mut self) -> Folded {
@@ -338,11 +363,17 @@ impl<'a> Fold<'a> {
             };
             let entry = self.entries.get_mut(&survivor)?;
             entry.state.facts.merge(lost.state.facts.clone());
-            entry
-                .state
-                .told
-                .marks
-                .extend(lost.state.told.marks.iter().cloned());
+            // That the other had a contact moment says nothing of this one's.
+            let marks = lost.state.told.marks.iter();
+            let marks = marks.filter(|mark| !mark.starts_with(MOMENT_MARK));
+            entry.state.told.marks.extend(marks.cloned());
+            if let Some(moment) = lost.state.moment.take() {
+                let own = entry.state.moment.get_or_insert_default();
+                if moment.contact_chosen && !own.contact_chosen {
+                    entry.state.contact = lost.state.contact.clone();
+                }
+                own.merge(moment);
+            }
             for key in &lost.state.facts.keys {
                 self.by_key.insert(key.clone(), survivor);
                 self.out.keys.push((key.clone(), survivor));
@@ -366,7 +397,8 @@ impl<'a> Fold<'a> {
             entry.state.find_agents(roster);
         }
         let mut after = entry.state.derive(context.country);
-        if self.look_up_contact(&mut entry.state, &after) {
+        let opened = self.open_moment(&mut entry, &after);
+        if self.look_up_contact(&mut entry.state, &after) || opened {
             after = entry.state.derive(self.context.country);
         }
         let events = emit::events(&mut entry.state, entry.before.as_ref(), &after);
@@ -394,6 +426,23 @@ impl<'a> Fold<'a> {
         });
     }
 
+    /// Opens the contact moment of a conversation, once. Calls that were shown and over before
+    /// there were contact moments have none unless somebody has something to say of them, and what
+    /// another system recorded is done with.
+    fn open_moment(&self, entry: &mut Entry, after: &Derived) -> bool {
+        let was_over = entry
+            .before
+            .as_ref()
+            .is_some_and(|b| b.visible && b.call.status.is_terminal());
+        let state = &mut entry.state;
+        let due = after.visible && state.merged_into.is_none() && state.moment.is_none();
+        if !due || was_over || self.history {
+            return false;
+        }
+        state.moment = Some(Moment::default());
+        true
+    }
+
     /// Asks the directory once per number of the outside party. Returns whether it was asked.
     fn look_up_contact(&self, state: &mut CallState, after: &Derived) -> bool {
         if !after.visible || state.merged_into.is_some() {
@@ -408,7 +457,8 @@ impl<'a> Fold<'a> {
         let Some(e164) = outside.filter(|number| number.starts_with('+')) else {
             return false;
         };
-        if state.matched.as_ref() == Some(e164) {
+        let chosen = state.moment.as_ref().is_some_and(|m| m.contact_chosen);
+        if chosen || state.matched.as_ref() == Some(e164) {
             return false;
         }
         let number = PhoneNumber {
@@ -431,108 +481,6 @@ impl<'a> Fold<'a> {
         });
         state.matches = found;
         true
-    }
-
-    fn message(&mut self, message: &Message) {
-        let id = message.external_id.clone();
-        let known = self.messages.get(&id);
-        let mut state = known.cloned().unwrap_or(MessageState {
-            message: Message {
-                status: MessageStatus::Pending,
-                ..message.clone()
-            },
-            told: false,
-        });
-        let before = state.clone();
-        state.message.status = state.message.status.max(message.status);
-        state.message.sent_at = state.message.sent_at.min(message.sent_at);
-        state.message.text = state.message.text.take().or_else(|| message.text.clone());
-        state.message.failure = state
-            .message
-            .failure
-            .take()
-            .or_else(|| message.failure.clone());
-        let mut kinds = Vec::new();
-        if !state.told {
-            kinds.push(match message.direction {
-                MessageDirection::Inbound => EventType::MessageReceived,
-                MessageDirection::Outbound => EventType::MessageSent,
-            });
-            state.told = true;
-        }
-        let moved = state.message.status > before.message.status;
-        if moved && message.direction == MessageDirection::Outbound {
-            kinds.push(EventType::MessageDelivered);
-        }
-        if state == before && known.is_some() {
-            return;
-        }
-        if self.history && known.is_none() {
-            kinds.clear();
-        }
-        for kind in kinds {
-            let data = emit::raw(&serde_json::json!({ "message": state.message }));
-            self.out.events.push(EventDraft {
-                kind,
-                call_id: None,
-                at: message.sent_at,
-                data,
-            });
-        }
-        self.out.messages.retain(|m| m.message.external_id != id);
-        self.out.messages.push(state.clone());
-        self.messages.insert(id, state);
-    }
-
-    /// Which of the app's agents a report of presence is about.
-    fn agent_of(&self, report: &PresenceReport) -> Option<AgentRef> {
-        let place = Place {
-            platform: self.context.platform,
-            connection: self.context.connection_id,
-        };
-        let names = Names {
-            extension: report.extension.as_deref(),
-            user_id: report.user_id.as_deref(),
-            email: report.email.as_deref(),
-        };
-        let found = self.context.roster?.find(place, names)?;
-        Some(AgentRef::from(found.agent))
-    }
-
-    fn presence(&mut self, at: Timestamp, report: &PresenceReport) {
-        let Some(key) = presence_key(report) else {
-            return;
-        };
-        let known: Option<(Timestamp, Presence)> = self
-            .presence
-            .get(&key)
-            .map(|state| (state.at, state.report.presence));
-        if known.is_some_and(|(then, _)| then > at) {
-            return;
-        }
-        let changed = known.is_none_or(|(_, presence)| presence != report.presence);
-        if !changed {
-            return;
-        }
-        let state = PresenceState {
-            report: report.clone(),
-            at,
-        };
-        let data = emit::raw(&serde_json::json!({ "presence": {
-            "extension": report.extension, "user_id": report.user_id, "email": report.email,
-            "presence": report.presence, "platform": self.context.platform, "since": at,
-            "agent": self.agent_of(report),
-        }}));
-        let kind = EventType::PresenceChanged;
-        self.out.events.push(EventDraft {
-            kind,
-            call_id: None,
-            at,
-            data,
-        });
-        self.out.presence.retain(|(k, _)| *k != key);
-        self.out.presence.push((key.clone(), state.clone()));
-        self.presence.insert(key, state);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::derive::{Derived, Frame, derive};
 use crate::facts::{Facts, PartyFacts};
 use crate::id::{CallId, ConnectionId};
 use crate::media::{Message, PresenceReport};
+use crate::moment::{self, Moment};
 use crate::signal::{DIAL_KEY, LegKind};
 
 /// Everything stored about a call; the record is derived from it.
@@ -40,6 +41,9 @@ pub struct CallState {
     /// Which of the app's agents they are whom the platform names ([`Names::key`]).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub agents: BTreeMap<String, AgentRef>,
+    /// What people have said of it; `None`: it has no contact moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moment: Option<Moment>,
     /// When we first stored it.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -93,6 +97,7 @@ impl CallState {
             matches: Matches::default(),
             matched: None,
             agents: BTreeMap::new(),
+            moment: None,
             created_at: context.now,
             updated_at: context.now,
             merged_into: None,
@@ -124,6 +129,8 @@ impl CallState {
         if let Some(agent) = &mut derived.call.agent {
             self.name_agent(agent);
         }
+        let moment = self.moment.as_ref();
+        derived.call.contact_moment = moment.and_then(|m| moment::view(m, &derived.call));
         derived
     }
 

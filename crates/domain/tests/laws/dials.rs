@@ -105,7 +105,8 @@ fn a_call_that_was_asked_for_is_there_before_the_platform_speaks() {
     assert_eq!(agent.extension.as_deref(), Some("100"));
     assert_eq!(call.external_call_id, "", "the platform has given no name");
     assert_eq!(call.started_at, Some(at(0)));
-    assert_eq!(kinds(&replay), [EventType::CallUpdated]);
+    let told = [EventType::CallUpdated, EventType::ContactMomentOpened];
+    assert_eq!(kinds(&replay), told);
 }
 
 #[test]

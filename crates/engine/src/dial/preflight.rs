@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use switchhook_domain::agent::Place;
+use switchhook_domain::agent::{Names, Place};
 use switchhook_domain::call::Status;
 use switchhook_domain::fold::PresenceState;
 use switchhook_domain::id::ConnectionId;
@@ -19,7 +19,8 @@ use crate::adapter::Capability;
 use crate::agents::own::own_device;
 use crate::command::AgentDevice;
 use crate::connections::ReadyConnection;
-use crate::store::{App, CallQuery, StoreResult};
+use crate::moments::in_wrap_up;
+use crate::store::{App, CallQuery, StoreResult, WorkSettings};
 
 /// The time over which an agent's calls are counted, in seconds.
 const WINDOW: i64 = 60;
@@ -70,7 +71,11 @@ impl Dialler {
         let inner = &self.inner;
         let plan = &connection.context.numbers;
         let rules = inner.store.dial_policy(app.id).await?.unwrap_or_default();
+        let work = inner.store.work_settings(app.id).await?.unwrap_or_default();
         let refused = |field| move |reason| Refusal::Refused { field, reason };
+        if request.is_click() && !work.click_to_dial_enabled {
+            return Err(refused("to")(policy::Reason::Off));
+        }
         let target = policy::target(&request.target, plan).map_err(refused("to"))?;
         if target.canonical() == request.agent.extension.as_deref() {
             return Err(refused("to")(policy::Reason::OwnExtension));
@@ -80,7 +85,11 @@ impl Dialler {
         let shown = policy::caller_id(&rules, asked, plan).map_err(refused("caller_id"))?;
         let limit = policy::per_agent_per_minute(&rules);
         inner.within_limit(app, &request.agent, limit).await?;
-        if inner.is_busy(app, connection, &request.agent).await? {
+        let busy = inner.is_busy(app, connection, &request.agent).await?
+            || inner
+                .is_wrapping_up(app, connection, request, &work)
+                .await?;
+        if busy {
             return Err(Refusal::Busy);
         }
         inner.can(connection, Capability::Originate)?;
@@ -207,6 +216,35 @@ impl Inner {
             }
         }
         Ok(false)
+    }
+
+    /// Whether the agent whose device it is still has to say what came of their last call.
+    async fn is_wrapping_up(
+        &self,
+        app: &App,
+        connection: &ReadyConnection,
+        request: &DialRequest,
+        work: &WorkSettings,
+    ) -> StoreResult<bool> {
+        if work.dial_in_wrap_up {
+            return Ok(false);
+        }
+        let roster = self.intake.agents().latest(app.id).await?;
+        let place = Place {
+            platform: connection.adapter.spec().platform,
+            connection: connection.row.id,
+        };
+        let names = Names {
+            extension: request.agent.extension.as_deref(),
+            user_id: request.agent.user_id.as_deref(),
+            email: None,
+        };
+        let found = roster.find(place, names).map(|found| found.agent.id);
+        let Some(agent) = request.own.or(found) else {
+            return Ok(false);
+        };
+        let who = (app.id, agent);
+        in_wrap_up(&*self.store, who, self.now(), work.wrap_up_seconds).await
     }
 
     /// Whether the connection can be asked for something now.

@@ -28,6 +28,9 @@ pub struct DialRequest {
     /// The agent who acts for themselves: only their own device may ring. `None` for those who
     /// may let any ring.
     pub own: Option<AgentId>,
+    /// True for a click on a number, which the app's settings may switch off. What agents ask for
+    /// themselves counts as one.
+    pub click: bool,
     /// Who is called, as typed.
     pub target: String,
     /// The number to show, as typed; `None` for the app's own choice.
@@ -52,6 +55,11 @@ impl DialRequest {
         said.extend(self.own.map(|agent| json!(agent)));
         let said = Value::Array(said);
         seal::digest(said.to_string().as_bytes())
+    }
+
+    /// True when the switch for click-to-dial is about it.
+    pub(super) fn is_click(&self) -> bool {
+        self.click || self.own.is_some()
     }
 
     pub(super) fn check(&self) -> Result<(), Refusal> {
@@ -167,6 +175,7 @@ mod tests {
             connection: None,
             agent,
             own: None,
+            click: false,
             target: "0612345678".to_owned(),
             caller_id: None,
             idempotency_key: key.map(str::to_owned),

@@ -125,9 +125,11 @@ fn change(
             country: connection.app.country.as_str().into(),
             signals,
             settle: Vec::new(),
+            deeds: Vec::new(),
             roster: None,
             history: false,
         }),
+        tasks: Vec::new(),
         events: Vec::new(),
         link: None,
     }

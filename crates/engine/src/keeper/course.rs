@@ -213,6 +213,7 @@ impl Keeper {
             random: self.intake.entropy().random(),
             notification: None,
             fold: None,
+            tasks: Vec::new(),
             events: draft.into_iter().collect(),
             link: None,
         };

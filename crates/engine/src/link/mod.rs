@@ -377,6 +377,7 @@ impl Links {
             random: self.intake.entropy().random(),
             notification: None,
             fold: None,
+            tasks: Vec::new(),
             events: events.collect(),
             link: Some((row.id, status)),
         };

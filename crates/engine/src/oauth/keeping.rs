@@ -313,6 +313,7 @@ impl Tokens {
             random: self.0.entropy.random(),
             notification: None,
             fold: None,
+            tasks: Vec::new(),
             events: vec![EventDraft {
                 kind,
                 call_id: None,

@@ -28,6 +28,7 @@ use switchhook_domain::id::{
     AgentId, AppId, CallId, ConnectionId, ContactId, KeyId, NotificationId, UserId,
 };
 use switchhook_domain::media::MessageDirection;
+use switchhook_domain::moment::{CallDeed, DeedError, MomentStatus};
 use switchhook_domain::signal::{Direction, Signal};
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -44,6 +45,7 @@ pub mod media;
 pub mod people;
 pub mod states;
 pub mod vendors;
+pub mod work;
 
 pub use crate::rights::Role;
 pub use agents::{AgentStore, AgentToken, RosterChange, StoredRoster};
@@ -62,6 +64,7 @@ pub use media::{
 pub use people::{LAST_ADMIN, OneTime, PeopleStore, Person, PersonChange, PersonSession, Purpose};
 pub use states::{PRESENCE_LIMIT, StateStore};
 pub use vendors::{OAuthStart, StoredMapping, StoredSubscription, StoredTokens, VendorStore};
+pub use work::{Assigned, CustomOutcome, TaskQuery, TaskSort, TaskWrite, WorkSettings, WorkStore};
 
 /// Why the store could not do it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +85,15 @@ pub enum StoreError {
     /// version. Only opening gives this.
     #[error("the database cannot be used: {0}")]
     Unusable(String),
+}
+
+impl From<DeedError> for StoreError {
+    fn from(error: DeedError) -> Self {
+        match error {
+            DeedError::NotFound => Self::NotFound("call"),
+            DeedError::Changed => Self::Conflict("contact moment"),
+        }
+    }
 }
 
 /// What the store gives back.
@@ -147,6 +159,9 @@ pub struct FoldInput {
     pub signals: Vec<Signal>,
     /// Calls to settle ([`switchhook_domain::fold::Fold::settle`]), loaded by id.
     pub settle: Vec<CallId>,
+    /// What people did to contact moments, in order; their calls are loaded by id. One that cannot
+    /// be done refuses the whole changeset.
+    pub deeds: Vec<CallDeed>,
     /// The agents of the app; `None` where nothing new is said of them.
     pub roster: Option<Arc<Roster>>,
     /// True for what another system recorded: it is kept and nothing of it is told
@@ -178,7 +193,9 @@ pub struct Changeset {
     pub notification: Option<Notification>,
     /// What to fold.
     pub fold: Option<FoldInput>,
-    /// Events that are not about a call.
+    /// Tasks made and changed.
+    pub tasks: Vec<TaskWrite>,
+    /// Events that are not about a call, or are about its tasks.
     pub events: Vec<EventDraft>,
     /// New state of a live link.
     pub link: Option<(ConnectionId, LinkStatus)>,
@@ -274,7 +291,7 @@ pub struct Grant {
     pub role: Role,
     /// The person, when it is one with an account.
     pub user_id: Option<UserId>,
-    /// The agent, when it is the token of an embedded panel.
+    /// The agent, when it is the token of an embedded panel or was made for one.
     pub agent_id: Option<AgentId>,
     /// The key that minted it, when it is a token: it ends with the key.
     pub key_id: Option<KeyId>,
@@ -328,6 +345,12 @@ pub struct CallQuery {
     pub agent_id: Option<AgentId>,
     /// Taken by an agent with this id in the business software, as the record says.
     pub crm_user_id: Option<String>,
+    /// With a contact moment that stands so. What waits for its disposition has an index.
+    pub moment: Option<MomentStatus>,
+    /// With this outcome.
+    pub outcome: Option<String>,
+    /// With this contact, as the record says.
+    pub contact_id: Option<ContactId>,
     /// Known by one of these names of platforms; `None` for all calls.
     pub keys: Option<Vec<(ConnectionId, String)>>,
     /// Talk time of at least so many seconds; calls that last have none.
@@ -349,6 +372,12 @@ pub struct CallQuery {
 }
 
 impl CallQuery {
+    /// True when only what waits for its disposition is wanted, which has an index of its own.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.moment == Some(MomentStatus::DispositionPending)
+    }
+
     /// True when some condition or the order has no index, so that calls are looked at that may
     /// not be shown; see [`SCAN_LIMIT`].
     #[must_use]
@@ -362,10 +391,14 @@ impl CallQuery {
             || self.agent.is_some()
             || self.agent_id.is_some()
             || self.crm_user_id.is_some()
+            || (self.moment.is_some() && !self.waits())
+            || self.outcome.is_some()
+            || self.contact_id.is_some()
             || self.min_duration.is_some()
             || self.max_duration.is_some()
             || !self.sort.has_positions()
-            || numbers > usize::from(!self.open_only)
+            || (self.waits() && self.open_only)
+            || numbers > usize::from(!self.open_only && !self.waits())
     }
 }
 
@@ -490,6 +523,7 @@ pub trait Store:
     + PeopleStore
     + StateStore
     + VendorStore
+    + WorkStore
     + Send
     + Sync
     + 'static

@@ -17,3 +17,4 @@ mod outbound;
 mod platform;
 mod recordings;
 mod sign_in;
+mod tasks;

@@ -191,8 +191,10 @@ fn fold(
     }
     let (calls, events) = replay.finish();
     let names = events.iter().map(|event| event.kind.as_str());
-    // `call.updated` says that anything else changed, and is not part of a story.
-    let events: Vec<&str> = names.filter(|name| *name != "call.updated").collect();
+    // `call.updated` says that anything else changed, and is not part of a story. Nor is what is
+    // told of contact moments, which follows from the records.
+    let beside = |name: &str| name == "call.updated" || name.starts_with("contact_moment.");
+    let events: Vec<&str> = names.filter(|name| !beside(name)).collect();
     Ok((json!({ "calls": calls, "events": events }), told))
 }
 

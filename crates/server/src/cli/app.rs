@@ -172,7 +172,7 @@ async fn link(parts: &Parts, app: Option<&str>, role: &str) -> Outcome {
     let role = Role::from_name(role).unwrap_or(Role::Agent);
     let action = "app link";
     let make = async {
-        let token = parts.gate.sign_in_link(app.id, role).await?;
+        let token = parts.gate.sign_in_link(app.id, role, None).await?;
         let after = json!({ "role": role.as_str(), "works_minutes": 30 });
         Ok((done(action, &app, None, after), token))
     };

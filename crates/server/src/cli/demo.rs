@@ -8,11 +8,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 use switchhook_adapters::simulate::{self, CallSeed, Caller, Colleague, Player, Scenario};
+use switchhook_domain::agent::IdentityKind;
 use switchhook_domain::contact::{Contact, ContactNumber};
-use switchhook_domain::id::{ContactId, IdMint};
+use switchhook_domain::id::{AgentId, ContactId, IdMint};
 use switchhook_domain::phone::{NumberPlan, PhoneNumber};
 use switchhook_engine::adapter::{Capability, Secret};
 use switchhook_engine::admin::{KeyWish, NewConnection};
+use switchhook_engine::agents::{Draft, NewIdentity};
 use switchhook_engine::audit::OnRecord;
 use switchhook_engine::outbound::Policy;
 use switchhook_engine::ports::{Clock, Entropy, SystemClock, SystemEntropy};
@@ -77,7 +79,9 @@ pub(super) async fn run(args: Args, mut context: Context) -> Outcome {
     let target = format!("key {}", key.row.id);
     let after = Some(key.row.on_record());
     note(&parts, &app, "demo key", target, None, after).await?;
-    let token = parts.gate.sign_in_link(app.id, Role::Admin).await?;
+    let agent = Some(staff(&parts, &app).await?);
+    let token = parts.gate.sign_in_link(app.id, Role::Admin, agent);
+    let token = token.await?;
     let target = format!("app {}", app.id);
     let after = Some(json!({ "role": "admin", "works_minutes": 30 }));
     note(&parts, &app, "demo link", target, None, after).await?;
@@ -219,6 +223,48 @@ async fn fill_directory(parts: &Parts, app: &App) -> anyhow::Result<()> {
         after,
     )
     .await
+}
+
+/// Who answers in the demo: both agents of the simulated platforms. Whoever opens the link is the
+/// first of them.
+async fn staff(parts: &Parts, app: &App) -> anyhow::Result<AgentId> {
+    let agents = parts.intake.agents();
+    let known = agents.latest(app.id).await?;
+    let missing: Vec<Draft> = [Colleague::demo(false), Colleague::demo(true)]
+        .iter()
+        .filter(|colleague| known.by_email(&colleague.email).is_none())
+        .map(draft)
+        .collect();
+    let made = agents
+        .change(app.id, |edit| {
+            let made = missing.iter().map(|draft| edit.create(draft));
+            made.collect::<Result<Vec<_>, _>>()
+        })
+        .await?;
+    if !made.is_empty() {
+        let names: Vec<&str> = made.iter().map(|agent| agent.name.as_str()).collect();
+        let after = Some(json!({ "agents": names }));
+        note(parts, app, "demo agents", "agents".to_owned(), None, after).await?;
+    }
+    let roster = agents.latest(app.id).await?;
+    let first = roster.by_email(&Colleague::demo(false).email);
+    Ok(first.context("the demo has lost its agent")?.id)
+}
+
+/// A simulated agent as one of the app's: by e-mail address, and by an extension that is theirs
+/// wherever they sit.
+fn draft(colleague: &Colleague) -> Draft {
+    Draft {
+        name: Some(colleague.name.clone()),
+        email: Some(Some(colleague.email.clone())),
+        identities: vec![NewIdentity {
+            platform: None,
+            connection_id: None,
+            kind: IdentityKind::Extension,
+            value: colleague.extension.clone(),
+        }],
+        ..Draft::default()
+    }
 }
 
 /// A platform that is played, and where it speaks to.

@@ -1,12 +1,13 @@
 //! `kill -9` while webhooks pour in: whatever was answered 2xx is there afterwards, took effect
-//! once, and is in the log without a gap. And while people change things: whatever is changed
-//! afterwards is in the audit log.
+//! once, and is in the log without a gap. While people change things: whatever is changed
+//! afterwards is in the audit log. And while agents give dispositions: each is there whole, with
+//! its one task, or not at all.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use switchhook_adapters::simulate::{self, CallSeed, Scenario};
 
 use crate::program::Server;
@@ -156,4 +157,86 @@ async fn what_was_changed_before_kill_9_is_on_record() {
         ended <= contacts && contacts <= ended + cut_short,
         "{contacts} made; on record: {ended} made, {cut_short} cut short"
     );
+}
+
+/// Calls that are over and wait for their disposition: their ids.
+async fn talked(server: &Server, app: &crate::program::App, calls: u64) -> Vec<String> {
+    let made = server
+        .connection(app, &json!({ "platform": "dialpad", "name": "d" }))
+        .await;
+    let hook = made["hook_id"].as_str().unwrap();
+    let secret = made["webhook_secret"].as_str().unwrap();
+    let url = format!("{}/webhooks/dialpad/{hook}", server.url);
+    for seed in 0..calls {
+        let call = CallSeed::new(seed * 10_000, "2026-11-22T12:00:00Z".parse().unwrap());
+        for step in simulate::dialpad(Scenario::Answered, &call, secret) {
+            let request = server.client().post(&url).body(step.body);
+            let request = request.header("content-type", step.content_type);
+            assert!(request.send().await.unwrap().status().is_success());
+        }
+    }
+    let waiting = "/api/contact-moments?status=disposition-pending&limit=100";
+    let waiting = server.get(app, waiting).await;
+    let waiting = waiting["data"].as_array().unwrap().iter();
+    waiting
+        .map(|moment| moment["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disposition_survives_kill_9_with_its_one_task_or_was_never_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(folder.path());
+    let app = server.app("kill").await;
+    let calls = talked(&server, &app, 40).await;
+    assert_eq!(calls.len(), 40);
+    let answered: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+    for round in 0..5_u64 {
+        let mut clients = tokio::task::JoinSet::new();
+        for calls in calls.chunks(10).map(<[String]>::to_vec) {
+            let (url, key) = (server.url.clone(), app.key.clone());
+            let (http, answered) = (server.client().clone(), answered.clone());
+            clients.spawn(async move {
+                // Everything again in each round: what was given is given already.
+                for id in calls {
+                    let body = json!({ "subject": id, "outcome": "callback" });
+                    let path = format!("{url}/api/contact-moments/{id}/disposition");
+                    let request = http.post(path).header("x-api-key", &key).json(&body);
+                    match request.send().await {
+                        Ok(answer) if answer.status().is_success() => {
+                            answered.lock().unwrap().insert(id);
+                        }
+                        Ok(_) => {}
+                        Err(_) => return,
+                    }
+                }
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(20 + 25 * round)).await;
+        server = server.kill_and_restart();
+        while clients.join_next().await.is_some() {}
+    }
+    let answered = answered.lock().unwrap().clone();
+    assert!(!answered.is_empty(), "no disposition was ever answered");
+    let query = "/api/events?limit=500&types=task.created,contact_moment.completed";
+    let told = server.get(&app, query).await;
+    let told = told["data"].as_array().unwrap();
+    for id in &calls {
+        let found = server
+            .get(&app, &format!("/api/contact-moments/{id}"))
+            .await;
+        let given = found["data"]["status"] == "completed";
+        assert!(given || !answered.contains(id), "an answered one is lost");
+        let tasks = server.get(&app, &format!("/api/tasks?call_id={id}")).await;
+        let tasks = tasks["data"].as_array().unwrap();
+        let one = usize::from(given);
+        assert_eq!(tasks.len(), one, "one task with each, none without");
+        if given {
+            assert_eq!(found["data"]["task_id"], tasks[0]["id"]);
+        }
+        for kind in ["task.created", "contact_moment.completed"] {
+            let of_call = |event: &&Value| event["event"] == kind && event["call_id"] == **id;
+            assert_eq!(told.iter().filter(of_call).count(), one, "{kind}");
+        }
+    }
 }

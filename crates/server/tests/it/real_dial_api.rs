@@ -159,7 +159,9 @@ fn ordinal(channel: &str) -> u32 {
 
 fn names(events: &[Value]) -> Vec<&str> {
     let names = events.iter().filter_map(|event| event["event"].as_str());
-    names.filter(|name| *name != "call.updated").collect()
+    names
+        .filter(|name| *name != "call.updated" && !name.starts_with("contact_moment."))
+        .collect()
 }
 
 fn set(names: &[&str]) -> BTreeSet<String> {

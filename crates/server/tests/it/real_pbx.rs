@@ -308,6 +308,7 @@ async fn judge(
         .filter(|frame| frame["call_id"] == call["id"])
         .filter_map(|frame| frame["event"].as_str())
         .filter(|event| *event != "call.updated" && !event.starts_with("screen_pop"))
+        .filter(|event| !event.starts_with("contact_moment."))
         .collect();
     if told != story.events {
         return Err(format!("told {told:?} instead of {:?}", story.events));

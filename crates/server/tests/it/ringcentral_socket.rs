@@ -96,6 +96,7 @@ async fn record(server: &Server, app: &App) -> Value {
     for own in ["id", "connection_id", "app_id", "created_at", "updated_at"] {
         call.as_object_mut().unwrap().remove(own);
     }
+    call["contact_moment"].as_object_mut().unwrap().remove("id");
     call
 }
 

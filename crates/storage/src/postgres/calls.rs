@@ -219,8 +219,13 @@ mod tests {
     use crate::postgres::scope::{Mode, Scope};
     use crate::postgres::session::Target;
     use switchhook_domain::call::Status;
+    use switchhook_domain::id::AgentId;
+    use switchhook_domain::moment::MomentStatus;
 
-    const FILL: &str = "INSERT INTO calls SELECT '00000000-0000-0000-0000-000000000000', \
+    const FILL: &str = "INSERT INTO calls (app_id, id, connection_id, platform, visible, open, \
+        status, direction, from_number, to_number, agent_extension, agent_user, sort_at, \
+        duration_seconds) \
+        SELECT '00000000-0000-0000-0000-000000000000', \
         gen_random_uuid(), gen_random_uuid(), 'dialpad', true, n % 500 = 0, 'ended', 'inbound', \
         '+3161' || (n % 900), '+3120' || (n % 3), '201', NULL, now() - n * interval '1 minute', \
         n % 600 FROM generate_series(1, 20000) n; INSERT INTO call_bodies SELECT app_id, id, \
@@ -277,6 +282,14 @@ mod tests {
                     ..some.clone()
                 },
                 "calls_open",
+            ),
+            (
+                CallQuery {
+                    moment: Some(MomentStatus::DispositionPending),
+                    agent_id: Some(AgentId(Uuid::nil())),
+                    ..some.clone()
+                },
+                "calls_waiting",
             ),
             (
                 CallQuery {

@@ -6,9 +6,9 @@ use switchhook_engine::store::StoreResult;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::media;
 use super::session::At;
 use super::writer::{Session, Step};
+use super::{media, work};
 use crate::columns::{MessageFilters, clean, damaged, to_json};
 use crate::working::{CallRow, WorkingSet};
 
@@ -27,22 +27,25 @@ const DELETED_BODIES: &str = "DELETE FROM call_bodies c \
 /// Rows that stay as they are are left alone.
 const CALLS: &str = "INSERT INTO calls AS c (app_id, id, connection_id, platform, visible, open, \
     status, direction, from_number, to_number, agent_extension, agent_user, sort_at, \
-    duration_seconds, agent_id, agent_crm) \
+    duration_seconds, agent_id, agent_crm, moment, outcome, contact_id) \
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bool[], $6::bool[], \
     $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], \
-    $13::timestamptz[], $14::bigint[], $15::uuid[], $16::text[]) \
+    $13::timestamptz[], $14::bigint[], $15::uuid[], $16::text[], $17::text[], $18::text[], \
+    $19::uuid[]) \
     ON CONFLICT (app_id, id) DO UPDATE SET visible = excluded.visible, open = excluded.open, \
     status = excluded.status, direction = excluded.direction, \
     from_number = excluded.from_number, to_number = excluded.to_number, \
     agent_extension = excluded.agent_extension, agent_user = excluded.agent_user, \
     sort_at = excluded.sort_at, duration_seconds = excluded.duration_seconds, \
-    agent_id = excluded.agent_id, agent_crm = excluded.agent_crm \
+    agent_id = excluded.agent_id, agent_crm = excluded.agent_crm, moment = excluded.moment, \
+    outcome = excluded.outcome, contact_id = excluded.contact_id \
     WHERE (c.visible, c.open, c.status, c.direction, c.from_number, c.to_number, \
-    c.agent_extension, c.agent_user, c.sort_at, c.duration_seconds, c.agent_id, c.agent_crm) \
-    IS DISTINCT FROM \
+    c.agent_extension, c.agent_user, c.sort_at, c.duration_seconds, c.agent_id, c.agent_crm, \
+    c.moment, c.outcome, c.contact_id) IS DISTINCT FROM \
     (excluded.visible, excluded.open, excluded.status, excluded.direction, excluded.from_number, \
     excluded.to_number, excluded.agent_extension, excluded.agent_user, excluded.sort_at, \
-    excluded.duration_seconds, excluded.agent_id, excluded.agent_crm)";
+    excluded.duration_seconds, excluded.agent_id, excluded.agent_crm, excluded.moment, \
+    excluded.outcome, excluded.contact_id)";
 
 const BODIES: &str = "INSERT INTO call_bodies (app_id, id, due_at, state, record) \
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[]) \
@@ -97,6 +100,7 @@ pub(super) fn statements() -> Vec<String> {
         PRESENCE,
         media::RECORDINGS,
         media::VOICEMAILS,
+        work::TASKS,
         EVENTS,
         HEADS,
         LINKS,
@@ -137,6 +141,9 @@ struct CallColumns {
     user: Vec<Option<String>>,
     agent: Vec<Option<Uuid>>,
     crm: Vec<Option<String>>,
+    moment: Vec<Option<String>>,
+    outcome: Vec<Option<String>>,
+    contact: Vec<Option<Uuid>>,
     sort_at: Vec<At>,
     duration: Vec<Option<i64>>,
     due_at: Vec<Option<At>>,
@@ -181,6 +188,7 @@ pub(super) async fn flush_and_commit(
     let p = presence(set)?;
     let r = media::RecordingColumns::of(pending)?;
     let v = media::VoicemailColumns::of(pending)?;
+    let t = work::TaskColumns::of(pending)?;
     let heads: Vec<(Uuid, i64)> = pending
         .heads
         .iter()
@@ -218,6 +226,7 @@ pub(super) async fn flush_and_commit(
         p.step(PRESENCE),
         r.step(),
         v.step(),
+        t.step(),
         e.step(),
         Step::when(!head_app.is_empty(), HEADS, [&head_app, &head_seq]),
         Step::when(!links.0.is_empty(), LINKS, [&links.0, &links.1, &links.2]),
@@ -249,7 +258,7 @@ impl NotificationColumns<'_> {
 
 impl CallColumns {
     fn step(&self) -> Step<'_> {
-        let params: [&(dyn ToSql + Sync); 16] = [
+        let params: [&(dyn ToSql + Sync); 19] = [
             &self.app,
             &self.id,
             &self.connection,
@@ -266,6 +275,9 @@ impl CallColumns {
             &self.duration,
             &self.agent,
             &self.crm,
+            &self.moment,
+            &self.outcome,
+            &self.contact,
         ];
         Step::when(!self.id.is_empty(), CALLS, params)
     }
@@ -402,6 +414,9 @@ fn calls(set: &WorkingSet) -> StoreResult<CallColumns> {
         columns.user.push(row.agent_user);
         columns.agent.push(row.agent_id.map(|id| id.0));
         columns.crm.push(row.agent_crm);
+        columns.moment.push(row.moment);
+        columns.outcome.push(row.outcome);
+        columns.contact.push(row.contact_id.map(|id| id.0));
         columns.sort_at.push(At(row.sort_at));
         columns.duration.push(row.duration_seconds);
         columns.due_at.push(row.due_at.map(At));

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use switchhook_domain::contact::{Contact, Matches, judge};
 use switchhook_domain::fold::Directory;
-use switchhook_domain::id::{AppId, CallId, ConnectionId};
+use switchhook_domain::id::{AppId, CallId, ConnectionId, TaskId};
 use switchhook_domain::phone::{PhoneNumber, tail};
 use switchhook_engine::store::{CANDIDATE_LIMIT, StoreResult};
 use tokio_postgres::Row;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::scope::{Mode, Scope};
 use super::session::{column, column_count};
 use super::writer::{Session, Step, XID};
-use crate::columns::{from_json, key};
+use crate::columns::{damaged, from_json, key};
 use crate::working::{Entry, Head, Stored, Work, WorkingSet};
 
 /// Locks the apps, in the order of their ids, so that two nodes never wait for each other. The
@@ -55,6 +55,10 @@ const PRESENCE: &str = "SELECT p.connection_id, p.key, p.state \
     FROM unnest($1::uuid[], $2::text[]) AS q (connection_id, key) \
     JOIN presence p ON p.connection_id = q.connection_id AND p.key = q.key COLLATE \"C\"";
 
+const TASKS: &str = "SELECT t.app_id, t.id, t.version \
+    FROM unnest($1::uuid[], $2::uuid[]) AS q (app_id, id) \
+    JOIN tasks t ON t.app_id = q.app_id AND t.id = q.id";
+
 /// Every statement of this file, to be prepared when a session begins.
 pub(super) fn statements() -> Vec<String> {
     let fixed = [
@@ -66,6 +70,7 @@ pub(super) fn statements() -> Vec<String> {
         OPEN_CALLS,
         MESSAGES,
         PRESENCE,
+        TASKS,
     ];
     let mut all: Vec<String> = fixed.map(str::to_owned).to_vec();
     all.extend([by_number("e164"), by_number("tail")]);
@@ -90,7 +95,8 @@ struct Wanted {
     apps: BTreeSet<Uuid>,
     connections: BTreeSet<Uuid>,
     keys: BTreeSet<(Uuid, String)>,
-    settle: BTreeSet<(Uuid, Uuid)>,
+    calls: BTreeSet<(Uuid, Uuid)>,
+    tasks: BTreeSet<(Uuid, Uuid)>,
     open: BTreeSet<(Uuid, Uuid)>,
     messages: BTreeSet<(Uuid, String)>,
     presence: BTreeSet<(Uuid, String)>,
@@ -106,6 +112,10 @@ impl Wanted {
             wanted
                 .connections
                 .extend(work.connections().into_iter().map(|id| id.0));
+            let tasks = work.changeset.tasks.iter();
+            wanted
+                .tasks
+                .extend(tasks.map(|write| (app.0, write.task.id.0)));
             let Some(input) = &work.changeset.fold else {
                 continue;
             };
@@ -114,9 +124,9 @@ impl Wanted {
             wanted
                 .keys
                 .extend(work.keys().map(|text| (connection, text.into_owned())));
-            wanted
-                .settle
-                .extend(input.settle.iter().map(|id| (app.0, id.0)));
+            let deeds = input.deeds.iter().map(|deed| &deed.call);
+            let calls = input.settle.iter().chain(deeds);
+            wanted.calls.extend(calls.map(|id| (app.0, id.0)));
             if needs.open_calls {
                 wanted.open.insert((app.0, connection));
             }
@@ -144,7 +154,8 @@ pub(super) async fn begin<'a>(
     let apps: Vec<Uuid> = wanted.apps.iter().copied().collect();
     let connections: Vec<Uuid> = wanted.connections.iter().copied().collect();
     let keys = columns(&wanted.keys);
-    let settle = columns(&wanted.settle);
+    let by_id = columns(&wanted.calls);
+    let tasks = columns(&wanted.tasks);
     let open = columns(&wanted.open);
     let messages = columns(&wanted.messages);
     let presence = columns(&wanted.presence);
@@ -158,10 +169,11 @@ pub(super) async fn begin<'a>(
         Step::when(!connections.is_empty(), CONNECTIONS, [&connections]),
         Step::when(!keys.0.is_empty(), KEYS, [&keys.0, &keys.1]),
         Step::when(!keys.0.is_empty(), CALLS_BY_KEY, [&keys.0, &keys.1]),
-        Step::when(!settle.0.is_empty(), CALLS_BY_ID, [&settle.0, &settle.1]),
+        Step::when(!by_id.0.is_empty(), CALLS_BY_ID, [&by_id.0, &by_id.1]),
         Step::when(!open.0.is_empty(), OPEN_CALLS, [&open.0, &open.1]),
         Step::when(!messages.0.is_empty(), MESSAGES, [&messages.0, &messages.1]),
         Step::when(!presence.0.is_empty(), PRESENCE, [&presence.0, &presence.1]),
+        Step::when(!tasks.0.is_empty(), TASKS, [&tasks.0, &tasks.1]),
         Step::when(
             !numbers.exact.0.is_empty(),
             &numbers.exact_sql,
@@ -177,7 +189,7 @@ pub(super) async fn begin<'a>(
     let mut next = || found.next().unwrap_or_default();
     let (_begun, heads, xid, connections, keys) = (next(), next(), next(), next(), next());
     let calls = [next(), next(), next()];
-    let (messages, presence) = (next(), next());
+    let (messages, presence, tasks) = (next(), next(), next());
     let mut contacts = Contacts::default();
     contacts.take(&wanted.numbers, &next(), &next())?;
     let mut set = WorkingSet::default();
@@ -201,24 +213,22 @@ pub(super) async fn begin<'a>(
         take_call(&mut set, row)?;
     }
     for row in messages {
-        let place = (
-            ConnectionId(column(&row, "connection_id")?),
-            column(&row, "key")?,
-        );
+        let place = place(&row)?;
         set.messages.insert(
             place,
             from_json(column(&row, "state")?, "messages", "state")?,
         );
     }
     for row in presence {
-        let place = (
-            ConnectionId(column(&row, "connection_id")?),
-            column(&row, "key")?,
-        );
+        let place = place(&row)?;
         set.presence.insert(
             place,
             from_json(column(&row, "state")?, "presence", "state")?,
         );
+    }
+    for row in tasks {
+        let place = (AppId(column(&row, "app_id")?), TaskId(column(&row, "id")?));
+        set.tasks.insert(place, version(&row)?);
     }
     let xid = xid
         .first()
@@ -226,6 +236,17 @@ pub(super) async fn begin<'a>(
         .transpose()?
         .unwrap_or_default();
     Ok((set, contacts, xid))
+}
+
+/// Whose it is, and its name there.
+fn place(row: &Row) -> StoreResult<(ConnectionId, String)> {
+    let connection = ConnectionId(column(row, "connection_id")?);
+    Ok((connection, column(row, "key")?))
+}
+
+fn version(row: &Row) -> StoreResult<u32> {
+    let version: i64 = column(row, "version")?;
+    u32::try_from(version).map_err(|_| damaged("tasks", "version"))
 }
 
 fn take_call(set: &mut WorkingSet, row: &Row) -> StoreResult<()> {

@@ -60,6 +60,7 @@ mod states;
 mod vendors;
 #[cfg(test)]
 mod walls;
+mod work;
 mod writer;
 
 use listen::Listener;

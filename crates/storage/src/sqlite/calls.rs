@@ -221,6 +221,8 @@ pub(super) fn due(conn: &Connection, now: Timestamp, limit: u32) -> StoreResult<
 mod tests {
     use super::*;
     use switchhook_domain::call::Status;
+    use switchhook_domain::id::AgentId;
+    use switchhook_domain::moment::MomentStatus;
 
     fn plan(conn: &Connection, sql: &str, values: &[Value]) -> String {
         let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
@@ -232,6 +234,7 @@ mod tests {
     }
 
     /// Every list walks its index from one position on, and never sorts or scans the table.
+    #[expect(clippy::too_many_lines, reason = "a table of queries")]
     #[test]
     fn lists_use_their_indexes() {
         let mut conn = Connection::open_in_memory().unwrap();
@@ -246,6 +249,14 @@ mod tests {
                     ..some.clone()
                 },
                 "calls_open (app=?)",
+            ),
+            (
+                CallQuery {
+                    moment: Some(MomentStatus::DispositionPending),
+                    agent_id: Some(AgentId(Uuid::nil())),
+                    ..some.clone()
+                },
+                "calls_waiting (app=?)",
             ),
             (
                 CallQuery {
@@ -323,7 +334,9 @@ mod tests {
     const FILL: &str = "INSERT INTO apps (id, name, country, active, epoch, created_at) \
         VALUES (zeroblob(16), 'a', 'NL', 1, zeroblob(16), 0); \
         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < COUNT) \
-        INSERT INTO calls SELECT n, 1, cast(printf('%016d', n) AS BLOB), zeroblob(16), 'dialpad', \
+        INSERT INTO calls (row, app, id, connection_id, platform, visible, open, status, \
+        direction, from_number, to_number, agent_extension, agent_user, sort_at, due_at, \
+        duration_seconds) SELECT n, 1, cast(printf('%016d', n) AS BLOB), zeroblob(16), 'dialpad', \
         1, n > COUNT - 50, CASE WHEN n > COUNT - 50 THEN 'active' WHEN n % 40 = 0 THEN 'missed' \
         ELSE 'ended' END, 'inbound', '+316' || (n * 7919 % 100000), '+3120' || (n % 3), \
         '2' || (n % 500), NULL, n * 1000000, NULL, n % 600 FROM n; \

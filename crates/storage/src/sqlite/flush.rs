@@ -7,7 +7,7 @@ use switchhook_engine::store::{StoreResult, look_at};
 use super::events::place;
 use super::session::{blob, conflict, fault};
 use crate::columns::{MessageFilters, damaged, micros, to_json};
-use crate::working::{CallRow, Pending, Stored, WorkingSet};
+use crate::working::{CallRow, Pending, Stored, TaskRow, WorkingSet};
 
 /// Writes everything pending and notes it as written.
 pub(super) fn flush(conn: &Connection, set: &mut WorkingSet) -> StoreResult<()> {
@@ -20,6 +20,7 @@ pub(super) fn flush(conn: &Connection, set: &mut WorkingSet) -> StoreResult<()> 
     write_presence(conn, &pending)?;
     write_recordings(conn, set, &pending)?;
     write_voicemails(conn, set, &pending)?;
+    write_tasks(conn, set, &pending)?;
     write_events(conn, set, &pending)?;
     write_connections(conn, &pending)
 }
@@ -138,9 +139,9 @@ fn write_call(conn: &Connection, set: &mut WorkingSet, place: &(AppId, CallId)) 
 fn insert_call(conn: &Connection, no: i64, call: &CallRow) -> StoreResult<()> {
     let sql = "INSERT INTO calls (app, id, connection_id, platform, visible, open, status, \
                direction, from_number, to_number, agent_extension, agent_user, sort_at, due_at, \
-               duration_seconds, agent_id, agent_crm) \
+               duration_seconds, agent_id, agent_crm, moment, outcome, contact_id) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, \
-               ?17)";
+               ?17, ?18, ?19, ?20)";
     let written = prepare(conn, sql)?.execute(params![
         no,
         blob(&call.id.0),
@@ -159,6 +160,9 @@ fn insert_call(conn: &Connection, no: i64, call: &CallRow) -> StoreResult<()> {
         call.duration_seconds,
         call.agent_id.as_ref().map(|id| blob(&id.0)),
         call.agent_crm,
+        call.moment,
+        call.outcome,
+        call.contact_id.as_ref().map(|id| blob(&id.0)),
     ]);
     written.map(drop).map_err(conflict("call"))
 }
@@ -168,7 +172,7 @@ fn move_call(conn: &Connection, row: i64, call: &CallRow) -> StoreResult<()> {
     let sql = "UPDATE calls SET visible = ?2, open = ?3, status = ?4, direction = ?5, \
                from_number = ?6, to_number = ?7, agent_extension = ?8, agent_user = ?9, \
                sort_at = ?10, due_at = ?11, duration_seconds = ?12, agent_id = ?13, \
-               agent_crm = ?14 WHERE row = ?1";
+               agent_crm = ?14, moment = ?15, outcome = ?16, contact_id = ?17 WHERE row = ?1";
     let written = prepare(conn, sql)?.execute(params![
         row,
         call.visible,
@@ -184,6 +188,9 @@ fn move_call(conn: &Connection, row: i64, call: &CallRow) -> StoreResult<()> {
         call.duration_seconds,
         call.agent_id.as_ref().map(|id| blob(&id.0)),
         call.agent_crm,
+        call.moment,
+        call.outcome,
+        call.contact_id.as_ref().map(|id| blob(&id.0)),
     ]);
     written.map(drop).map_err(fault)
 }
@@ -192,7 +199,7 @@ fn move_call(conn: &Connection, row: i64, call: &CallRow) -> StoreResult<()> {
 fn update_call(conn: &Connection, row: i64, call: &CallRow) -> StoreResult<()> {
     let sql = "UPDATE calls SET status = ?2, direction = ?3, agent_extension = ?4, \
                agent_user = ?5, due_at = ?6, duration_seconds = ?7, agent_id = ?8, \
-               agent_crm = ?9 WHERE row = ?1";
+               agent_crm = ?9, outcome = ?10, contact_id = ?11 WHERE row = ?1";
     let written = prepare(conn, sql)?.execute(params![
         row,
         call.status,
@@ -203,6 +210,8 @@ fn update_call(conn: &Connection, row: i64, call: &CallRow) -> StoreResult<()> {
         call.duration_seconds,
         call.agent_id.as_ref().map(|id| blob(&id.0)),
         call.agent_crm,
+        call.outcome,
+        call.contact_id.as_ref().map(|id| blob(&id.0)),
     ]);
     written.map(drop).map_err(fault)
 }
@@ -308,6 +317,44 @@ fn write_voicemails(conn: &Connection, set: &WorkingSet, pending: &Pending) -> S
                 to_json(record, "voicemails", "record")?,
                 micros(noted.first),
                 micros(noted.at),
+            ])
+            .map_err(fault)?;
+    }
+    Ok(())
+}
+
+fn write_tasks(conn: &Connection, set: &WorkingSet, pending: &Pending) -> StoreResult<()> {
+    for ((app, _), write) in &pending.tasks {
+        let sql = "INSERT INTO tasks (app, id, version, status, open, kind, assignee, queue, \
+                   contact_id, call_id, number, deadline, priority, created_at, due_at, record) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
+                   ?16) \
+                   ON CONFLICT (app, id) DO UPDATE SET version = excluded.version, \
+                   status = excluded.status, open = excluded.open, kind = excluded.kind, \
+                   assignee = excluded.assignee, queue = excluded.queue, \
+                   contact_id = excluded.contact_id, call_id = excluded.call_id, \
+                   number = excluded.number, deadline = excluded.deadline, \
+                   priority = excluded.priority, created_at = excluded.created_at, \
+                   due_at = excluded.due_at, record = excluded.record";
+        let task = TaskRow::new(write);
+        prepare(conn, sql)?
+            .execute(params![
+                number(set, *app)?,
+                blob(&task.id),
+                task.version,
+                task.status,
+                task.open,
+                task.kind,
+                task.assignee.as_ref().map(blob),
+                task.queue,
+                task.contact.as_ref().map(blob),
+                task.call.as_ref().map(blob),
+                task.number,
+                task.deadline,
+                task.priority,
+                task.created_at,
+                task.due_at,
+                to_json(&write.task, "tasks", "record")?,
             ])
             .map_err(fault)?;
     }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use rusqlite::{Connection, Row, params};
 use switchhook_domain::contact::{Matches, judge};
 use switchhook_domain::fold::Directory;
-use switchhook_domain::id::{AgentId, AppId, CallId, ConnectionId};
+use switchhook_domain::id::{AgentId, AppId, CallId, ConnectionId, ContactId, TaskId};
 use switchhook_domain::phone::PhoneNumber;
 use switchhook_engine::store::{StoreError, StoreResult};
 
@@ -21,15 +21,19 @@ pub(super) fn load(conn: &Connection, set: &mut WorkingSet, work: &Work) -> Stor
     for id in work.connections() {
         load_connection(conn, set, id)?;
     }
-    let Some(input) = &work.changeset.fold else {
-        return Ok(());
-    };
     // Without an app the fold refuses, whatever was loaded.
     let Some(Head { no, .. }) = set.heads.get(&app).copied() else {
         return Ok(());
     };
+    for write in &work.changeset.tasks {
+        load_task(conn, set, (app, no), write.task.id)?;
+    }
+    let Some(input) = &work.changeset.fold else {
+        return Ok(());
+    };
     let connection = input.connection_id;
     let mut ids: Vec<CallId> = input.settle.clone();
+    ids.extend(input.deeds.iter().map(|deed| deed.call));
     for text in work.keys() {
         ids.extend(call_of_key(conn, set, connection, &text)?);
     }
@@ -122,7 +126,8 @@ fn load_call(
     }
     let sql = "SELECT c.row, c.connection_id, c.platform, c.visible, c.open, c.status, \
                c.direction, c.from_number, c.to_number, c.agent_extension, c.agent_user, \
-               c.sort_at, c.due_at, c.duration_seconds, c.agent_id, c.agent_crm, b.state \
+               c.sort_at, c.due_at, c.duration_seconds, c.agent_id, c.agent_crm, \
+               c.moment, c.outcome, c.contact_id, b.state \
                FROM calls c JOIN call_bodies b ON b.row = c.row \
                WHERE c.app = ?1 AND c.id = ?2";
     let mut statement = conn.prepare_cached(sql).map_err(fault)?;
@@ -131,7 +136,7 @@ fn load_call(
         return Ok(());
     };
     let columns = call_row(row, app, id).map_err(fault)?;
-    let state = from_json(text(row, 16).map_err(fault)?, "call_bodies", "state")?;
+    let state = from_json(text(row, 19).map_err(fault)?, "call_bodies", "state")?;
     let stored = Stored {
         row: row.get(0).map_err(fault)?,
         columns: Some(columns),
@@ -168,7 +173,28 @@ fn call_row(row: &Row<'_>, app_id: AppId, id: CallId) -> rusqlite::Result<CallRo
         duration_seconds: row.get(13)?,
         agent_id: uuid_opt(row, 14)?.map(AgentId),
         agent_crm: row.get(15)?,
+        moment: row.get(16)?,
+        outcome: row.get(17)?,
+        contact_id: uuid_opt(row, 18)?.map(ContactId),
     })
+}
+
+fn load_task(
+    conn: &Connection,
+    set: &mut WorkingSet,
+    (app, no): (AppId, i64),
+    id: TaskId,
+) -> StoreResult<()> {
+    if set.tasks.contains_key(&(app, id)) {
+        return Ok(());
+    }
+    let sql = "SELECT version FROM tasks WHERE app = ?1 AND id = ?2";
+    let mut statement = conn.prepare_cached(sql).map_err(fault)?;
+    let found = statement.query_row(params![no, blob(&id.0)], |row| row.get(0));
+    if let Some(version) = optional(found)? {
+        set.tasks.insert((app, id), version);
+    }
+    Ok(())
 }
 
 fn load_message(

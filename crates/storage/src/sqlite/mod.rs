@@ -50,6 +50,7 @@ mod reader;
 mod session;
 mod states;
 mod vendors;
+mod work;
 mod writer;
 
 use checkpoint::Checkpoint;

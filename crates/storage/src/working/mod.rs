@@ -17,10 +17,10 @@ use switchhook_domain::fold::{
     PresenceState, needs,
 };
 use switchhook_domain::id::{
-    AppId, CallId, ConnectionId, EventId, IdMint, RecordingId, VoicemailId,
+    AppId, CallId, ConnectionId, EventId, IdMint, RecordingId, TaskId, VoicemailId,
 };
 use switchhook_engine::store::{
-    Changeset, FoldInput, LinkStatus, RecordingRecord, StoreError, StoreResult, Verdict,
+    Changeset, FoldInput, LinkStatus, RecordingRecord, StoreError, StoreResult, TaskWrite, Verdict,
     VoicemailRecord, media_of,
 };
 
@@ -28,7 +28,7 @@ use crate::columns::{key, whole_micros};
 
 mod rows;
 
-pub(crate) use rows::CallRow;
+pub(crate) use rows::{CallRow, TaskRow};
 
 /// A changeset and what it has to be folded against.
 #[derive(Debug)]
@@ -142,6 +142,8 @@ pub(crate) struct Pending {
     pub(crate) recordings: BTreeMap<RecordingId, Noted<RecordingRecord>>,
     /// Voicemails of calls that changed, and when.
     pub(crate) voicemails: BTreeMap<VoicemailId, Noted<VoicemailRecord>>,
+    /// Tasks made and changed.
+    pub(crate) tasks: BTreeMap<(AppId, TaskId), TaskWrite>,
     /// Apps whose head moved.
     pub(crate) heads: BTreeSet<AppId>,
     /// States of live links.
@@ -201,6 +203,8 @@ pub(crate) struct WorkingSet {
     pub(crate) messages: HashMap<(ConnectionId, String), MessageState>,
     /// Presence by connection and stored key.
     pub(crate) presence: HashMap<(ConnectionId, String), PresenceState>,
+    /// Versions of the tasks that are to be changed; one that is not there is new.
+    pub(crate) tasks: HashMap<(AppId, TaskId), u32>,
     /// What is to be written.
     pub(crate) pending: Pending,
 }
@@ -216,6 +220,12 @@ impl WorkingSet {
         for id in work.connections() {
             if self.connections.get(&id) != Some(&change.app_id) {
                 return Err(StoreError::NotFound("connection"));
+            }
+        }
+        for write in &change.tasks {
+            let known = self.tasks.get(&(change.app_id, write.task.id));
+            if known.copied() != write.expected {
+                return Err(StoreError::Conflict("task"));
             }
         }
         let mint = IdMint::new(change.at, change.random);
@@ -240,6 +250,9 @@ impl WorkingSet {
                 }
                 for id in &input.settle {
                     fold.settle(*id);
+                }
+                for deed in &input.deeds {
+                    fold.deed(deed)?;
                 }
                 fold.finish()
             }
@@ -266,6 +279,7 @@ impl WorkingSet {
             ids.extend(open.map(|((_, id), _)| *id));
         }
         ids.extend(&input.settle);
+        ids.extend(input.deeds.iter().map(|deed| deed.call));
         let calls = ids
             .into_iter()
             .filter_map(|id| self.calls.get(&(app, id)))
@@ -302,6 +316,11 @@ impl WorkingSet {
         }
         if let Some((id, status)) = &change.link {
             self.pending.links.insert((app, *id), status.clone());
+        }
+        for write in &change.tasks {
+            let place = (app, write.task.id);
+            self.tasks.insert(place, write.task.version);
+            self.pending.tasks.insert(place, write.clone());
         }
         let drafts = std::mem::take(&mut folded.events);
         if let Some(input) = &change.fold {
@@ -430,6 +449,7 @@ impl WorkingSet {
         self.pending = Pending::default();
         self.messages.clear();
         self.presence.clear();
+        self.tasks.clear();
         let keys: usize = self.keys.values().map(HashMap::len).sum();
         if self.calls.len() > most || keys > most * 8 {
             self.calls.clear();

@@ -135,9 +135,9 @@ async fn check_after_death(url: &str, app: switchhook_domain::id::AppId, acked: 
             "acknowledged"
         );
     }
-    // Every changeset gave one notification, one call and two events.
+    // Every changeset gave one notification, one call and three events.
     let notes = store.notifications(app, 1_000_000, None).await.unwrap();
-    assert_eq!(notes.len() * 2, log.len(), "nothing by half");
+    assert_eq!(notes.len() * 3, log.len(), "nothing by half");
     let (mut calls, mut after) = (BTreeSet::new(), None);
     loop {
         let query = switchhook_engine::store::CallQuery {
@@ -372,7 +372,7 @@ async fn a_damaged_call_fails_alone() {
     assert!(told > 0);
     assert_eq!(
         store.log_position(world.app.id).await.unwrap().head,
-        4 + told
+        6 + told
     );
     store.close().await;
 }

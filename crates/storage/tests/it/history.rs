@@ -3,16 +3,25 @@
 use proptest::prelude::*;
 use switchhook_domain::call::Status;
 use switchhook_domain::cause::{Cause, Reason};
+use switchhook_domain::id::{ContactId, IdMint};
 use switchhook_domain::media::{
     Message, MessageDirection, MessageStatus, Presence, PresenceReport, Recording, RecordingState,
     Voicemail,
 };
+use switchhook_domain::moment::MomentStatus;
 use switchhook_domain::signal::{CallFact, Direction, Fact, LegFact, LegKind, Party, Signal};
 use switchhook_engine::store::{CallQuery, CallSort};
-use switchhook_testkit::conformance::world::{at, phone};
+use switchhook_testkit::conformance::world::{START, at, phone};
 
 pub const NUMBERS: [&str; 4] = ["+31612345678", "+32612345678", "+31201234567", "anonymous"];
 pub const EXTENSIONS: [&str; 3] = ["201", "202", "203"];
+
+pub const OUTCOMES: [&str; 3] = ["resolved", "no-answer", "abandoned"];
+
+/// The id of one of the contacts of a history.
+pub fn contact_id(nth: u8) -> ContactId {
+    ContactId(IdMint::new(START, u128::from(nth)).uuid())
+}
 
 /// One step of a history. Small numbers are indexes into small sets, so that steps meet.
 #[derive(Clone, Debug)]
@@ -29,6 +38,8 @@ pub enum Step {
         numbers: Vec<u8>,
     },
     DeleteContact(u8),
+    /// Somebody says something of a call, and makes or changes a task with it.
+    Say(Vec<Word>),
     Calls {
         app: bool,
         query: Box<CallQuery>,
@@ -63,6 +74,28 @@ pub struct Change {
     pub second_connection: bool,
     pub verdict: u8,
     pub signals: Vec<Said>,
+}
+
+/// What somebody says of one of the calls that lists show, or of none.
+#[derive(Clone, Debug)]
+pub struct Word {
+    pub app: bool,
+    pub call: u8,
+    pub seen: Option<u32>,
+    pub what: u8,
+    pub task: Option<(u8, Option<u32>)>,
+}
+
+fn word() -> impl Strategy<Value = Word> {
+    let seen = || prop::option::weighted(0.4, 0..4_u32);
+    let task = prop::option::of((0..4_u8, prop::option::of(1..3_u32)));
+    (any::<bool>(), 0..6_u8, seen(), 0..8_u8, task).prop_map(|(app, call, seen, what, task)| Word {
+        app,
+        call,
+        seen,
+        what,
+        task,
+    })
 }
 
 /// One signal.
@@ -122,6 +155,11 @@ fn query() -> impl Strategy<Value = CallQuery> {
         prop::option::weighted(0.2, 0..300_i64),
         prop::option::weighted(0.2, 0..300_i64),
     );
+    let said = (
+        prop::option::weighted(0.3, 0..3_usize),
+        prop::option::weighted(0.1, 0..OUTCOMES.len()),
+        prop::option::weighted(0.1, 0..6_u8),
+    );
     let lengths = (
         prop::option::weighted(0.3, 0..3_u8),
         prop::option::weighted(0.2, 0..90_i64),
@@ -132,6 +170,7 @@ fn query() -> impl Strategy<Value = CallQuery> {
         numbers,
         others,
         range,
+        said,
         lengths,
         1..6_u32,
         0..3_u32,
@@ -142,6 +181,7 @@ fn query() -> impl Strategy<Value = CallQuery> {
                 (from, to),
                 (status, direction, platform, agent),
                 range,
+                (moment, outcome, contact),
                 (sort, least, most),
                 limit,
                 offset,
@@ -163,6 +203,9 @@ fn query() -> impl Strategy<Value = CallQuery> {
                     agent: agent.map(|n| EXTENSIONS[n].to_owned()),
                     agent_id: None,
                     crm_user_id: None,
+                    moment: moment.map(|n| MomentStatus::ALL[n]),
+                    outcome: outcome.map(|n| OUTCOMES[n].to_owned()),
+                    contact_id: contact.map(contact_id),
                     since: range.0.map(|s| at(s * 1_000)),
                     until: range.1.map(|s| at(s * 1_000)),
                     keys: None,
@@ -189,6 +232,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         8 => prop::collection::vec(change(), 1..6).prop_map(Step::Commit),
         2 => (0..900_u16).prop_map(Step::Wait),
         1 => Just(Step::Settle),
+        4 => prop::collection::vec(word(), 1..4).prop_map(Step::Say),
         1 => (0..6_u8, "[A-Za-zØé ]{1,6}", prop::collection::vec(0..4_u8, 0..3))
             .prop_map(|(id, name, numbers)| Step::PutContact { id, name, numbers }),
         1 => (0..6_u8).prop_map(Step::DeleteContact),

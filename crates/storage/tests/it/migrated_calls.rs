@@ -1,4 +1,5 @@
-//! Calls that were there before lists could ask for the app's own agents are found by them too.
+//! Calls that were there before lists could ask for the app's own agents, or for contacts, are
+//! found by them too.
 
 use std::sync::Arc;
 
@@ -6,10 +7,12 @@ use refinery::Target;
 use serde_json::Value;
 use switchhook_domain::Timestamp;
 use switchhook_domain::agent::{Agent, Identity, IdentityKind, MappedBy, Roster};
-use switchhook_domain::id::{AgentId, AppId, IdentityId};
+use switchhook_domain::contact::Contact;
+use switchhook_domain::id::{AgentId, AppId, ContactId, IdentityId};
+use switchhook_domain::moment::MomentStatus;
 use switchhook_engine::store::{CallQuery, Store};
 use switchhook_storage::{OpenOptions, open};
-use switchhook_testkit::conformance::world::{Talk, World};
+use switchhook_testkit::conformance::world::{Talk, World, contact};
 use switchhook_testkit::memory::MemoryStore;
 use uuid::Uuid;
 
@@ -21,6 +24,7 @@ const BEFORE: i32 = 13;
 const AGENT: AgentId = AgentId(Uuid::from_u128(77));
 /// What a regular expression and a JSON text could trip over.
 const CRM: &str = r#"crm "quoted\" {1} é"#;
+const CONTACT: ContactId = ContactId(Uuid::from_u128(88));
 const APP: Uuid = Uuid::from_u128(1);
 
 fn roster() -> Roster {
@@ -52,8 +56,16 @@ fn roster() -> Roster {
 async fn records() -> [(Uuid, String); 2] {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let world = World::new(&store, 1).await;
-    for (key, extension) in [("annas", "201"), ("nobodys", "202")] {
-        let mut change = world.heard(Talk::new(key, "+31612345678", extension, 0).rings());
+    let jan = Contact {
+        id: CONTACT,
+        ..contact(&world.entropy, r#"Jan "contact":{"id":"x"#, "+31612345678")
+    };
+    store.put_contacts(world.app.id, &[jan]).await.unwrap();
+    for (key, number, extension) in [
+        ("annas", "+31612345678", "201"),
+        ("nobodys", "+31687654321", "202"),
+    ] {
+        let mut change = world.heard(Talk::new(key, number, extension, 0).rings());
         if let Some(fold) = &mut change.fold {
             fold.roster = Some(Arc::new(roster()));
         }
@@ -82,7 +94,12 @@ async fn are_found(url: &str, annas: Uuid) {
         limit: 10,
         ..CallQuery::default()
     };
-    for query in [of_agent, of_crm] {
+    let of_contact = CallQuery {
+        contact_id: Some(CONTACT),
+        limit: 10,
+        ..CallQuery::default()
+    };
+    for query in [of_agent, of_crm, of_contact] {
         let page = store.calls(AppId(APP), &query).await.unwrap();
         assert_eq!(page.calls.len(), 1, "{query:?}");
         let call: Value = serde_json::from_str(&page.calls[0]).unwrap();
@@ -94,6 +111,16 @@ async fn are_found(url: &str, annas: Uuid) {
     };
     let all = store.calls(AppId(APP), &all).await.unwrap();
     assert_eq!(all.calls.len(), 2);
+    let waiting = CallQuery {
+        moment: Some(MomentStatus::DispositionPending),
+        limit: 10,
+        ..CallQuery::default()
+    };
+    let waiting = store.calls(AppId(APP), &waiting).await.unwrap();
+    assert_eq!(
+        waiting.total, 0,
+        "nobody is asked about what was over before"
+    );
     store.close().await;
 }
 

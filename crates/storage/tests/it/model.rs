@@ -8,20 +8,23 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use switchhook_domain::contact::{Contact, ContactNumber};
 use switchhook_domain::event::EventType;
-use switchhook_domain::id::{AppId, ContactId, IdMint};
+use switchhook_domain::id::{AppId, CallId, IdMint, TaskId};
+use switchhook_domain::moment::{Author, CallDeed, Deed, MomentText};
+use switchhook_domain::task::TaskStatus;
 use switchhook_engine::ports::Entropy;
 use switchhook_engine::store::{
-    CallQuery, Changeset, ContactQuery, MessageQuery, RecordingQuery, Store, StoreResult, Verdict,
-    VoicemailQuery,
+    CallQuery, Changeset, ContactQuery, MessageQuery, RecordingQuery, Store, StoreResult,
+    TaskQuery, TaskSort, Verdict, VoicemailQuery,
 };
 use switchhook_testkit::clock::{SeededEntropy, TestClock};
+use switchhook_testkit::conformance::tasks;
 use switchhook_testkit::conformance::world::{
-    START, World, app, at, comparable, connection, phone,
+    START, World, app, at, comparable, connection, phone, records,
 };
 use switchhook_testkit::memory::MemoryStore;
 
 use crate::backends::{self, Place, SCAN_LIMIT};
-use crate::history::{Change, NUMBERS, Said, Step, step};
+use crate::history::{Change, NUMBERS, OUTCOMES, Said, Step, Word, contact_id, step};
 
 /// The two stores and what the history has made in both.
 struct Pair {
@@ -119,6 +122,57 @@ impl Pair {
         set
     }
 
+    /// A deed, and a task that comes of it.
+    async fn says(&self, word: &Word) -> Changeset {
+        let world = &self.worlds[usize::from(word.app)];
+        let now = self.clock.advance(SignedDuration::from_millis(1));
+        world.clock.set(now);
+        let mut set = world.nothing();
+        set.random = self.entropy.random();
+        let query = CallQuery {
+            limit: 6,
+            ..CallQuery::default()
+        };
+        let page = self.model.calls(world.app.id, &query).await.unwrap();
+        let calls = records(&page);
+        let call = calls.get(usize::from(word.call));
+        let mut input = world.input(Vec::new());
+        input.connection_id = call.map_or(input.connection_id, |call| call.connection_id);
+        let text = MomentText {
+            subject: Some(format!("Word {}", word.what)),
+            outcome: Some(OUTCOMES[usize::from(word.what) % OUTCOMES.len()].to_owned()),
+            notes: None,
+        };
+        let task = word.task.map(|(id, _)| task_id(id));
+        let deed = match word.what {
+            0..=2 => Deed::Draft(text),
+            3..=5 => Deed::Complete(text, task),
+            6 => Deed::Contact(call.and_then(|call| call.contact.clone())),
+            _ => Deed::WrapUp(Some(now)),
+        };
+        input.deeds = vec![CallDeed {
+            call: call.map_or(CallId(world.app.id.0), |call| call.id),
+            by: Author::SYSTEM,
+            expected: word.seen,
+            deed,
+        }];
+        set.fold = Some(input);
+        set.tasks = word
+            .task
+            .into_iter()
+            .map(|(id, expected)| {
+                let mut task = tasks::task(world, "Call back");
+                task.id = task_id(id);
+                task.version = expected.map_or(1, |seen| seen + 1);
+                task.deadline = (id > 1).then_some(now);
+                task.status = TaskStatus::ALL[usize::from(word.what) % TaskStatus::ALL.len()];
+                task.created_at = at(i64::from(word.what) * 1_000);
+                tasks::write(&task, expected)
+            })
+            .collect();
+        set
+    }
+
     /// Messages, recordings, voicemails and presence.
     async fn media(&self, app: AppId, offset: u32, step: &Step) {
         let query = MessageQuery {
@@ -174,6 +228,13 @@ impl Pair {
                 let contact = contact(*id, name, numbers);
                 let (first, one) = (app(false), std::slice::from_ref(&contact));
                 drop(same!(self, store => store.put_contacts(first, one).await, step));
+            }
+            Step::Say(words) => {
+                let mut sets = Vec::new();
+                for word in words {
+                    sets.push(self.says(word).await);
+                }
+                self.commit(sets).await;
             }
             Step::DeleteContact(id) => {
                 let id = contact(*id, "", &[]).id;
@@ -262,11 +323,28 @@ impl Pair {
     async fn compare(&self) {
         let later = self.clock.advance(SignedDuration::from_hours(10));
         drop(same!(self, store => store.due_calls(later, 10_000).await, "due"));
+        drop(same!(self, store => store.due_tasks(later, 10_000).await, "due tasks"));
         drop(same!(self, store => store.connections(None).await, "connections"));
         for world in &self.worlds {
             let app = world.app.id;
             drop(same!(self, store => store.log_position(app).await, "position"));
             drop(same!(self, store => store.snapshot(app).await, "snapshot"));
+            for (sort, open) in [TaskSort::Deadline, TaskSort::Newest]
+                .iter()
+                .zip([true, false])
+            {
+                let query = TaskQuery {
+                    statuses: if open {
+                        vec![TaskStatus::Open]
+                    } else {
+                        Vec::new()
+                    },
+                    sort: *sort,
+                    limit: 10,
+                    ..TaskQuery::default()
+                };
+                drop(same!(self, store => store.tasks(app, &query).await, "tasks"));
+            }
             drop(
                 same!(self, store => store.notifications(app, 10_000, None).await, "notifications"),
             );
@@ -296,13 +374,17 @@ fn told(result: StoreResult<switchhook_engine::store::Committed>) -> String {
     format!("{told:?}")
 }
 
+fn task_id(nth: u8) -> TaskId {
+    TaskId(IdMint::new(START, u128::from(nth)).uuid())
+}
+
 fn contact(id: u8, name: &str, numbers: &[u8]) -> Contact {
     let number = |n: &u8| ContactNumber {
         number: phone(NUMBERS[usize::from(*n)]),
         label: None,
     };
     Contact {
-        id: ContactId(IdMint::new(START, u128::from(id)).uuid()),
+        id: contact_id(id),
         name: name.to_owned(),
         organisation: None,
         email: None,

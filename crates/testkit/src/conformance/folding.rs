@@ -18,7 +18,12 @@ pub async fn signals_find_their_call_again(store: Arc<dyn Store>) {
     let talk = Talk::new("dialpad:1", "+31612345678", "201", 0);
     let other = Talk::new("dialpad:2", "+31687654321", "202", 0);
     let rings = world.hear(talk.rings()).await;
-    assert_eq!(rings, [EventType::CallRing, EventType::ScreenPopOpened]);
+    let told = [
+        EventType::CallRing,
+        EventType::ScreenPopOpened,
+        EventType::ContactMomentOpened,
+    ];
+    assert_eq!(rings, told);
     assert!(world.hear(talk.rings()).await.is_empty(), "told twice");
     world.hear(other.rings()).await;
     assert!(

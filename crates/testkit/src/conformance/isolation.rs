@@ -73,6 +73,7 @@ pub async fn a_foreign_id_is_an_unknown_id(store: Arc<dyn Store>) {
         let mut change = theirs.nothing();
         change.fold = Some(switchhook_engine::store::FoldInput {
             settle: vec![call],
+            deeds: Vec::new(),
             history: false,
             ..input
         });

@@ -32,10 +32,12 @@ pub mod keys;
 pub mod log;
 pub mod media;
 pub mod messages;
+pub mod moments;
 pub mod orders;
 pub mod people;
 pub mod prune;
 pub mod states;
+pub mod tasks;
 pub mod vendors;
 pub mod world;
 
@@ -117,6 +119,15 @@ macro_rules! for_each_area {
             idempotency::requests_are_forgotten,
             imports::an_import_remembers_its_position,
             imports::history_is_kept_and_not_told,
+            moments::a_moment_goes_from_the_ring_to_the_disposition,
+            moments::a_refused_deed_leaves_no_trace,
+            moments::a_deed_needs_its_call,
+            moments::joined_calls_keep_what_was_said,
+            moments::moments_are_listed,
+            tasks::a_task_is_changed_by_whoever_saw_the_last,
+            tasks::tasks_are_found,
+            tasks::tasks_come_due,
+            tasks::settings_for_work_are_kept,
             isolation::a_foreign_id_is_an_unknown_id,
         );
     };

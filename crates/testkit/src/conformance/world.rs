@@ -60,6 +60,12 @@ impl World {
         }
     }
 
+    /// What time it is.
+    #[must_use]
+    pub fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// A changeset that changes nothing yet.
     pub fn nothing(&self) -> Changeset {
         Changeset {
@@ -68,6 +74,7 @@ impl World {
             random: self.entropy.random(),
             notification: None,
             fold: None,
+            tasks: Vec::new(),
             events: Vec::new(),
             link: None,
         }
@@ -89,6 +96,7 @@ impl World {
             country: self.app.country.as_str().into(),
             signals,
             settle: Vec::new(),
+            deeds: Vec::new(),
             roster: None,
             history: false,
         }

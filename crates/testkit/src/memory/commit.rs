@@ -18,10 +18,11 @@ impl All {
     pub(super) fn commit(&mut self, change: &Changeset) -> StoreResult<Vec<Arc<Event>>> {
         let app = change.app_id;
         self.check(change)?;
+        self.check_tasks(change)?;
         let mint = IdMint::new(change.at, change.random);
         let mut drafts = Vec::new();
         if let Some(input) = &change.fold {
-            let folded = self.fold(change, input, &mint);
+            let folded = self.fold(change, input, &mint)?;
             drafts = self.write(change, input.connection_id, folded);
         }
         if let Some(note) = &change.notification {
@@ -32,6 +33,7 @@ impl All {
         {
             connection.link = Some(status.clone());
         }
+        self.write_tasks(change);
         drafts.extend(change.events.iter().cloned());
         Ok(self.append(change, drafts, &mint))
     }
@@ -65,7 +67,7 @@ impl All {
         Ok(())
     }
 
-    fn fold(&self, change: &Changeset, input: &FoldInput, mint: &IdMint) -> Folded {
+    fn fold(&self, change: &Changeset, input: &FoldInput, mint: &IdMint) -> StoreResult<Folded> {
         let directory = Contacts {
             all: self,
             app: change.app_id,
@@ -89,13 +91,17 @@ impl All {
         for id in &input.settle {
             fold.settle(*id);
         }
-        fold.finish()
+        for deed in &input.deeds {
+            fold.deed(deed)?;
+        }
+        Ok(fold.finish())
     }
 
     fn load(&self, app: AppId, input: &FoldInput) -> Loaded {
         let needs = needs(&input.signals);
         let connection = input.connection_id;
         let mut ids: BTreeSet<CallId> = input.settle.iter().copied().collect();
+        ids.extend(input.deeds.iter().map(|deed| deed.call));
         for key in &needs.keys {
             ids.extend(self.call_keys.get(&(connection, key.clone())));
         }

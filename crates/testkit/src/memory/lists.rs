@@ -5,6 +5,7 @@ use switchhook_domain::call::AgentView;
 use switchhook_domain::contact::Contact;
 use switchhook_domain::id::AppId;
 use switchhook_domain::media::Message;
+use switchhook_domain::moment::{MomentStatus, MomentView};
 use switchhook_domain::phone::PhoneNumber;
 use switchhook_engine::store::{
     COUNT_LIMIT, CallCursor, CallPage, CallQuery, CallSort, ContactQuery, DueCall, MessageQuery,
@@ -44,17 +45,34 @@ impl StoredCall {
     /// Conditions that an index answers.
     fn is_indexed(&self, query: &CallQuery) -> bool {
         let call = &self.call;
-        let at = self.cursor().sort_at;
-        let open = !query.open_only || (self.is_open() && !call.status.is_terminal());
-        let since = query.since.is_none_or(|since| at >= micros(since));
-        let until = query.until.is_none_or(|until| at < micros(until));
+        if query.waits() {
+            return self.visible && self.awaits() && self.is_within(query);
+        }
+        let open = !query.open_only || self.lasts();
         let from =
             query.open_only || query.from_number.is_none() || query.from_number == call.from_number;
         let to = query.open_only
             || query.from_number.is_some()
             || query.to_number.is_none()
             || query.to_number == call.to_number;
-        self.visible && open && since && until && from && to
+        self.visible && open && self.is_within(query) && from && to
+    }
+
+    fn is_within(&self, query: &CallQuery) -> bool {
+        let at = self.cursor().sort_at;
+        query.since.is_none_or(|since| at >= micros(since))
+            && query.until.is_none_or(|until| at < micros(until))
+    }
+
+    /// True for a call that is not over.
+    fn lasts(&self) -> bool {
+        self.is_open() && !self.call.status.is_terminal()
+    }
+
+    /// True when the contact moment waits for its disposition.
+    fn awaits(&self) -> bool {
+        let moment = self.call.contact_moment.as_ref();
+        moment.is_some_and(|moment| moment.status == MomentStatus::DispositionPending)
     }
 
     /// The other conditions, tested call by call.
@@ -68,8 +86,10 @@ impl StoredCall {
                     .any(|id| id == wanted)
             })
         };
+        let said = |is: &dyn Fn(&MomentView) -> bool| call.contact_moment.as_ref().is_some_and(is);
         let own = |is: &dyn Fn(&AgentView) -> bool| call.agent.as_ref().is_some_and(is);
-        (query.from_number.is_none() || query.from_number == call.from_number)
+        (!query.open_only || self.lasts())
+            && (query.from_number.is_none() || query.from_number == call.from_number)
             && (query.to_number.is_none() || query.to_number == call.to_number)
             && (query.statuses.is_empty() || query.statuses.contains(&call.status))
             && (query.direction.is_none() || query.direction == call.direction)
@@ -86,6 +106,18 @@ impl StoredCall {
                 .crm_user_id
                 .as_ref()
                 .is_none_or(|id| own(&|a| a.crm_user_id.as_ref() == Some(id)))
+            && query
+                .moment
+                .is_none_or(|wanted| said(&|moment| moment.status == wanted))
+            && query
+                .outcome
+                .as_ref()
+                .is_none_or(|wanted| said(&|moment| moment.outcome.as_ref() == Some(wanted)))
+            && query.contact_id.is_none_or(|id| {
+                call.contact
+                    .as_ref()
+                    .is_some_and(|contact| contact.id == id)
+            })
             && query
                 .min_duration
                 .is_none_or(|least| call.duration_seconds >= Some(least))

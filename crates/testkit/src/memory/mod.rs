@@ -11,8 +11,8 @@ use switchhook_domain::contact::Contact;
 use switchhook_domain::event::{Event, EventType};
 use switchhook_domain::fold::{CallState, MessageState, PresenceState};
 use switchhook_domain::id::{
-    AppId, CallId, ConnectionId, ContactId, DialId, KeyId, NotificationId, RecordingId, UserId,
-    VoicemailId,
+    AppId, CallId, ConnectionId, ContactId, DialId, KeyId, NotificationId, RecordingId, TaskId,
+    UserId, VoicemailId,
 };
 use switchhook_engine::store::{
     AgentToken, ApiKey, App, AuditEntry, BegunDeed, CallPage, CallQuery, Changeset, Committed,
@@ -20,6 +20,7 @@ use switchhook_engine::store::{
     MessageQuery, Notification, OAuthStart, OneTime, Person, PersonSession, SCAN_LIMIT,
     SNAPSHOT_LIMIT, Snapshot, Store, StoreError, StoreLoad, StoreResult, StoredMapping,
     StoredMessage, StoredRecording, StoredRoster, StoredSubscription, StoredTokens, Wake,
+    WorkSettings,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -37,6 +38,7 @@ mod lists;
 mod media;
 mod states;
 mod vendors;
+mod work;
 
 /// The store.
 #[derive(Debug)]
@@ -89,6 +91,8 @@ struct All {
     installation_keys: BTreeMap<String, String>,
     recordings: BTreeMap<RecordingId, StoredRecording>,
     voicemails: BTreeMap<VoicemailId, media::Voicemail>,
+    tasks: BTreeMap<(AppId, TaskId), work::StoredTask>,
+    work_settings: BTreeMap<AppId, WorkSettings>,
 }
 
 impl Default for MemoryStore {

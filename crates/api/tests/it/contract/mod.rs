@@ -7,6 +7,7 @@
 mod calls;
 mod errors;
 mod media;
+mod pipelinq;
 mod public;
 mod socket;
 mod webhook;

@@ -61,8 +61,8 @@ async fn the_extension_will_ring() {
         let body = &answer.body;
         assert_eq!(body["success"], true);
         assert_eq!(body["externalCallId"], "1");
-        assert_eq!(body["contactmomentId"], Value::Null);
-        assert_eq!(body["interactionId"], Value::Null);
+        assert_eq!(body["contactmomentId"], body["callId"]);
+        assert_eq!(body["interactionId"], body["callId"]);
         assert_eq!(body["error"], Value::Null);
         assert_eq!(body["platform"], "scripted");
         assert_eq!(body["status"], "initiated");

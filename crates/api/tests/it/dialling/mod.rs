@@ -28,18 +28,18 @@ use crate::client::Answer;
 use crate::world::{Hook, Tenant, World, config};
 use scripted::{Script, Scripted};
 
-const TARGET: &str = "+31612345678";
+pub(crate) const TARGET: &str = "+31612345678";
 
 /// A server whose app has one connection to the scripted platform.
-struct Desk {
-    world: World,
-    tenant: Tenant,
-    hook: Hook,
-    script: Script,
+pub(crate) struct Desk {
+    pub(crate) world: World,
+    pub(crate) tenant: Tenant,
+    pub(crate) hook: Hook,
+    pub(crate) script: Script,
 }
 
 impl Desk {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let script = Script::default();
         let scripted = Arc::new(Scripted(script.clone()));
         let world = World::with_adapters(config(), vec![scripted, Arc::new(Dialpad)]).await;
@@ -54,15 +54,15 @@ impl Desk {
     }
 
     /// Asks for a call of extension 100.
-    async fn dial(&self, to: &str) -> Answer {
+    pub(crate) async fn dial(&self, to: &str) -> Answer {
         self.place(&json!({ "to": to, "extension": "100" })).await
     }
 
-    async fn place(&self, body: &Value) -> Answer {
+    pub(crate) async fn place(&self, body: &Value) -> Answer {
         self.world.post(&self.tenant, "/api/calls", body).await
     }
 
-    async fn place_keyed(&self, key: &str, body: &Value) -> Answer {
+    pub(crate) async fn place_keyed(&self, key: &str, body: &Value) -> Answer {
         let request = self.world.ask(Method::POST, "/api/calls");
         let request = request
             .header("x-api-key", &self.tenant.key)
@@ -71,12 +71,12 @@ impl Desk {
         Answer::of(request.send().await.unwrap()).await
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.world.get(&self.tenant, path).await
     }
 
     /// The record of a call.
-    async fn call(&self, id: &Value) -> Value {
+    pub(crate) async fn call(&self, id: &Value) -> Value {
         let id = id.as_str().unwrap();
         let answer = self.get(&format!("/api/calls/{id}")).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
@@ -84,31 +84,31 @@ impl Desk {
     }
 
     /// How a dial stands.
-    async fn state(&self, dial: &Value) -> Value {
+    pub(crate) async fn state(&self, dial: &Value) -> Value {
         let id = dial.as_str().unwrap();
         let answer = self.get(&format!("/api/dials/{id}")).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         answer.body["data"].clone()
     }
 
-    async fn open_calls(&self) -> Vec<Value> {
+    pub(crate) async fn open_calls(&self) -> Vec<Value> {
         let answer = self.get("/api/calls/active").await;
         answer.body["data"].as_array().unwrap().clone()
     }
 
     /// The events of one type.
-    async fn events(&self, kind: &str) -> Vec<Value> {
+    pub(crate) async fn events(&self, kind: &str) -> Vec<Value> {
         let path = format!("/api/events?limit=500&types={kind}");
         let answer = self.get(&path).await;
         answer.body["data"].as_array().unwrap().clone()
     }
 
     /// What the platform says.
-    async fn hear(&self, signals: &[Signal]) {
+    pub(crate) async fn hear(&self, signals: &[Signal]) {
         self.hear_with(signals, None).await;
     }
 
-    async fn hear_with(&self, signals: &[Signal], adoption: Option<Value>) {
+    pub(crate) async fn hear_with(&self, signals: &[Signal], adoption: Option<Value>) {
         let mut body = json!({ "signals": signals });
         if let Some(adoption) = adoption {
             body["adoption"] = adoption;
@@ -120,17 +120,17 @@ impl Desk {
     }
 
     /// Time goes on, and the job looks.
-    async fn later(&self, seconds: i64) {
+    pub(crate) async fn later(&self, seconds: i64) {
         self.world.clock.advance(SignedDuration::from_secs(seconds));
         self.world.dialler.once().await.unwrap();
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.world.clock.now()
     }
 
     /// The names a call has in the store.
-    async fn keys(&self, call: &Value) -> Vec<String> {
+    pub(crate) async fn keys(&self, call: &Value) -> Vec<String> {
         let app: AppId = self.tenant.id.parse().unwrap();
         let id: CallId = call.as_str().unwrap().parse().unwrap();
         let state = self.world.store.call_state(app, id).await.unwrap();
@@ -138,7 +138,7 @@ impl Desk {
     }
 
     /// How often a dial had an outcome.
-    fn counted(&self, outcome: &'static str) -> u64 {
+    pub(crate) fn counted(&self, outcome: &'static str) -> u64 {
         let labels = switchhook_engine::metrics::DialLabels {
             platform: "scripted",
             outcome,
@@ -148,7 +148,7 @@ impl Desk {
 }
 
 /// A connection of a tenant to the scripted platform.
-async fn connection(world: &World, tenant: &Tenant) -> Hook {
+pub(crate) async fn connection(world: &World, tenant: &Tenant) -> Hook {
     let body = json!({ "platform": "scripted", "name": "Scripted", "config": {} });
     let path = format!("/internal/apps/{}/connections", tenant.id);
     let made = world.operate(Method::POST, &path, Some(&body)).await;
@@ -162,11 +162,11 @@ async fn connection(world: &World, tenant: &Tenant) -> Hook {
     }
 }
 
-fn number(text: &str) -> PhoneNumber {
+pub(crate) fn number(text: &str) -> PhoneNumber {
     PhoneNumber::parse(text, &NumberPlan::default())
 }
 
-fn extension(text: &str) -> Party {
+pub(crate) fn extension(text: &str) -> Party {
     Party {
         extension: Some(text.to_owned()),
         ..Party::default()
@@ -174,32 +174,32 @@ fn extension(text: &str) -> Party {
 }
 
 /// A call of the scripted platform, told bit by bit.
-struct Story {
+pub(crate) struct Story {
     keys: Vec<String>,
     begins: Timestamp,
 }
 
 impl Story {
-    fn new(keys: &[&str], begins: Timestamp) -> Self {
+    pub(crate) fn new(keys: &[&str], begins: Timestamp) -> Self {
         Self {
             keys: keys.iter().map(|key| (*key).to_owned()).collect(),
             begins,
         }
     }
 
-    fn leg(&self, after: i64, leg: &str, fact: LegFact) -> Signal {
+    pub(crate) fn leg(&self, after: i64, leg: &str, fact: LegFact) -> Signal {
         let leg = format!("{}/{leg}", self.keys[0]);
         let at = self.begins + SignedDuration::from_secs(after);
         Signal::leg(at, &self.keys, &leg, fact)
     }
 
-    fn call(&self, after: i64, fact: CallFact) -> Signal {
+    pub(crate) fn call(&self, after: i64, fact: CallFact) -> Signal {
         let at = self.begins + SignedDuration::from_secs(after);
         Signal::call(at, &self.keys, fact)
     }
 
     /// The agent's device rings.
-    fn agent_rings(&self) -> Vec<Signal> {
+    pub(crate) fn agent_rings(&self) -> Vec<Signal> {
         let seen = LegFact::Seen {
             kind: LegKind::Agent,
             origin: false,
@@ -209,7 +209,7 @@ impl Story {
     }
 
     /// The agent picks up, the other side is called and answers.
-    fn talk(&self) -> Vec<Signal> {
+    pub(crate) fn talk(&self) -> Vec<Signal> {
         let seen = LegFact::Seen {
             kind: LegKind::External,
             origin: false,
@@ -227,7 +227,7 @@ impl Story {
     }
 
     /// An inbound call rings at the agent.
-    fn rings_in(&self) -> Vec<Signal> {
+    pub(crate) fn rings_in(&self) -> Vec<Signal> {
         let caller = Party {
             number: Some(number(TARGET)),
             ..Party::default()
@@ -240,11 +240,11 @@ impl Story {
         told
     }
 
-    fn answered(&self) -> Vec<Signal> {
+    pub(crate) fn answered(&self) -> Vec<Signal> {
         vec![self.leg(3, "a", LegFact::Answered)]
     }
 
-    fn ends(&self) -> Vec<Signal> {
+    pub(crate) fn ends(&self) -> Vec<Signal> {
         let cause = Cause::q850(16);
         vec![self.call(30, CallFact::Ended { cause, by: None })]
     }

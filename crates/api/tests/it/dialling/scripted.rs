@@ -54,12 +54,12 @@ pub(crate) enum Reply {
 /// What the script says and what was asked. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Script {
-    pub(super) replies: Arc<Mutex<VecDeque<Reply>>>,
-    pub(super) dialled: Arc<Mutex<Vec<Originate>>>,
-    pub(super) steered: Arc<Mutex<Vec<(CallHandle, Control)>>>,
-    pub(super) refuses: Arc<Mutex<Option<CommandError>>>,
+    pub(crate) replies: Arc<Mutex<VecDeque<Reply>>>,
+    pub(crate) dialled: Arc<Mutex<Vec<Originate>>>,
+    pub(crate) steered: Arc<Mutex<Vec<(CallHandle, Control)>>>,
+    pub(crate) refuses: Arc<Mutex<Option<CommandError>>>,
     /// Names the platform lets us choose.
-    pub(super) chosen: Arc<Mutex<Vec<String>>>,
+    pub(crate) chosen: Arc<Mutex<Vec<String>>>,
 }
 
 impl Script {
@@ -67,7 +67,7 @@ impl Script {
         self.replies.lock().unwrap().push_back(reply);
     }
 
-    pub(super) fn dials(&self) -> usize {
+    pub(crate) fn dials(&self) -> usize {
         self.dialled.lock().unwrap().len()
     }
 }

@@ -349,9 +349,11 @@ impl Import<'_> {
                 country: ready.app.country.as_str().into(),
                 signals,
                 settle: Vec::new(),
+                deeds: Vec::new(),
                 roster: None,
                 history: true,
             }),
+            tasks: Vec::new(),
             events: Vec::new(),
             link: None,
         };
