@@ -56,6 +56,14 @@ async function firstRinging(page: Page): Promise<number> {
 
 const cardOf = (page: Page, id: string) => page.locator(`#calls [aria-labelledby="who-${id}"]`);
 
+/** Whether the agent who opened the link took the call. */
+const isOwn = (page: Page, id: string): Promise<boolean> =>
+  page.evaluate(async (call) => {
+    const get = async (path: string): Promise<{ data: { id?: string; agent: { id: string | null } | null } }> => (await fetch(path)).json();
+    const [me, record] = [(await get("/api/me")).data, (await get(`/api/calls/${call}`)).data];
+    return Boolean(me.agent?.id) && me.agent?.id === record.agent?.id;
+  }, id);
+
 /** What a ringing card turns into; "gone" when it left before that was seen. */
 async function afterRinging(page: Page, id: string): Promise<string> {
   let status = "ringing";
@@ -101,9 +109,15 @@ test("the link signs in; a caller rings within five seconds of the start; a name
   }
   await shoot(page, "real-active-light-1440");
   const row = page.locator(`#list [data-call="${id}"]`);
-  await expect(row).toBeVisible({ timeout: 90_000 });
+  // The form of an own call brings its caller to the front of the pane.
+  const listed = async (): Promise<boolean> => {
+    await page.getByRole("tab", { name: /Today/ }).click();
+    return await row.isVisible();
+  };
+  await expect.poll(listed, { timeout: 90_000 }).toBe(true);
   await expect(row).toContainText(name);
-  await expect(cardOf(page, id)).toHaveCount(0);
+  if (await isOwn(page, id)) await expect(cardOf(page, id)).toHaveAttribute("data-status", "wrap-up");
+  else await expect(cardOf(page, id)).toHaveCount(0);
   expect(errors).toEqual([]);
 });
 
@@ -115,20 +129,36 @@ test("the used link says that it is used up", async ({ browser }) => {
   await context.close();
 });
 
+/** A call whose contact moment is completed: nobody answered it. */
+async function settled(page: Page): Promise<string> {
+  const newest = (): Promise<string> => page.evaluate(async () => {
+    const answer = await fetch("/api/contact-moments?status=completed&limit=1");
+    const page = (await answer.json()) as { data: { id: string }[] };
+    return page.data[0]?.id ?? "";
+  });
+  await expect.poll(newest, { timeout: 60_000 }).not.toBe("");
+  return await newest();
+}
+
 test("the keyboard alone opens a call, the sheet, and goes back", async ({ browser }) => {
   const context = await browser.newContext({ storageState: signedIn, locale: "en-GB", viewport: { width: 1440, height: 900 } });
   const page = await context.newPage();
   await page.goto(url ?? "");
   await isLive(page);
+  await page.getByRole("tab", { name: /Today/ }).click();
   await expect(page.locator("#list .row").first()).toBeVisible();
   await page.getByRole("tab", { name: /Today/ }).focus();
   await page.keyboard.press("Tab");
-  await page.keyboard.press("ArrowDown");
-  const id = await page.evaluate(() => (document.activeElement as HTMLElement | null)?.dataset["call"] ?? "");
-  expect(id).not.toBe("");
+  // One of which nothing is left to be said: the others would open their form.
+  const id = await settled(page);
+  const focused = (): Promise<string> => page.evaluate(() => (document.activeElement as HTMLElement | null)?.dataset["call"] ?? "");
+  for (let rows = 0; (await focused()) !== id; rows += 1) {
+    expect(rows, "rows passed").toBeLessThan(60);
+    await page.keyboard.press("ArrowDown");
+  }
   await page.keyboard.press("Enter");
   await expect(page.locator(`#list [data-call="${id}"]`)).toHaveAttribute("aria-current", "true");
-  await expect(page.locator("#work").getByText("This call")).toBeVisible();
+  await expect(page.locator("#work").getByRole("heading", { name: "This call" })).toBeVisible();
   await page.keyboard.press("?");
   await expect(page.getByRole("dialog", { name: "Keyboard" })).toBeVisible();
   await page.keyboard.press("Escape");
