@@ -2,12 +2,9 @@
 //! names of members beside ours. Members that are not known are passed over, as ever. What may be
 //! done and by whom is the same as everywhere ([`super::steps`]).
 
-use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use axum::response::Response;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use switchhook_domain::id::AgentId;
@@ -18,11 +15,10 @@ use utoipa::ToSchema;
 
 use super::reader;
 use super::said::{AttemptRequest, assignee};
-use super::steps::{Asked, StepErrors};
+use super::steps::{Asked, StepErrors, optional, required};
 use super::who::must_see_to_others;
 use crate::answer;
 use crate::auth::Caller;
-use crate::body::{self, Object};
 use crate::inherited::pipelinq::in_their_form;
 use crate::params::uuid;
 use crate::problem::{Code, Problem};
@@ -123,26 +119,6 @@ fn shown(task: &Task) -> Result<Response, Problem> {
     answer::plain(StatusCode::OK, &callback)
 }
 
-async fn said<T: DeserializeOwned>(
-    shared: &Inner,
-    parts: &Parts,
-    body: Body,
-) -> Result<T, Problem> {
-    let limit = shared.config.max_json;
-    let Object(said): Object<T> = body::json(&parts.headers, body, limit).await?;
-    Ok(said)
-}
-
-async fn said_or_default<T: DeserializeOwned + Default>(
-    shared: &Inner,
-    parts: &Parts,
-    body: Body,
-) -> Result<T, Problem> {
-    let limit = shared.config.max_json;
-    let Object(said): Object<T> = body::json_or_default(&parts.headers, body, limit).await?;
-    Ok(said)
-}
-
 /// Record an attempt at a call-back
 ///
 /// As the predecessor's clients do it; new clients use `POST /api/tasks/{id}/attempts`. Also at
@@ -175,7 +151,7 @@ async fn attempt_it(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let asked = Asked::of(shared, caller, id, &parts).await?;
-    let said: CallbackAttempt = said(shared, &parts, body).await?;
+    let said: CallbackAttempt = required(shared, &parts, body).await?;
     let result = match said.result.trim() {
         "niet_bereikbaar" => Some(AttemptResult::NotReached),
         word => AttemptResult::from_name(word),
@@ -220,7 +196,7 @@ async fn claim_it(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let asked = Asked::of(shared, caller, id, &parts).await?;
-    let said: CallbackClaim = said_or_default(shared, &parts, body).await?;
+    let said: CallbackClaim = optional(shared, &parts, body).await?;
     let claimed = asked.claim(said.agent_id.as_deref(), None).await;
     shown(&claimed.map_err(|problem| match problem.code() {
         Code::Conflict => {
@@ -264,7 +240,7 @@ async fn complete_it(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let asked = Asked::of(shared, caller, id, &parts).await?;
-    let said: CallbackResult = said_or_default(shared, &parts, body).await?;
+    let said: CallbackResult = optional(shared, &parts, body).await?;
     shown(&asked.complete(said.result_text, None).await?)
 }
 
@@ -302,7 +278,7 @@ async fn reassign_it(
     let (parts, body) = request.into_parts();
     let asked = Asked::of(shared, caller, id, &parts).await?;
     must_see_to_others(&asked.doer)?;
-    let said: CallbackAssignee = said(shared, &parts, body).await?;
+    let said: CallbackAssignee = required(shared, &parts, body).await?;
     let (agent, queue) = match said.assignee_type.as_deref() {
         None | Some("user") => {
             let agent = somebody(shared, caller, said.assignee.trim()).await?;

@@ -151,7 +151,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-async fn optional<T: DeserializeOwned + Default>(
+/// A body that may be left out.
+pub(super) async fn optional<T: DeserializeOwned + Default>(
     shared: &Inner,
     parts: &Parts,
     body: axum::body::Body,
@@ -161,7 +162,8 @@ async fn optional<T: DeserializeOwned + Default>(
     Ok(said)
 }
 
-async fn required<T: DeserializeOwned>(
+/// A body that must be there.
+pub(super) async fn required<T: DeserializeOwned>(
     shared: &Inner,
     parts: &Parts,
     body: axum::body::Body,
